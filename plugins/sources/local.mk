@@ -9,22 +9,39 @@ plugins_sources_idx_la_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 plugins_sources_idx_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_idx_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)
 
+# Sources of image files: a small file with the table of each, and a library with its functions, which is loaded when such a source is opened
+# (`module` in <tessera/plugin.h>). The decoders are linked into each.
 if HAVE_VIPS
-sources_LTLIBRARIES += plugins/sources/folder.la
-dist_sources_DATA = plugins/sources/folder.expect
+sources_LTLIBRARIES += plugins/sources/folder.la plugins/sources/list.la
+dist_sources_DATA = plugins/sources/folder.expect plugins/sources/list.expect
+source_librariesdir = $(sourcesdir)/libraries
+source_libraries_LTLIBRARIES = plugins/sources/libraries/folder.la plugins/sources/libraries/list.la
+
+noinst_LTLIBRARIES += plugins/sources/libpictures.la
+plugins_sources_libpictures_la_SOURCES = plugins/sources/pictures/picture.c plugins/sources/pictures/picture.h \
+    plugins/sources/pictures/picture_file.c plugins/sources/pictures/picture_file.h plugins/sources/pictures/labels.c \
+    plugins/sources/pictures/labels.h plugins/sources/pictures/png_whole.c plugins/sources/pictures/png_whole.h \
+    plugins/sources/pictures/upright.c plugins/sources/pictures/upright.h plugins/sources/pictures/vips_decode.c \
+    plugins/sources/pictures/vips_decode.h plugins/sources/pictures/vips_reason.c plugins/sources/pictures/vips_reason.h
+plugins_sources_libpictures_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS) $(JPEG_CFLAGS)
+PICTURE_LIBS = plugins/sources/libpictures.la $(PLUGIN_LIBS) $(VIPS_LIBS) $(ZLIB_LIBS) $(JPEG_LIBS)
+if HAVE_JPEG
+plugins_sources_libpictures_la_SOURCES += plugins/sources/pictures/jpeg_decode.c plugins/sources/pictures/jpeg_decode.h
+plugins_sources_libpictures_la_CPPFLAGS += -DTESS_JPEG
+endif
+
 plugins_sources_folder_la_SOURCES = plugins/sources/folder/folder_table.c plugins/sources/folder/folder_table.h \
-    plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h
+    plugins/sources/folder/folder_list.h
 plugins_sources_folder_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_folder_la_LIBADD = $(PLUGIN_LIBS)
-
-# Loaded when such a source is opened (`module` in <tessera/plugin.h>).
-source_librariesdir = $(sourcesdir)/libraries
-source_libraries_LTLIBRARIES = plugins/sources/libraries/folder.la
-plugins_sources_libraries_folder_la_SOURCES = plugins/sources/folder/folder.c plugins/sources/folder/folder_table.h \
-    plugins/sources/folder/folder_list.h plugins/sources/folder/vips_decode.h plugins/sources/folder/folder_list.c \
-    plugins/sources/folder/vips_decode.c plugins/sources/folder/vips_reason.c plugins/sources/folder/vips_reason.h \
-    plugins/sources/folder/png_whole.c plugins/sources/folder/png_whole.h
-plugins_sources_libraries_folder_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS)
+plugins_sources_libraries_folder_la_SOURCES = plugins/sources/folder/folder.c plugins/sources/folder/folder_list.c
 plugins_sources_libraries_folder_la_LDFLAGS = $(LIBRARY_LDFLAGS)
-plugins_sources_libraries_folder_la_LIBADD = $(PLUGIN_LIBS) $(VIPS_LIBS) $(ZLIB_LIBS)
+plugins_sources_libraries_folder_la_LIBADD = $(PICTURE_LIBS)
+
+plugins_sources_list_la_SOURCES = plugins/sources/list/list_table.c plugins/sources/list/list_table.h
+plugins_sources_list_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_sources_list_la_LIBADD = $(PLUGIN_LIBS)
+plugins_sources_libraries_list_la_SOURCES = plugins/sources/list/list.c plugins/sources/list/list_lines.c plugins/sources/list/list_lines.h
+plugins_sources_libraries_list_la_LDFLAGS = $(LIBRARY_LDFLAGS)
+plugins_sources_libraries_list_la_LIBADD = $(PICTURE_LIBS)
 endif

@@ -44,9 +44,9 @@ static int judged(const struct tessi_judge_options *o, struct verdicts *v, struc
 
 /* ---- what is shipped ----------------------------------------------------------------------------------------------- */
 
-/* Values of parameters without a default: a file of 24 small images, a folder of images of every kind. */
+/* Values of parameters without a default: a file of 24 small images, images of every kind in a folder and in a list. */
 static char idx_file[64] = "/tmp/tessera-judge-idx-XXXXXX", idx_setting[128];
-static const char *const settings[] = {idx_setting, "source/folder.path=" TEST_FOLDER};
+static const char *const settings[] = {idx_setting, "source/folder.path=" TEST_FOLDER, "source/list.path=" TEST_FOLDER "/pictures.csv"};
 
 static int make_idx(void)
 {

@@ -1,7 +1,7 @@
 # Images from files.
 check_PROGRAMS += tests/sources/test_cifar tests/sources/test_idx tests/sources/test_sources
 if HAVE_VIPS
-check_PROGRAMS += tests/sources/test_folder
+check_PROGRAMS += tests/sources/test_folder tests/sources/test_list tests/sources/test_pictures
 endif
 
 # A source whose images differ in size.

@@ -4,17 +4,13 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/folder_table.h"
+#include "plugins/sources/pictures/picture_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define FILE_MAX ((off_t)1 << 30)
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
 static int folder_by_bytes(const void *a, const void *b)
@@ -113,7 +109,7 @@ static void make_remark(struct folder *s)
 static int open_folder(void *self, struct tess_context *ctx)
 {
     struct folder *s = self;
-    TESS_TRY(vips_decode_start(ctx));
+    TESS_TRY(picture_start(ctx));
     TESS_TRY(folder_list_make(ctx, s->path, s->recursive, s->extensions, &s->list));
     make_remark(s);
     if (s->list.count == 0)
@@ -163,109 +159,28 @@ static int32_t folder_names(void *self)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-static int folder_item(struct tess_context *ctx, struct tess_image *out, const char *path, const char *why, int error)
-{
-    (void)snprintf(out->reason, sizeof out->reason, "%s%s", why, error ? strerror(error) : "");
-    return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", path, out->reason);
-}
-
-/* 1 for an error that keeps this file alone from being opened; want of descriptors or memory, or a failing disk, is none of it. */
-static int is_of_the_file(int error)
-{
-    return error == ENOENT || error == EACCES || error == EPERM || error == ELOOP || error == ENOTDIR || error == ENAMETOOLONG ||
-           error == ENXIO || error == ENODEV || error == EISDIR;
-}
-
-static int folder_fill(struct tess_context *ctx, const char *path, int fd, char *to, size_t bytes)
-{
-    for (size_t have = 0; have < bytes;) {
-        ssize_t got = read(fd, to + have, bytes - have);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", path, strerror(errno));
-        if (got == 0)
-            return ctx->fail(ctx, TESS_E_IO, "%s: became shorter while it was read; run again when nothing writes there", path);
-        have += (size_t)got;
-    }
-    return TESS_OK;
-}
-
-/* Reads all of an open file; gives its bytes, freed with tess_free, and their number. */
-static int folder_read_whole(struct tess_context *ctx, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
-{
-    struct stat about;
-    if (fstat(fd, &about) != 0)
-        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MAX)
-        return folder_item(ctx, im, path,
-                    !S_ISREG(about.st_mode) ? "is no regular file"
-                    : about.st_size < 1     ? "is empty"
-                                            : "is larger than 1 GiB",
-                    0);
-    *bytes = (size_t)about.st_size;
-    TESS_TRY(tess_alloc(ctx, *bytes, path, out));
-    return folder_fill(ctx, path, fd, *out, *bytes);
-}
-
-/* Name of an image: its path below the folder. Of one that is too long the end, behind the beginning of its digest, so that two with the
- * same end differ. */
-static void set_name(struct tess_image *out, const char *name)
-{
-    enum { KEPT = 16, CAPACITY = sizeof out->name };
-    char text[4 * PATH_MAX], hex[TESS_DIGEST_TEXT];
-    struct tess_digest d;
-    size_t length = tess_utf8_text(name, text, sizeof text);
-    if (length < CAPACITY) {
-        memcpy(out->name, text, length + 1);
-        return;
-    }
-    const char *tail = text + strlen(text) - (CAPACITY - 1 - KEPT - 3);
-    while ((*tail & 0xc0) == 0x80)
-        tail++;
-    tess_digest_start(&d);
-    tess_digest_add_text(&d, name);
-    tess_digest_end(&d, hex);
-    (void)snprintf(out->name, CAPACITY, "%.*s...%s", KEPT, hex, tail);
-}
-
 static int folder_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     struct folder *s = self;
     char *path;
-    void *bytes = NULL;
-    size_t size = 0;
-    set_name(out, s->list.name[i]);
+    picture_name(out, s->list.name[i]);
     out->label = s->label ? s->label[i] : -1;
     TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path));
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = errno;
-    int status = fd >= 0                 ? folder_read_whole(ctx, path, fd, out, &bytes, &size)
-                 : is_of_the_file(error) ? folder_item(ctx, out, path, "cannot be opened: ", error)
-                                         : ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
-    if (fd >= 0)
-        close(fd);
-    if (status == TESS_OK)
-        status = vips_decode(ctx, path, bytes, size, &s->options, out);
-    tess_free(bytes);
+    int status = picture_read_file(ctx, path, &s->options, out);
     tess_free(path);
     return status;
 }
 
-static int add_files(struct tess_context *ctx, const struct folder *s, struct tess_digest *d, char **path)
+static const char *folder_name(const void *user, int64_t i)
 {
-    int64_t n = 0;
-    for (int64_t i = 0; i < s->list.count; i++) {
-        tess_digest_add_text(d, s->list.name[i]);
-        TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path[n]));
-        if (s->tolerant && access(path[n], R_OK) != 0 && is_of_the_file(errno)) {
-            tess_digest_add_text(d, "cannot be opened");
-            tess_free(path[n]);
-            path[n] = NULL;
-        } else {
-            n++;
-        }
-    }
-    return tess_digest_add_files(ctx, d, n, (const char *const *)path);
+    return ((const struct folder *)user)->list.name[i];
+}
+
+static int folder_add_files(struct tess_context *ctx, const struct folder *s, struct tess_digest *d, char **path)
+{
+    for (int64_t i = 0; i < s->list.count; i++)
+        TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path[i]));
+    return picture_files_fingerprint(ctx, d, s->list.count, path, s->tolerant, folder_name, s);
 }
 
 /* Names in their order, then what is in the files. */
@@ -275,7 +190,7 @@ static int folder_fingerprint(void *self, struct tess_context *ctx, struct tess_
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof(char *), "paths", &memory));
     char **path = memory;
-    int status = add_files(ctx, s, d, path);
+    int status = folder_add_files(ctx, s, d, path);
     for (int64_t i = 0; i < s->list.count; i++)
         tess_free(path[i]);
     tess_free(path);
@@ -287,25 +202,19 @@ static int folder_content(void *self, struct tess_context *ctx, int64_t i, struc
     const struct folder *s = self;
     char *path;
     TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path));
-    int error = access(path, R_OK) == 0 ? 0 : errno;
-    int status = error && is_of_the_file(error) ? ctx->fail(ctx, TESS_E_ITEM, "%s: cannot be opened: %s", path, strerror(error))
-                                                : tess_digest_add_files(ctx, d, 1, (const char *const *)&path);
+    int status = picture_file_content(ctx, path, d);
     tess_free(path);
     return status;
 }
 
-/* Advises the system of files that will be read; reading finds those which cannot be opened. */
 static void folder_soon(void *self, int64_t first, int64_t n)
 {
     const struct folder *s = self;
     for (int64_t i = first; i < first + n; i++) {
         char path[PATH_MAX];
-        int length = snprintf(path, sizeof path, "%s%s%s", s->path, s->list.single ? "" : "/", s->list.single ? "" : s->list.name[i]);
-        int fd = length < (int)sizeof path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-        if (fd < 0)
-            continue;
-        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
-        close(fd);
+        if (snprintf(path, sizeof path, "%s%s%s", s->path, s->list.single ? "" : "/", s->list.single ? "" : s->list.name[i]) <
+            (int)sizeof path)
+            picture_file_soon(path);
     }
 }
 

@@ -1,8 +1,8 @@
 /* See folder_list.h. The order in which a file system gives names is its own affair; here it is that of the bytes of the whole path below
  * the folder, so that a copy of a data set is the same data set. SPDX-License-Identifier: MIT */
 #include "plugins/sources/folder/folder_list.h"
+#include "plugins/sources/pictures/picture.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -46,21 +46,6 @@ int folder_list_path(struct tess_context *ctx, const char *path, const struct fo
     return text_of(ctx, path, l->single ? "" : "/", l->single ? "" : l->name[i], out);
 }
 
-static int folder_list_wanted(const char *name, const char *extensions)
-{
-    const char *dot = strrchr(name, '.');
-    size_t length = dot ? strlen(dot + 1) : 0;
-    for (const char *at = extensions + strspn(extensions, " ,"); length && *at; at += strspn(at, " ,")) {
-        size_t n = strcspn(at, " ,"), same = 0;
-        while (same < n && n == length && tolower((unsigned char)at[same]) == tolower((unsigned char)dot[1 + same]))
-            same++;
-        if (same == length)
-            return 1;
-        at += n;
-    }
-    return 0;
-}
-
 /* Counts a name that is passed by, with an example: the first in the order of bytes, so that it does not depend on the file system's. */
 static void pass_by(struct folder_list *l, int why, const char *name)
 {
@@ -85,7 +70,7 @@ static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char
 /* Adds `name` as an image, or passes it by; owns it then. */
 static int folder_list_add_file(struct tess_context *ctx, struct walk *w, char *name)
 {
-    if (folder_list_wanted(name, w->extensions))
+    if (picture_name_ends(name, w->extensions))
         return folder_list_add(ctx, w->list, name);
     pass_by(w->list, PASSED_OTHER, name);
     tess_free(name);

@@ -8,15 +8,14 @@
 #include <tessera/kind/source.h>
 
 #include "plugins/sources/folder/folder_list.h"
-#include "plugins/sources/folder/vips_decode.h"
+#include "plugins/sources/pictures/picture.h"
 
 enum { LABELS_NONE, LABELS_FOLDERS };
-#define EXTENSIONS "jpg jpeg jpe jfif png webp gif tif tiff heic heif avif jxl jp2"
 
 struct folder {
     const char *path, *extensions;
     int32_t recursive, labels, tolerant;
-    struct vips_wish options;
+    struct picture_options options;
     struct folder_list list;
     int64_t classes;
     char **class_name; /* in the order of their bytes */
@@ -24,47 +23,28 @@ struct folder {
     char remark[1200];
 };
 
-static const struct tess_param params[] = {{.name = "path",
-                                            .help = "folder of images, or one image",
-                                            .type = TESS_STR,
-                                            .flags = TESS_REQUIRED | TESS_PATH,
-                                            .offset = offsetof(struct folder, path)},
-                                           {.name = "recursive",
-                                            .help = "the folders in it, too",
-                                            .type = TESS_BOOL,
-                                            .offset = offsetof(struct folder, recursive),
-                                            .def = 1},
-                                           {.name = "extensions",
-                                            .help = "what names of images end in, with blanks between; others are passed by",
-                                            .type = TESS_STR,
-                                            .offset = offsetof(struct folder, extensions),
-                                            .text = EXTENSIONS},
-                                           {.name = "labels",
-                                            .help = "none, or the folder below `path` that an image lies in: its class",
-                                            .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, labels),
-                                            .text = "none|folders"},
-                                           {.name = "alpha",
-                                            .help = "transparent images: laid on white, or what is transparent dropped",
-                                            .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, options.alpha),
-                                            .text = "white|drop"},
-                                           {.name = "damaged",
-                                            .help = "images whose decoder warns or that break off: bad, or taken as far as they decode",
-                                            .type = TESS_ENUM,
-                                            .offset = offsetof(struct folder, options.damaged),
-                                            .text = "refuse|accept"},
-                                           {.name = "max_pixels",
-                                            .help = "of one image; a larger one is bad. A thread needs some 4 to 16 bytes for each",
-                                            .type = TESS_I64,
-                                            .offset = offsetof(struct folder, options.max_pixels),
-                                            .lo = 1,
-                                            .hi = 1 << 30,
-                                            .def = 1 << 26},
-                                           {.name = NULL}};
+static const struct tess_param params[] = {
+    {.name = "path",
+     .help = "folder of images, or one image",
+     .type = TESS_STR,
+     .flags = TESS_REQUIRED | TESS_PATH,
+     .offset = offsetof(struct folder, path)},
+    {.name = "recursive", .help = "the folders in it, too", .type = TESS_BOOL, .offset = offsetof(struct folder, recursive), .def = 1},
+    {.name = "extensions",
+     .help = "what names of images end in, with blanks between; others are passed by",
+     .type = TESS_STR,
+     .offset = offsetof(struct folder, extensions),
+     .text = PICTURE_EXTENSIONS},
+    {.name = "labels",
+     .help = "none, or the folder below `path` that an image lies in: its class",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct folder, labels),
+     .text = "none|folders"},
+    PICTURE_PARAMS(struct folder, options),
+    {.name = NULL}};
 
 #define FOLDER_PLUGIN(open, close, module)                                                                                                 \
-    TESS_PLUGIN("tessera-folder", "0.2.1", "MIT", TESS_NEEDS("digest/1"),                                                                  \
+    TESS_PLUGIN("tessera-folder", "0.3.0", "MIT", TESS_NEEDS("digest/1"),                                                                  \
                 TESS_COMPONENT_WITH("folder", "source/1", "images in a folder: JPEG, PNG, WebP and what else libvips reads",               \
                                     sizeof(struct folder), params, open, close, &ops, NULL, module, NULL, NULL,                            \
                                     "source: {use: folder, path: photographs}"))

@@ -2,21 +2,13 @@
 #ifndef PLUGINS_SOURCES_VIPS_DECODE_H
 #define PLUGINS_SOURCES_VIPS_DECODE_H
 
-#include <tessera/kind/source.h>
-
-enum { ALPHA_WHITE, ALPHA_DROP };
-enum { DAMAGED_REFUSE, DAMAGED_ACCEPT };
-
-struct vips_wish {
-    int32_t alpha, damaged;
-    int64_t max_pixels;
-};
+#include "plugins/sources/pictures/picture.h"
 
 /* Makes libvips ready, once in a process. */
 int vips_decode_start(struct tess_context *ctx) TESS_CHECKED;
 /* 8 bits, grey or sRGB, upright, the first frame; `path` is for messages. What is wrong with the bytes is TESS_E_ITEM, with out->reason;
  * want of memory or threads is TESS_E_MEMORY. [any thread] */
-int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
+int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct picture_options *o,
                 struct tess_image *out) TESS_CHECKED;
 
 #endif

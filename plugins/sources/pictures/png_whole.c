@@ -2,7 +2,7 @@
  * numbers are big-endian.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/sources/folder/png_whole.h"
+#include "plugins/sources/pictures/png_whole.h"
 
 #include <stdint.h>
 #include <string.h>

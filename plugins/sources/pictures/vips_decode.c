@@ -1,5 +1,5 @@
-/* See vips_decode.h. What the values become is what most readers of such data sets make of them: an embedded profile is passed over, 16
- * bits lose the lower 8, palettes become RGB, CMYK becomes RGB by the formula of Pillow, grey stays grey.
+/* See vips_decode.h. What the values become is what most readers of such data sets make of them: an embedded profile is passed over unless
+ * it is wanted, 16 bits lose the lower 8, palettes become RGB, CMYK becomes RGB by the formula of Pillow, grey stays grey.
  *
  * libvips is used for its decoders and nothing else: no cache, no threads but those of a decoder that must have one, no loader but those of
  * photographs (others run interpreters, or read other files that an image names). Pixels come a strip at a time into the image that is
@@ -7,9 +7,10 @@
  * for all threads, so an image that cannot be decoded is decoded again with no other at work: the reason is then its own.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/sources/folder/vips_decode.h"
-#include "plugins/sources/folder/png_whole.h"
-#include "plugins/sources/folder/vips_reason.h"
+#include "plugins/sources/pictures/vips_decode.h"
+#include "plugins/sources/pictures/png_whole.h"
+#include "plugins/sources/pictures/upright.h"
+#include "plugins/sources/pictures/vips_reason.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -23,10 +24,9 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_rwlock_t alone = PTHREAD_RWLOCK_INITIALIZER;
 static int ready;
 
-static void vips_decode_hear(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
+static void vips_decode_pass_over(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer user)
 {
-    (void)domain, (void)level, (void)user;
-    vips_reason_warned(message);
+    (void)domain, (void)level, (void)message, (void)user;
 }
 
 static void vips_decode_set_up(void)
@@ -34,7 +34,7 @@ static void vips_decode_set_up(void)
     ready = vips_init("tessera") == 0;
     if (!ready)
         return;
-    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, vips_decode_hear, NULL);
+    g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, vips_decode_pass_over, NULL);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     vips_block_untrusted_set(TRUE);
@@ -66,7 +66,7 @@ static int is_known(const char *loader)
 struct job {
     const void *bytes;
     size_t count;
-    const struct vips_wish *options;
+    const struct picture_options *options;
     VipsImage *image;
     size_t need;  /* bytes of memory that the decoder may ask for, with some to spare */
     char *reason; /* buffer of REASON_CAPACITY bytes */
@@ -92,6 +92,24 @@ static const char *no_reader(struct job *k)
     return k->reason;
 }
 
+static VipsImage *vips_decode_header(const struct job *k, const char *loader_options)
+{
+    return vips_image_new_from_buffer(k->bytes, k->count, loader_options, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                                      k->options->damaged == DAMAGED_ACCEPT ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_WARNING, NULL);
+}
+
+/* Opens a JPEG again where it is to be reduced while it is decoded; 0, or -1 where that fails. */
+static int vips_decode_reduce(struct job *k)
+{
+    char text[24];
+    int reduction = picture_reduction(vips_image_get_height(k->image), vips_image_get_width(k->image), k->options->shrink_to);
+    if (reduction == 1 || memcmp(k->bytes, "\xff\xd8\xff", 3) != 0)
+        return 0;
+    (void)snprintf(text, sizeof text, "shrink=%d", reduction);
+    VipsImage *made = vips_decode_header(k, text);
+    return vips_decode_replace(&k->image, made ? 0 : -1, &made);
+}
+
 /* Opens the image by its header alone: it decodes as it is read. Gives NULL, or what is wrong; "": libvips says. */
 static const char *open_image(struct job *k)
 {
@@ -100,8 +118,7 @@ static const char *open_image(struct job *k)
     const char *trouble = k->options->damaged == DAMAGED_ACCEPT ? NULL : png_whole_trouble(k->bytes, k->count);
     if (trouble)
         return trouble;
-    k->image = vips_image_new_from_buffer(k->bytes, k->count, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                          k->options->damaged == DAMAGED_ACCEPT ? VIPS_FAIL_ON_NONE : VIPS_FAIL_ON_WARNING, NULL);
+    k->image = vips_decode_header(k, "");
     if (!k->image)
         return "";
     int64_t width = vips_image_get_width(k->image), height = vips_image_get_height(k->image);
@@ -114,7 +131,7 @@ static const char *open_image(struct job *k)
     if (format != VIPS_FORMAT_UCHAR && format != VIPS_FORMAT_USHORT)
         return "has samples that are no integers of 8 or 16 bits";
     k->need += (size_t)(width * height) * (size_t)vips_image_get_bands(k->image) * 4;
-    return NULL;
+    return vips_decode_reduce(k) ? "" : NULL;
 }
 
 static int bands_without_alpha(VipsImage *image)
@@ -142,6 +159,23 @@ static int vips_decode_to_bytes(VipsImage **image)
     return vips_decode_replace(image, vips_copy(*image, &made, "interpretation", meaning, NULL), &made);
 }
 
+/* Converts from an embedded profile to sRGB, grey to grey. A profile that does not fit the image is passed over, as viewers do. */
+static int vips_decode_from_profile(VipsImage **image)
+{
+    VipsImage *made = NULL;
+    int grey = bands_without_alpha(*image) == 1;
+    if (vips_image_get_typeof(*image, VIPS_META_ICC_NAME) == 0)
+        return 0;
+    if (vips_icc_transform(*image, &made, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_RELATIVE, "black_point_compensation", TRUE,
+                           "depth", 8, NULL))
+        return 0;
+    g_object_unref(*image);
+    *image = made;
+    if (!grey)
+        return 0;
+    return vips_decode_replace(image, vips_colourspace(*image, &made, VIPS_INTERPRETATION_B_W, NULL), &made);
+}
+
 /* Converts to grey or sRGB of 8 bits, with transparency left to the next step. */
 static int to_known_space(VipsImage **image)
 {
@@ -149,6 +183,8 @@ static int to_known_space(VipsImage **image)
     if (is_cmyk(*image))
         return 0;
     VipsInterpretation space = bands_without_alpha(*image) == 1 ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+    if (vips_image_get_interpretation(*image) == space)
+        return 0;
     return vips_decode_replace(image, vips_colourspace(*image, &made, space, NULL), &made);
 }
 
@@ -171,8 +207,10 @@ static const char *vips_decode_convert(struct job *k)
     VipsImage **image = &k->image, *made = NULL;
     if (bands_without_alpha(*image) > 4 || bands_without_alpha(*image) < 1)
         return "has more than four channels";
-    if (vips_decode_to_bytes(image) || to_known_space(image) || settle_alpha(image, k->options->alpha) ||
-        vips_decode_replace(image, vips_cast_uchar(*image, &made, NULL), &made))
+    if ((k->options->profile == PROFILE_SRGB && vips_decode_from_profile(image)) || vips_decode_to_bytes(image) || to_known_space(image) ||
+        settle_alpha(image, k->options->alpha))
+        return "";
+    if (vips_image_get_format(*image) != VIPS_FORMAT_UCHAR && vips_decode_replace(image, vips_cast_uchar(*image, &made, NULL), &made))
         return "";
     int bands = vips_image_get_bands(*image);
     return bands == 1 || bands == 3 || (bands == 4 && is_cmyk(*image)) ? NULL : "has channels of an unknown meaning";
@@ -226,34 +264,6 @@ static const char *copy_strips(VipsImage *image, struct tess_image *out)
     return wrong;
 }
 
-/* Source position, by EXIF's orientation, of the pixel that belongs at (y, x) of the upright image: its place in the h x w that were
- * stored. */
-static int64_t stored_at(int orientation, int64_t h, int64_t w, int64_t y, int64_t x)
-{
-    int64_t sy = orientation > 4 ? x : y, sx = orientation > 4 ? y : x;
-    int up = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    int left = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-    return (up ? h - 1 - sy : sy) * w + (left ? w - 1 - sx : sx);
-}
-
-static int turn_upright(struct tess_context *ctx, int orientation, struct tess_image *im)
-{
-    int64_t h = im->height, w = im->width, n = im->channels;
-    struct tess_image turned = {.size = sizeof turned};
-    if (orientation < 2 || orientation > 8)
-        return TESS_OK;
-    TESS_TRY(tess_image_resize(ctx, &turned, orientation > 4 ? w : h, orientation > 4 ? h : w, n));
-    for (int64_t y = 0; y < turned.height; y++)
-        for (int64_t x = 0; x < turned.width; x++)
-            memcpy(turned.pixels + (y * turned.width + x) * n, im->pixels + stored_at(orientation, h, w, y, x) * n, (size_t)n);
-    tess_free(im->pixels);
-    im->pixels = turned.pixels;
-    im->capacity = turned.capacity;
-    im->height = turned.height;
-    im->width = turned.width;
-    return TESS_OK;
-}
-
 /* Decodes an image. Gives NULL, or what is wrong with the bytes, for which the reason may serve; *status: what else failed. */
 static const char *vips_decode_decode(struct tess_context *ctx, struct job *k, struct tess_image *out, int *status)
 {
@@ -273,7 +283,7 @@ static const char *vips_decode_decode(struct tess_context *ctx, struct job *k, s
     if (k->image)
         g_object_unref(k->image);
     if (!wrong && *status == TESS_OK)
-        *status = turn_upright(ctx, orientation, out);
+        *status = picture_upright(ctx, orientation, out);
     return wrong;
 }
 
@@ -305,15 +315,15 @@ static const char *decode_alone(struct tess_context *ctx, struct job *k, struct 
     return NULL;
 }
 
-int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct vips_wish *w,
+int vips_decode(struct tess_context *ctx, const char *path, const void *bytes, size_t count, const struct picture_options *o,
                 struct tess_image *out)
 {
-    struct job k = {.bytes = bytes, .count = count, .options = w, .reason = out->reason};
+    struct job k = {.bytes = bytes, .count = count, .options = o, .reason = out->reason};
     int status;
     out->reason[0] = '\0';
     if (!vips_reason_has_memory(SPARE + count)) /* some of the libraries end the process where they get none */
         return ctx->fail(ctx, TESS_E_MEMORY, "%s: memory is wanting to decode it: %zu MiB; use fewer threads, or raise the limits", path,
-                       (SPARE + count) >> 20);
+                         (SPARE + count) >> 20);
     pthread_rwlock_rdlock(&alone);
     const char *wrong = vips_decode_decode(ctx, &k, out, &status);
     pthread_rwlock_unlock(&alone);

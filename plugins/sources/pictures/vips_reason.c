@@ -3,7 +3,7 @@
  * memory and a thread are asked for, and are there or not.
  *
  * SPDX-License-Identifier: MIT */
-#include "plugins/sources/folder/vips_reason.h"
+#include "plugins/sources/pictures/vips_reason.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -17,31 +17,35 @@ enum { WARNINGS_CAPACITY = 400 };
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static char warnings[WARNINGS_CAPACITY];
 static int keeping;
+static guint handler; /* last set, so it is asked first, whatever other plugins on libvips have set */
 
-void vips_reason_begin(void)
+static void vips_reason_hear(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer user)
 {
-    pthread_mutex_lock(&guard);
-    keeping = 1;
-    warnings[0] = '\0';
-    pthread_mutex_unlock(&guard);
-    vips_error_clear();
-}
-
-void vips_reason_end(void)
-{
-    pthread_mutex_lock(&guard);
-    keeping = 0;
-    pthread_mutex_unlock(&guard);
-    vips_error_clear();
-}
-
-void vips_reason_warned(const char *text)
-{
+    (void)domain, (void)level, (void)user;
     pthread_mutex_lock(&guard);
     size_t n = strlen(warnings);
     if (keeping && n < sizeof warnings - 1 && !strstr(warnings, text)) /* many of a damaged image are equal */
         (void)snprintf(warnings + n, sizeof warnings - n, "%s%s", n ? "\n" : "", text);
     pthread_mutex_unlock(&guard);
+}
+
+void vips_reason_begin(void)
+{
+    pthread_mutex_lock(&guard);
+    warnings[0] = '\0';
+    keeping = 1;
+    pthread_mutex_unlock(&guard);
+    handler = g_log_set_handler("VIPS", G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION, vips_reason_hear, NULL);
+    vips_error_clear();
+}
+
+void vips_reason_end(void)
+{
+    g_log_remove_handler("VIPS", handler);
+    pthread_mutex_lock(&guard);
+    keeping = 0;
+    pthread_mutex_unlock(&guard);
+    vips_error_clear();
 }
 
 /* ---- words --------------------------------------------------------------------------------------------------------- */

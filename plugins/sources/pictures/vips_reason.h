@@ -7,8 +7,6 @@
 /* Begins to keep the warnings of decoders, for one thread at a time, until vips_reason_end. */
 void vips_reason_begin(void);
 void vips_reason_end(void);
-/* Notes a warning of libvips. [any thread] */
-void vips_reason_warned(const char *text);
 /* The failures since vips_reason_begin, on one line: in plain words, and in brackets the decoder's own. */
 void vips_reason_take(char *to, size_t capacity);
 /* 1 where the decoder says that it had no memory or no thread. */

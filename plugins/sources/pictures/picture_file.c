@@ -1,0 +1,125 @@
+/* See picture_file.h. SPDX-License-Identifier: MIT */
+#include "plugins/sources/pictures/picture_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX ((off_t)1 << 30)
+
+void picture_name(struct tess_image *out, const char *name)
+{
+    enum { KEPT = 16, CAPACITY = sizeof out->name };
+    char text[4 * PATH_MAX], hex[TESS_DIGEST_TEXT];
+    struct tess_digest d;
+    size_t length = tess_utf8_text(name, text, sizeof text);
+    if (length < CAPACITY) {
+        memcpy(out->name, text, length + 1);
+        return;
+    }
+    const char *tail = text + strlen(text) - (CAPACITY - 1 - KEPT - 3);
+    while ((*tail & 0xc0) == 0x80)
+        tail++;
+    tess_digest_start(&d);
+    tess_digest_add_text(&d, name);
+    tess_digest_end(&d, hex);
+    (void)snprintf(out->name, CAPACITY, "%.*s...%s", KEPT, hex, tail);
+}
+
+int picture_item(struct tess_context *ctx, struct tess_image *out, const char *path, const char *why, int error)
+{
+    (void)snprintf(out->reason, sizeof out->reason, "%s%s", why, error ? strerror(error) : "");
+    return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", path, out->reason);
+}
+
+int picture_is_of_the_file(int error)
+{
+    return error == ENOENT || error == EACCES || error == EPERM || error == ELOOP || error == ENOTDIR || error == ENAMETOOLONG ||
+           error == ENXIO || error == ENODEV || error == EISDIR;
+}
+
+static int file_fill(struct tess_context *ctx, const char *path, int fd, char *to, size_t bytes)
+{
+    for (size_t have = 0; have < bytes;) {
+        ssize_t got = read(fd, to + have, bytes - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s; look at the disk, then run again", path, strerror(errno));
+        if (got == 0)
+            return ctx->fail(ctx, TESS_E_IO, "%s: became shorter while it was read; run again when nothing writes there", path);
+        have += (size_t)got;
+    }
+    return TESS_OK;
+}
+
+/* Reads all of an open file; gives its bytes, freed with tess_free, and their number. */
+static int file_read_whole(struct tess_context *ctx, const char *path, int fd, struct tess_image *im, void **out, size_t *bytes)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0)
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (!S_ISREG(about.st_mode) || about.st_size < 1 || about.st_size > FILE_MAX)
+        return picture_item(ctx, im, path,
+                            !S_ISREG(about.st_mode) ? "is no regular file"
+                            : about.st_size < 1     ? "is empty"
+                                                    : "is larger than 1 GiB",
+                            0);
+    *bytes = (size_t)about.st_size;
+    TESS_TRY(tess_alloc(ctx, *bytes, path, out));
+    return file_fill(ctx, path, fd, *out, *bytes);
+}
+
+int picture_read_file(struct tess_context *ctx, const char *path, const struct picture_options *o, struct tess_image *out)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error = errno;
+    int status = fd >= 0                         ? file_read_whole(ctx, path, fd, out, &bytes, &size)
+                 : picture_is_of_the_file(error) ? picture_item(ctx, out, path, "cannot be opened: ", error)
+                                                 : ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(error));
+    if (fd >= 0)
+        close(fd);
+    if (status == TESS_OK)
+        status = picture_decode(ctx, path, bytes, size, o, out);
+    tess_free(bytes);
+    return status;
+}
+
+int picture_file_content(struct tess_context *ctx, const char *path, struct tess_digest *d)
+{
+    if (access(path, R_OK) != 0 && picture_is_of_the_file(errno))
+        return ctx->fail(ctx, TESS_E_ITEM, "%s: cannot be opened: %s", path, strerror(errno));
+    return tess_digest_add_files(ctx, d, 1, &path);
+}
+
+void picture_file_soon(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+    close(fd);
+}
+
+int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, int64_t n, char **path, int tolerant,
+                              const char *(*name)(const void *user, int64_t i), const void *user)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        char *at = path[i];
+        tess_digest_add_text(d, name(user, i));
+        path[i] = NULL;
+        if (tolerant && access(at, R_OK) != 0 && picture_is_of_the_file(errno)) {
+            tess_digest_add_text(d, "cannot be opened");
+            tess_free(at);
+        } else {
+            path[kept++] = at;
+        }
+    }
+    return tess_digest_add_files(ctx, d, kept, (const char *const *)path);
+}
