@@ -104,13 +104,24 @@ static void print_datasets(const struct tess_artefact *a)
     for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++) {
         printf("%s  /%-*s  %-*s", i ? "" : "\ndatasets\n", wide, cli_shown(name), wide_shape,
                shape_text(&shape, text, sizeof text));
-        printf("  %10s", size_text(stored, text, sizeof text));
+        if (stored < 0)
+            printf("  %10s", "in parts");
+        else
+            printf("  %10s", size_text(stored, text, sizeof text));
         if (is_packed(&shape, bits))
             printf("  precision %d bits", bits);
-        if (is_codes(name, bits))
+        if (is_codes(name, bits) && stored >= 0)
             printf("  %.2f bits a code", bits_each(&shape, stored));
         putchar('\n');
     }
+}
+
+static void print_parts(const struct tess_artefact *a)
+{
+    const char *name, *digest;
+    int64_t rows;
+    for (int64_t i = 0; (name = tessi_store_part_name(a, i, &rows, &digest)); i++)
+        printf("%s  %-24s  %10lld rows  %.12s\n", i ? "" : "\nparts\n", cli_shown(name), (long long)rows, digest);
 }
 
 static void print_metrics(const struct tess_artefact *a)
@@ -154,6 +165,7 @@ static void print_all(const struct tess_artefact *a, int verified)
         if (strcmp(name, "digest") != 0)
             print_pair(name, wide, value);
     print_datasets(a);
+    print_parts(a);
     print_metrics(a);
 }
 
@@ -211,12 +223,29 @@ static void json_datasets(const struct tess_artefact *a)
         printf(",\"dtype\":\"%s\",\"shape\":[", shape.dtype ? tess_dtype_name(shape.dtype) : "string");
         for (int32_t k = 0; k < shape.rank; k++)
             printf("%s%lld", k ? "," : "", (long long)shape.dim[k]);
-        printf("],\"precision\":%d,\"stored\":%lld", bits, (long long)stored);
-        if (is_codes(name, bits)) {
+        printf("],\"precision\":%d,\"stored\":", bits);
+        printf(stored < 0 ? "null" : "%lld", (long long)stored);
+        if (is_codes(name, bits) && stored >= 0) {
             fputs(",\"bits_per_code\":", stdout);
             tessi_base_json_f64(stdout, bits_each(&shape, stored));
         }
         putchar('}');
+    }
+    putchar(']');
+}
+
+static void json_parts(const struct tess_artefact *a)
+{
+    const char *name, *digest;
+    int64_t rows;
+    if (tessi_store_parts_count(a) == 0)
+        return;
+    fputs(",\"parts\":[", stdout);
+    for (int64_t i = 0; (name = tessi_store_part_name(a, i, &rows, &digest)); i++) {
+        fputs(i ? ",{" : "{", stdout);
+        json_key("file");
+        tessi_base_json_text(stdout, name);
+        printf(",\"rows\":%lld,\"digest\":\"%s\"}", (long long)rows, digest);
     }
     putchar(']');
 }
@@ -232,6 +261,7 @@ static void inspect_print_json(const struct tess_artefact *a, int verified)
     json_attrs(tess_artefact_attrs(a));
     json_provenance(a);
     json_datasets(a);
+    json_parts(a);
     putchar(',');
     tessi_store_artefact_results_json(stdout, a);
     puts("}");
@@ -293,7 +323,7 @@ const struct cli_verb cli_inspect = {
     .summary = "what is in an artefact, and who made it",
     .arguments = "FILE.h5",
     .description = "Prints an artefact's kind, attributes and provenance; every dataset with its shape, type and stored size (codes\n"
-                   "with their precision and bits a code); and its metrics.\n",
+                   "with their precision and bits a code); the parts of an archive in a folder; and metrics.\n",
     .flags = flags,
     .run = inspect,
 };

@@ -18,14 +18,15 @@ int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
     return status;
 }
 
-/* Checks that an input's file is unchanged. An artefact is read through one open file, so only a writer in place could change it. Its ctime
- * moves whenever a run links it. */
+/* Checks that an input's file is unchanged. An artefact is read through one open file, so only a writer in place could change it; parts
+ * are compared with the files they were. Its ctime moves whenever a run links it. */
 static int check_input(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_place *then)
 {
     struct tessi_place now;
     if (tessi_host_place_of(tessi_store_artefact_descriptor(a), &now) != 0 || now.size != then->size || now.changed != then->changed)
         return ctx->fail(ctx, TESS_E_DATA, "%s: its content changed while the pipeline ran; run again", tess_artefact_path(a));
-    return now.touched == then->touched ? TESS_OK : tessi_store_artefact_verify(ctx, a);
+    TESS_TRY(tessi_store_parts_unchanged(ctx, a));
+    return now.touched == then->touched ? TESS_OK : tessi_store_artefact_verify_file(ctx, a);
 }
 
 int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_run *r)

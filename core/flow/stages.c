@@ -48,10 +48,22 @@ static int stages_check_name(struct tess_context *ctx, const struct tessi_config
     return TESS_OK;
 }
 
+/* 1 for an input that is the path of an artefact: a file, or the folder of an archive. A stage's name has no slash. */
 static int is_path(const struct tessi_config *in)
 {
     size_t length = strlen(in->text);
-    return length > 3 && strcmp(in->text + length - 3, ".h5") == 0;
+    return (length > 3 && strcmp(in->text + length - 3, ".h5") == 0) || strchr(in->text, '/');
+}
+
+/* 1 for an input that names the folder of an archive, beside the file it is written in. */
+static int stages_is_archive(struct tess_context *ctx, const struct tessi_config *in)
+{
+    char *path = NULL, *index = NULL;
+    int is = tessi_base_path_beside(ctx, tessi_config_beside(in), in->text, &path) == TESS_OK &&
+             tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, path) == TESS_OK && tessi_base_is_file(index);
+    tess_free(path);
+    tess_free(index);
+    return is;
 }
 
 /* Checks that the stages a stage reads exist. */
@@ -63,9 +75,9 @@ static int stages_check_inputs(struct tess_context *ctx, const struct tessi_conf
         return tessi_config_fail(ctx, in, TESS_E_USAGE, "`in` wants a map of ports and stages, like {images: images}");
     for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next) {
         if (at->kind != TESSI_SCALAR || !at->text || !*at->text)
-            return tessi_config_fail(ctx, at, TESS_E_USAGE, "input `%s` wants the name of a stage, or the path of an artefact (.h5)",
-                                     at->key);
-        if (!is_path(at) && !tessi_config_child(stages, at->text))
+            return tessi_config_fail(ctx, at, TESS_E_USAGE,
+                                     "input `%s` wants the name of a stage, or the path of an artefact (a file .h5, or FOLDER/)", at->key);
+        if (!is_path(at) && !tessi_config_child(stages, at->text) && !stages_is_archive(ctx, at))
             return tessi_config_fail(ctx, at, TESS_E_USAGE, "input `%s`: there is no stage `%s`%s", at->key, at->text,
                                    tessi_config_suggest(stages, at->text, near, sizeof near));
     }
@@ -86,7 +98,7 @@ static const struct tessi_config *first_need(const struct tessi_pipeline *p, con
 {
     const struct tessi_config *in = tessi_config_child(s, "in");
     for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next)
-        if (!is_path(at) && !stages_ordered(p, at->text))
+        if (!is_path(at) && tessi_config_child(stages, at->text) && !stages_ordered(p, at->text))
             return tessi_config_child(stages, at->text);
     return NULL;
 }
@@ -216,8 +228,12 @@ static int connect_file(struct tess_context *ctx, const struct tessi_stage *s, s
         status = wrong_kind(ctx, s, in, tess_artefact_kind(a));
         goto done;
     }
+    tess_free(in->file); /* of a folder, the file in it */
+    in->file = NULL;
+    status = tess_copy_text(ctx, tess_artefact_path(a), &in->file);
     snprintf(in->file_digest, sizeof in->file_digest, "%s", tess_artefact_digest(a));
-    status = tessi_base_attrs_new(ctx, &in->file_attrs);
+    if (status == TESS_OK)
+        status = tessi_base_attrs_new(ctx, &in->file_attrs);
     if (status == TESS_OK)
         status = tessi_base_attrs_copy(ctx, tess_artefact_attrs(a), in->file_attrs);
 done:
@@ -234,9 +250,10 @@ static int stages_connect(struct tess_context *ctx, const struct tessi_pipeline 
         return tessi_config_key_fail(ctx, s->config, TESS_E_USAGE, "stage `%s` wants `in: {%s: ...}`, an artefact of kind %s (%s)", s->name,
                               in->port->name, in->port->kind, in->port->help ? in->port->help : in->port->name);
     }
-    if (is_path(in->at))
+    const struct tessi_stage *from = is_path(in->at) ? NULL : stages_ordered(p, in->at->text);
+    if (!from)
         return connect_file(ctx, s, in);
-    in->stage = stages_ordered(p, in->at->text) - p->stage;
+    in->stage = from - p->stage;
     const char *kind = p->stage[in->stage].ops->output;
     return tessi_flow_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(ctx, s, in, kind);
 }

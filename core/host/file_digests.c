@@ -241,7 +241,8 @@ int tessi_host_witness_confirm(struct tess_context *ctx, const char *path)
 
 /* ---- artefacts ----------------------------------------------------------------------------------------------------- */
 
-int tessi_host_artefact_check(struct tess_context *ctx, const struct tess_artefact *a)
+/* Verifies one file, unless it is remembered. */
+static int check_artefact_file(struct tess_context *ctx, const struct tess_artefact *a)
 {
     struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_place before, after;
@@ -249,11 +250,17 @@ int tessi_host_artefact_check(struct tess_context *ctx, const struct tess_artefa
     int64_t now = tessi_host_file_clock();
     int fd = tessi_store_artefact_descriptor(a);
     if (!r || !r->files || tessi_host_place_of(fd, &before) != 0)
-        return tessi_store_artefact_verify(ctx, a);
+        return tessi_store_artefact_verify_file(ctx, a);
     if (tessi_host_file_digests_find(r->files, TESSI_OF_CONTENT, &before, digest) && strcmp(digest, tess_artefact_digest(a)) == 0)
         return TESS_OK;
-    TESS_TRY(tessi_store_artefact_verify(ctx, a));
+    TESS_TRY(tessi_store_artefact_verify_file(ctx, a));
     if (tessi_host_place_of(fd, &after) == 0 && tessi_host_place_same(&before, &after))
         tessi_host_file_digests_remember(r->files, TESSI_OF_CONTENT, &before, tess_artefact_digest(a), now);
     return TESS_OK;
+}
+
+int tessi_host_artefact_check(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    TESS_TRY(check_artefact_file(ctx, a));
+    return tessi_store_parts_verify(ctx, a, check_artefact_file);
 }

@@ -32,8 +32,14 @@ struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const 
     return NULL;
 }
 
+int tessi_store_entry_order(const void *a, const void *b)
+{
+    return strcmp(((const struct tessi_entry *)a)->name, ((const struct tessi_entry *)b)->name);
+}
+
 void tessi_store_artefact_free(struct tess_artefact *a)
 {
+    tessi_store_parts_free(a->parts);
     for (int64_t i = 0; i < a->entries; i++)
         tess_free(a->entry[i].name);
     for (int64_t i = 0; i < a->metrics; i++) {

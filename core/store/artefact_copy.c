@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-static int artefact_copy_read_all(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, void *to)
-{
-    tessi_store_lock();
-    hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
-    int status = dataset < 0 ? tessi_store_fail(ctx, a, e->name) : tessi_store_read_rows(ctx, a, e, dataset, 0, e->dim[0], to);
-    tessi_store_close(dataset);
-    tessi_store_unlock();
-    return status;
-}
-
 /* Selection of rows of a dataset that make the new one. */
 struct choice {
     int64_t n;
@@ -36,18 +26,20 @@ static void end_texts(const char *packed, const struct choice *o, size_t width, 
 }
 
 static int copy_texts(struct tess_context *ctx, struct tess_artefact *to, const char *name, const struct tess_artefact *from,
-                      const struct tessi_entry *e, const struct choice *o)
+                      struct tessi_entry *e, const struct choice *o)
 {
     int64_t n = o->n;
     size_t width = tessi_store_entry_size(e);
     void *packed = NULL, *ended = NULL, *list = NULL;
+    if (e->joined)
+        TESS_TRY(tessi_store_parts_check(ctx, from));
     int status = tess_alloc(ctx, (size_t)e->dim[0] * width + 1, "texts", &packed);
     if (status == TESS_OK)
         status = tess_alloc(ctx, (size_t)n * (width + 1) + 1, "texts", &ended);
     if (status == TESS_OK)
         status = tess_alloc(ctx, (size_t)n * sizeof(char *) + 1, "texts", &list);
     if (status == TESS_OK && e->dim[0])
-        status = artefact_copy_read_all(ctx, from, e, packed);
+        status = tessi_store_entry_read(ctx, from, e, 0, e->dim[0], packed);
     if (status == TESS_OK) {
         end_texts(packed, o, width, ended, list);
         status = tess_artefact_put_strings(ctx, to, name, n, list);
@@ -84,7 +76,7 @@ static int check_rows(struct tess_context *ctx, const struct tess_artefact *from
 }
 
 static int artefact_copy_copy(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_artefact *from,
-                const struct tessi_entry *e, const struct choice *o, const struct tess_dataset *d)
+                              struct tessi_entry *e, const struct choice *o, const struct tess_dataset *d)
 {
     struct tess_dataset how = {.size = sizeof how};
     struct tess_tensor all;
@@ -103,14 +95,14 @@ static int artefact_copy_copy(struct tess_context *ctx, struct tess_artefact *a,
 int tess_artefact_copy(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_artefact *from,
                        const struct tess_dataset *d)
 {
-    const struct tessi_entry *e = tessi_store_entry_find(from, name + strspn(name, "/"));
+    struct tessi_entry *e = tessi_store_entry_find(from, name + strspn(name, "/"));
     return e ? artefact_copy_copy(ctx, a, name, from, e, &(struct choice){.n = e->dim[0]}, d) : TESS_OK;
 }
 
 int tess_artefact_copy_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_artefact *from,
                             int64_t n, const int64_t *row, const struct tess_dataset *d)
 {
-    const struct tessi_entry *e = tessi_store_entry_find(from, name + strspn(name, "/"));
+    struct tessi_entry *e = tessi_store_entry_find(from, name + strspn(name, "/"));
     const struct choice o = {.n = n, .row = row};
     if (!e)
         return TESS_OK;

@@ -138,8 +138,10 @@ static void artefact_digest_add_errors(struct tess_digest *d, const struct tessi
 
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
-    int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries;
+    int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries, own = 0;
     void *memory;
+    for (int64_t i = 0; i < a->entries; i++)
+        own += !a->entry[i].joined;
     if (a->metrics > max)
         max = a->metrics;
     TESS_TRY(tess_alloc(ctx, (size_t)max * sizeof(void *), "sorting names", &memory));
@@ -154,9 +156,10 @@ int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artef
     for (int64_t i = 0; i < a->attrs->count; i++)
         add_attr(&d, list[i]);
     artefact_digest_sort(list, a->entry, a->entries, sizeof *a->entry, by_entry);
-    add_u64(&d, (uint64_t)a->entries);
+    add_u64(&d, (uint64_t)own);
     for (int64_t i = 0; i < a->entries; i++)
-        artefact_digest_add_entry(&d, list[i]);
+        if (!((const struct tessi_entry *)list[i])->joined)
+            artefact_digest_add_entry(&d, list[i]);
     artefact_digest_sort(list, a->metric, a->metrics, sizeof *a->metric, by_metric);
     add_u64(&d, (uint64_t)a->metrics);
     for (int64_t i = 0; i < a->metrics; i++) {
@@ -213,9 +216,6 @@ static int check_padding(struct tess_context *ctx, const struct tess_artefact *a
 static int read_again(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, void *block)
 {
     int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
-    tess_digest_start(&e->digest);
-    if (tessi_store_entry_count(e) == 0)
-        return TESS_OK;
     hid_t cache = tessi_store_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
     tessi_store_close(cache);
     if (dataset < 0)
@@ -248,21 +248,27 @@ static int verify_notes(struct tess_context *ctx, const struct tess_artefact *a)
     return TESS_OK;
 }
 
-static int artefact_digest_verify(struct tess_context *ctx, const struct tess_artefact *a)
+int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
 {
-    size_t capacity = TESSI_BLOCK;
-    for (int64_t i = 0; i < a->entries; i++) {
-        size_t row = (size_t)tessi_store_entry_row(&a->entry[i]) * tessi_store_entry_size(&a->entry[i]);
-        capacity = row > capacity ? row : capacity;
-    }
+    size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
     void *block;
-    char digest[TESS_DIGEST_TEXT];
-    TESS_TRY(tess_alloc(ctx, capacity, "reading an artefact again", &block));
-    int status = TESS_OK;
-    for (int64_t i = 0; i < a->entries && status == TESS_OK; i++)
-        status = read_again(ctx, a, &a->entry[i], block);
+    tess_digest_start(&e->digest);
+    if (tessi_store_entry_count(e) == 0)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, row > TESSI_BLOCK ? row : TESSI_BLOCK, "reading an artefact again", &block));
+    tessi_store_lock();
+    int status = read_again(ctx, a, e, block);
+    tessi_store_unlock();
     tess_free(block);
-    TESS_TRY(status);
+    return status;
+}
+
+int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    char digest[TESS_DIGEST_TEXT];
+    for (int64_t i = 0; i < a->entries; i++)
+        if (!a->entry[i].joined)
+            TESS_TRY(tessi_store_digest_entry(ctx, a, &a->entry[i]));
     TESS_TRY(tessi_store_digest_content(ctx, a, digest));
     if (strcmp(digest, a->digest) != 0)
         return ctx->fail(ctx, TESS_E_DATA,
@@ -274,8 +280,6 @@ static int artefact_digest_verify(struct tess_context *ctx, const struct tess_ar
 
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a)
 {
-    tessi_store_lock();
-    int status = artefact_digest_verify(ctx, a);
-    tessi_store_unlock();
-    return status;
+    TESS_TRY(tessi_store_artefact_verify_file(ctx, a));
+    return a->parts ? tessi_store_parts_verify(ctx, a, tessi_store_artefact_verify_file) : TESS_OK;
 }

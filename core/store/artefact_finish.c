@@ -16,7 +16,8 @@ static int check_complete(struct tess_context *ctx, const struct tess_artefact *
     }
     for (int64_t i = 0; i < a->attrs->count; i++) {
         const char *name = a->attrs->item[i].name;
-        if (strcmp(name, "kind") == 0 || strcmp(name, "format") == 0 || !*name)
+        int parts = strcmp(name, "parts") == 0 && !tessi_store_entry_find(a, "parts/file");
+        if (strcmp(name, "kind") == 0 || strcmp(name, "format") == 0 || parts || !*name)
             return ctx->fail(ctx, TESS_E_INTERNAL, "%s: an attribute may not be called `%s`", a->path, name);
     }
     return TESS_OK;

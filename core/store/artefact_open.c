@@ -3,6 +3,7 @@
  * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/files.h"
 #include "core/store/store_private.h"
 
 #include <stdlib.h>
@@ -150,11 +151,6 @@ static herr_t inspect_link(hid_t group, const char *name, const H5L_info_t *info
     return v->status == TESS_OK ? 0 : -1;
 }
 
-static int artefact_open_by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct tessi_entry *)a)->name, ((const struct tessi_entry *)b)->name);
-}
-
 /* Index of a member in the order of creation of its group, or -1. */
 static int64_t written_at(hid_t group, const char *name)
 {
@@ -213,7 +209,7 @@ static int artefact_open_list_contents(struct tess_context *ctx, struct tess_art
     if (H5Lvisit(a->file, H5_INDEX_NAME, H5_ITER_INC, inspect_link, &v) < 0)
         return v.status != TESS_OK ? v.status : tessi_store_fail(ctx, a, "");
     if (a->entries)
-        qsort(a->entry, (size_t)a->entries, sizeof *a->entry, artefact_open_by_name);
+        qsort(a->entry, (size_t)a->entries, sizeof *a->entry, tessi_store_entry_order);
     return order_members(ctx, a);
 }
 
@@ -260,6 +256,19 @@ int tessi_store_artefact_descriptor(const struct tess_artefact *a)
     return a->disk.fd;
 }
 
+/* Path of the file to open: that of the index, where `path` is a folder that has one. */
+static int artefact_open_path(struct tess_context *ctx, const char *path, char **out)
+{
+    struct stat st;
+    size_t length = strlen(path);
+    TESS_TRY(tessi_base_format(ctx, out, "%s%s" TESSI_STORE_INDEX, path, length && path[length - 1] == '/' ? "" : "/"));
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && stat(*out, &st) == 0)
+        return TESS_OK;
+    tess_free(*out);
+    *out = NULL;
+    return tess_copy_text(ctx, path, out);
+}
+
 int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out)
 {
     void *memory;
@@ -268,16 +277,18 @@ int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct
     struct tess_artefact *a = memory;
     a->disk.fd = -1;
     a->file = -1;
-    int status = tess_copy_text(ctx, path, &a->path);
+    int status = artefact_open_path(ctx, path, &a->path);
     if (status == TESS_OK)
         status = tessi_base_attrs_new(ctx, &a->attrs);
     if (status == TESS_OK)
-        status = tessi_store_disk_open(ctx, &a->disk, path);
+        status = tessi_store_disk_open(ctx, &a->disk, a->path);
     if (status == TESS_OK) {
         tessi_store_lock();
         status = artefact_open_open_file(ctx, a);
         tessi_store_unlock();
     }
+    if (status == TESS_OK)
+        status = tessi_store_parts_read_table(ctx, a);
     if (status != TESS_OK)
         tessi_store_artefact_close(a);
     else

@@ -22,8 +22,7 @@ int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *
     return status;
 }
 
-/* Widens integers in place, from the last to the first: the narrow values stand at the start of `values`. */
-static void artefact_read_widen(void *values, int64_t count, int32_t from, int32_t to)
+void tessi_store_widen(void *values, int64_t count, int32_t from, int32_t to)
 {
     for (int64_t i = count; i-- > 0;) {
         int32_t value = from == TESS_U8 ? ((const uint8_t *)values)[i] : ((const uint16_t *)values)[i];
@@ -34,7 +33,7 @@ static void artefact_read_widen(void *values, int64_t count, int32_t from, int32
     }
 }
 
-static int can_widen(int32_t from, int32_t to)
+int tessi_store_can_widen(int32_t from, int32_t to)
 {
     return from == to || (from == TESS_U8 && (to == TESS_U16 || to == TESS_I32)) || (from == TESS_U16 && to == TESS_I32);
 }
@@ -87,23 +86,32 @@ static int artefact_read_read_whole(struct tess_context *ctx, const struct tess_
     return status;
 }
 
+int tessi_store_entry_read(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
+                           void *to)
+{
+    int status;
+    if (e->joined)
+        return tessi_store_parts_read(ctx, a, e, first, rows, to);
+    tessi_store_lock();
+    if (!e->rank || rows == e->dim[0])
+        status = artefact_read_read_whole(ctx, a, e, to);
+    else {
+        status = keep_open(ctx, a, e);
+        if (status == TESS_OK)
+            status = tessi_store_read_rows(ctx, a, e, e->dataset, first, rows, to);
+    }
+    tessi_store_unlock();
+    return status;
+}
+
 static int read_some(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, struct tess_tensor *t)
 {
     int64_t rows = t->rank ? t->dim[0] : 1, count = tess_tensor_count(t);
     if (count == 0)
         return TESS_OK;
-    tessi_store_lock();
-    int status;
-    if (!e->rank || rows == e->dim[0])
-        status = artefact_read_read_whole(ctx, a, e, t->data);
-    else {
-        status = keep_open(ctx, a, e);
-        if (status == TESS_OK)
-            status = tessi_store_read_rows(ctx, a, e, e->dataset, first, rows, t->data);
-    }
-    tessi_store_unlock();
+    int status = tessi_store_entry_read(ctx, a, e, first, rows, t->data);
     if (status == TESS_OK && t->dtype != e->dtype)
-        artefact_read_widen(t->data, count, e->dtype, t->dtype);
+        tessi_store_widen(t->data, count, e->dtype, t->dtype);
     return status;
 }
 
@@ -116,7 +124,7 @@ int tess_artefact_read(struct tess_context *ctx, const struct tess_artefact *a, 
     if (same.rank)
         same.dim[0] = have.dim[0];
     same.dtype = have.dtype;
-    if (a->writing || !can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
+    if (a->writing || !tessi_store_can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
                        tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
     int64_t rows = t->rank ? t->dim[0] : 1, all = e->rank ? e->dim[0] : 1;
@@ -132,11 +140,13 @@ int tess_artefact_load(struct tess_context *ctx, const struct tess_artefact *a, 
     char found[160];
     TESS_TRY(artefact_read_find(ctx, a, name, &e));
     *t = tess_tensor_over(NULL, dtype, e->rank, e->dim);
-    if (a->writing || !can_widen(e->dtype, dtype)) {
+    if (a->writing || !tessi_store_can_widen(e->dtype, dtype)) {
         struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
                        tess_dtype_name(dtype));
     }
+    if (e->joined)
+        TESS_TRY(tessi_store_parts_check(ctx, a)); /* before memory is allocated that no part has values for */
     TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), e->name, &t->data));
     int status = read_some(ctx, a, e, 0, t);
     if (status != TESS_OK) {
@@ -204,16 +214,16 @@ const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64
 
 int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n, char **out)
 {
-    const struct tessi_entry *e = tessi_store_entry_find(a, name);
+    struct tessi_entry *e = tessi_store_entry_find(a, name);
     void *packed;
     memset(out, 0, (size_t)n * sizeof *out);
     if (!e || e->dtype != TESSI_TEXT || e->rank != 1 || e->dim[0] != n)
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)n);
     size_t width = tessi_store_entry_size(e);
+    if (e->joined)
+        TESS_TRY(tessi_store_parts_check(ctx, a));
     TESS_TRY(tess_alloc(ctx, (size_t)n * width + 1, "strings", &packed));
-    tessi_store_lock();
-    int status = n ? artefact_read_read_whole(ctx, a, e, packed) : TESS_OK;
-    tessi_store_unlock();
+    int status = n ? tessi_store_entry_read(ctx, a, e, 0, n, packed) : TESS_OK;
     for (int64_t i = 0; i < n && status == TESS_OK; i++) {
         const char *text = (const char *)packed + (size_t)i * width;
         status = tess_copy_bytes(ctx, text, strnlen(text, width), &out[i]);

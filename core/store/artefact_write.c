@@ -4,10 +4,9 @@
 
 #include <string.h>
 
-/* 1 where the first part of a path is reserved for the store itself. */
-static int artefact_write_reserved(const char *name)
+int tessi_store_reserved_name(const char *name)
 {
-    static const char *const parts[] = {"provenance", "metrics", "pictures"};
+    static const char *const parts[] = {"provenance", "metrics", "pictures", "parts"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t length = strlen(parts[i]);
         if (strncmp(name, parts[i], length) == 0 && (name[length] == '/' || name[length] == '\0'))
@@ -16,7 +15,7 @@ static int artefact_write_reserved(const char *name)
     return 0;
 }
 
-static int good_name(const char *name)
+int tessi_store_good_name(const char *name)
 {
     size_t length = strlen(name);
     if (length == 0 || length > TESSI_NAME_MAX)
@@ -34,7 +33,7 @@ static int check_new(struct tess_context *ctx, const struct tess_artefact *a, co
 {
     if (a->failed)
         return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
-    if (!good_name(name))
+    if (!tessi_store_good_name(name))
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a dataset", a->path, name);
     if (tessi_store_entry_find(a, name))
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is written twice", a->path, name);
@@ -222,8 +221,8 @@ static const char *artefact_write_bare(const char *name)
 
 static int check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
-    if (artefact_write_reserved(name))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: metrics, pictures and provenance have their own",
+    if (tessi_store_reserved_name(name))
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: metrics, pictures, parts and provenance have their own",
                          a->path, name);
     return TESS_OK;
 }
@@ -312,7 +311,7 @@ int tess_artefact_put(struct tess_context *ctx, struct tess_artefact *a, const c
     return status;
 }
 
-static int put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
+int tessi_store_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
 {
     size_t width = 1;
     for (int64_t i = 0; i < n; i++)
@@ -348,7 +347,7 @@ int tess_artefact_put_strings(struct tess_context *ctx, struct tess_artefact *a,
     name = artefact_write_bare(name);
     TESS_TRY(check_reserved(ctx, a, name));
     tessi_store_lock();
-    int status = put_strings(ctx, a, name, n, text);
+    int status = tessi_store_put_strings(ctx, a, name, n, text);
     tessi_store_unlock();
     return status;
 }

@@ -226,7 +226,7 @@ int tessi_store_disk_open(struct tess_context *ctx, struct tessi_disk *d, const 
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name and its permissions", path, strerror(errno));
     if (fstat(d->fd, &st) == 0 && !S_ISREG(st.st_mode))
         return ctx->fail(ctx, TESS_E_IO, "%s: is %s, an artefact (an HDF5 file) was wanted", path,
-                       S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+                         S_ISDIR(st.st_mode) ? "a folder without an " TESSI_STORE_INDEX : "not a file");
     ssize_t got = pread(d->fd, found, sizeof found, 0);
     if (got < 0)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));

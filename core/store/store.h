@@ -40,13 +40,16 @@ int tessi_store_artefact_reserve(struct tess_artefact *a, int64_t bytes);
 void tessi_store_artefact_remove(const char *path);
 /* Drops an unfinished artefact and its partial file, or closes one opened for reading. NULL is fine. */
 void tessi_store_artefact_close(struct tess_artefact *a);
-/* Opens for reading; checks that it is a tessera artefact, complete, of this format version. TESS_E_IO: missing or unreadable;
- * TESS_E_DATA: not one, truncated, damaged. External links, soft links out of the file and unknown filters are refused. */
+/* Opens for reading; checks that it is a tessera artefact, complete, of this format version. A folder stands for its file index.h5, an
+ * artefact in parts (below). TESS_E_IO: missing or unreadable; TESS_E_DATA: not one, truncated, damaged. External links, soft links out
+ * of the file and unknown filters are refused. */
 int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
 /* Descriptor of the open file, for fstat; owned by the artefact. */
 int tessi_store_artefact_descriptor(const struct tess_artefact *a);
-/* Computes the content digest again and compares. TESS_E_DATA with both digests and what to do. */
+/* Computes the content digest again and compares, of all parts as well. TESS_E_DATA with both digests and what to do. */
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Verifies one file: of an artefact in parts the index alone. */
+int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* Checks that attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage
  * gets it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
@@ -73,6 +76,48 @@ const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64
  * names of its lines, "original|reconstruction", or "". */
 int tessi_store_artefact_tiles(struct tess_context *ctx, const struct tess_artefact *a, const char *picture, struct tess_tiles *out,
                                char *rows, size_t capacity) TESS_CHECKED;
+
+/* ---- artefacts in parts ----------------------------------------------------------------------------------------------- */
+
+/* An artefact in parts is an index file and the files it lists, its parts, in the same folder. Joined datasets are the parts' datasets of
+ * that name one after the other along the first dimension; all else is the index's own. Shape, has, name_at, read, load, strings, copy
+ * and copy_rows see joined datasets as any other. Parts are opened at their first use, a bounded number at a time; a part that is
+ * missing, shorter, or another than the index was made of is refused with a sentence naming it. [any thread] */
+
+#define TESSI_STORE_INDEX "index.h5" /* name of the index in an archive's folder */
+
+/* Number of parts; 0: the artefact is one file. */
+int64_t tessi_store_parts_count(const struct tess_artefact *a);
+/* Name of the i-th part in the index's folder, its number of rows and its content digest, as the index has them. Borrowed. */
+const char *tessi_store_part_name(const struct tess_artefact *a, int64_t i, int64_t *rows, const char **digest);
+/* 1 where the i-th dataset of tessi_store_artefact_dataset_at lies in parts; its stored bytes are then unknown, -1. */
+int tessi_store_dataset_joined(const struct tess_artefact *a, int64_t i);
+/* Opens the i-th part, or finds it open, and checks it against the index. It stays open until it is released. */
+int tessi_store_part_acquire(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, struct tess_artefact **part) TESS_CHECKED;
+void tessi_store_part_release(const struct tess_artefact *a, int64_t i);
+/* Checks that the parts that were opened so far are the files they were then. TESS_E_DATA names the one that is not. */
+int tessi_store_parts_unchanged(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+
+/* Verifies every part by `verify` (tessi_store_artefact_verify_file, or what remembers that it was done), then that the parts agree with
+ * the index in what it says once, and in its sums. */
+int tessi_store_parts_verify(struct tess_context *ctx, const struct tess_artefact *a,
+                             int (*verify)(struct tess_context *ctx, const struct tess_artefact *part)) TESS_CHECKED;
+
+/* Description of an index to write. Lists end with NULL; a list or text that is NULL is empty. */
+struct tessi_parts_options {
+    const char *path;        /* of the index; the parts are in its folder */
+    const char *const *file; /* names of the parts, in order, without folders */
+    int64_t files;
+    const char *const *joined;                 /* datasets of one row each a row of the part, the first of which every part with rows has */
+    const char *const *gathered;               /* datasets of any number of rows, in some parts or in all */
+    const char *const *summed;                 /* integer attributes that are sums over the parts */
+    const char *start, *length;                /* integer attributes that say each part's range; the ranges must follow each other */
+    const struct tessi_provenance *provenance; /* NULL: none */
+};
+/* Writes the index of finished parts. Kind and attributes are those of the first part but for the sums, and must be the same in all;
+ * datasets that are not joined are copied from it, and must be equal in all. Metrics and pictures are left out. The bytes depend on the
+ * parts' contents and `provenance` alone. TESS_E_DATA names the part that does not fit. `digest` as in tessi_store_artefact_finish. */
+int tessi_store_parts_write(struct tess_context *ctx, const struct tessi_parts_options *o, char digest[65]) TESS_CHECKED;
 
 /* Writes a u8 (H, W, 1 or 3) picture as PNG, to a partial file that is then renamed. */
 int tessi_store_png_write(struct tess_context *ctx, const char *path, const struct tess_tensor *picture) TESS_CHECKED;

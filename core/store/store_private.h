@@ -12,6 +12,7 @@
 #define H5_USE_18_API 1 /* HDF5 declares the functions of 1.8, whatever its version */
 #endif
 #include <hdf5.h>
+#include <pthread.h>
 
 #include <tessera/digest.h>
 #include "core/base/aside.h"
@@ -76,6 +77,7 @@ struct tessi_entry {
     hid_t dataset;  /* HDF5's handle, open while the dataset is written; when reading, from the first partial read on; -1: closed */
     int32_t given;  /* dtype the writer hands in */
     int64_t rows;   /* rows written so far */
+    int32_t joined; /* 1 + its number among the joined datasets of an artefact in parts; 0: the file's own */
     struct tess_digest digest;
 };
 
@@ -88,6 +90,8 @@ struct tessi_metric {
 struct tessi_note { /* a provenance attribute as text */
     char *name, *value;
 };
+
+struct tessi_parts;
 
 struct tess_artefact {
     char *path, *kind;
@@ -105,9 +109,12 @@ struct tess_artefact {
     int64_t pictures, picture_capacity;
     struct tessi_note *note;
     int64_t notes, note_capacity;
+    struct tessi_parts *parts; /* table of its parts; NULL: the artefact is one file */
 };
 
 struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name);
+/* Order of two entries by name, for qsort. */
+int tessi_store_entry_order(const void *a, const void *b);
 void tessi_store_artefact_free(struct tess_artefact *a);
 
 /* ---- layout.c ------------------------------------------------------------------------------------------------------ */
@@ -139,6 +146,13 @@ int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, c
 /* Writes a whole dataset at a checked path; `d` is not NULL. */
 int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
               const struct tess_dataset *d) TESS_CHECKED;
+/* Writes a whole dataset of strings at a checked path. */
+int tessi_store_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
+                            const char *const *text) TESS_CHECKED;
+
+/* 1 for a path that a dataset may have; 1 where its first part is reserved for the store itself. */
+int tessi_store_good_name(const char *name);
+int tessi_store_reserved_name(const char *name);
 
 struct tessi_value {
     int32_t type; /* TESSI_ATTR_I64, TESSI_ATTR_F64 or TESSI_ATTR_TEXT */
@@ -160,13 +174,62 @@ int tessi_store_foreign(struct tess_context *ctx, const struct tess_artefact *a,
 /* Reads rows in their stored dtype, through an open dataset. */
 int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, hid_t dataset,
                           int64_t first, int64_t rows, void *to) TESS_CHECKED;
+/* Reads rows in their stored dtype, of the file's own dataset or of one that lies in parts. The lock is not held. */
+int tessi_store_entry_read(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
+                           void *to) TESS_CHECKED;
+/* Widens integers in place, from the last to the first: the narrow values stand at the start of `values`. */
+void tessi_store_widen(void *values, int64_t count, int32_t from, int32_t to);
+/* 1 where every value of the first dtype is one of the second. */
+int tessi_store_can_widen(int32_t from, int32_t to);
 /* Adds values (or texts: rows of `width` bytes) to a digest, little-endian whatever the machine. */
 void tessi_store_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
+/* Reads the values of an entry of the file's own and leaves their digest in it. The lock is not held. */
+int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
 /* SHA-256 of the provenance attributes, by name, but for the content digest and the sum itself. */
 #define TESSI_NOTE_DIGEST "digest"
 #define TESSI_NOTE_SUM "sum"
 int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefact *a, char sum[TESS_DIGEST_TEXT]) TESS_CHECKED;
 /* The content digest, from the finished digests of the entries. */
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
+
+/* ---- artefact_parts.c, artefact_parts_table.c ------------------------------------------------------------------------- */
+
+#define TESSI_PARTS_MAX (1 << 16)
+
+/* A file that an artefact in parts consists of, as the index has it. */
+struct tessi_part {
+    char *file; /* its name in the index's folder */
+    char *digest;
+    int64_t rows;
+    struct tess_artefact *open; /* NULL: closed */
+    int64_t readers;            /* number of readers at work: it stays open */
+    uint64_t used;              /* turn of its last use */
+    int seen;                   /* 1: it was opened before, and was then as follows */
+    uint64_t inode;
+    int64_t bytes, changed;
+};
+
+struct tessi_parts {
+    int64_t count, joined;
+    struct tessi_part *part;
+    int64_t *first;        /* (joined, count + 1): number of rows before each part */
+    char **summed, *start; /* attributes that are sums over the parts, and where each begins in a range, or NULL */
+    int64_t sums;
+    pthread_mutex_t mutex; /* guards the open parts */
+    int64_t opened;
+    uint64_t turn;
+};
+
+/* Reads the table of parts of an artefact just opened, where it has one, and adds the joined datasets to its entries. */
+int tessi_store_parts_read_table(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
+/* Closes the parts and frees the table. NULL is fine. The lock is not held. */
+void tessi_store_parts_free(struct tessi_parts *p);
+/* Opens every part once, which holds it against the index. */
+int tessi_store_parts_check(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Index of the part that has row `row` of a joined dataset. */
+int64_t tessi_store_parts_find(const struct tessi_parts *p, const struct tessi_entry *e, int64_t row);
+/* Reads rows of a joined dataset, from as many parts as they lie in. */
+int tessi_store_parts_read(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, int64_t first,
+                           int64_t rows, void *to) TESS_CHECKED;
 
 #endif
