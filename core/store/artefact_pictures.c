@@ -10,7 +10,7 @@
 herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name)
 {
     hid_t p = H5Pcreate(H5P_GROUP_CREATE), group = -1;
-    if (p >= 0 && H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
+    if (p >= 0 && H5Pset_obj_track_times(p, 0) >= 0 && H5Pset_link_creation_order(p, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
         H5Pset_link_phase_change(p, 64, 32) >= 0)
         group = H5Gcreate2(a->file, name, H5P_DEFAULT, p, H5P_DEFAULT);
     tessi_store_close(p);

@@ -2,6 +2,7 @@
  * again at the end. Values go out in their stored dtype; HDF5 converts nothing. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 int tessi_store_reserved_name(const char *name)
@@ -63,16 +64,32 @@ static int artefact_write_plan(struct tess_context *ctx, const struct tess_artef
     return TESS_OK;
 }
 
+/* Creates the groups of a path that are not there. HDF5 would do it by itself, with times. */
+static herr_t make_groups(hid_t file, const char *name)
+{
+    char path[TESSI_NAME_MAX + 1];
+    hid_t p = H5Pcreate(H5P_GROUP_CREATE);
+    herr_t bad = p < 0 || H5Pset_obj_track_times(p, 0) < 0;
+    for (const char *slash = strchr(name, '/'); slash && !bad; slash = strchr(slash + 1, '/')) {
+        (void)snprintf(path, sizeof path, "%.*s", (int)(slash - name), name);
+        htri_t there = H5Lexists(file, path, H5P_DEFAULT);
+        hid_t group = there == 0 ? H5Gcreate2(file, path, H5P_DEFAULT, p, H5P_DEFAULT) : -1;
+        bad = there < 0 || (there == 0 && (group < 0 || H5Gclose(group) < 0));
+    }
+    tessi_store_close(p);
+    return bad ? -1 : 0;
+}
+
 static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const char *name, const struct tess_dataset *d)
 {
     hsize_t dims[TESS_MAX_RANK];
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
     hid_t type = tessi_store_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), layout = tessi_store_layout(e, d), cache = tessi_store_layout_cache(e, 1);
-    herr_t bad = type < 0 || space < 0 || links < 0 || layout < 0 || cache < 0 || H5Pset_create_intermediate_group(links, 1) < 0;
+    hid_t layout = tessi_store_layout(e, d), cache = tessi_store_layout_cache(e, 1);
+    herr_t bad = type < 0 || space < 0 || layout < 0 || cache < 0 || make_groups(a->file, name) < 0;
     if (!bad)
-        e->dataset = H5Dcreate2(a->file, name, type, space, links, layout, cache);
+        e->dataset = H5Dcreate2(a->file, name, type, space, H5P_DEFAULT, layout, cache);
     bad = bad || e->dataset < 0;
     if (!bad && d->labels && e->rank)
         bad = tessi_store_attribute_text(e->dataset, "labels", d->labels) < 0;
@@ -80,7 +97,6 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
         bad = tessi_store_attribute_text(e->dataset, "unit", d->unit) < 0;
     tessi_store_close(type);
     tessi_store_close(space);
-    tessi_store_close(links);
     tessi_store_close(layout);
     tessi_store_close(cache);
     return bad ? -1 : 0;

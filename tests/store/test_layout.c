@@ -319,6 +319,27 @@ START_TEST(filters_and_strings)
 }
 END_TEST
 
+static herr_t check_no_times(hid_t object, const char *name, const H5O_info_t *info, void *user)
+{
+    ck_assert_msg(info->atime == 0 && info->mtime == 0 && info->ctime == 0 && info->btime == 0, "/%s has times", name);
+    (void)object;
+    ++*(int *)user;
+    return 0;
+}
+
+/* No object of a file has times: the same content is the same bytes at any hour. */
+START_TEST(no_object_has_times)
+{
+    char digest[TESS_DIGEST_TEXT];
+    int seen = 0;
+    store_everything("t.h5", digest);
+    hid_t file = H5Fopen(store_path("t.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    ck_assert_int_ge(H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, check_no_times, &seen), 0);
+    ck_assert_int_ge(seen, 12);
+    H5Fclose(file);
+}
+END_TEST
+
 int main(void)
 {
     (void)H5dont_atexit(); /* files that HDF5 failed to open it fails to close at exit too, with error output */
@@ -328,6 +349,7 @@ int main(void)
     tcase_add_test(chunks, chunks_waste_least);
     tcase_add_test(chunks, codes_are_in_small_chunks);
     tcase_add_test(chunks, filters_and_strings);
+    tcase_add_test(chunks, no_object_has_times);
     suite_add_tcase(s, chunks);
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, store_setup, store_teardown);
