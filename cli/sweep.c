@@ -81,11 +81,26 @@ static int sweep_shard(const char *verb, struct sweep_options *o)
     return 0;
 }
 
+/* A sweep is resumed by its own command, and several at once share what is done; with --force each of them would compute the stage again.
+ */
+static int sweep_refuse_force(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strncmp(argv[i], "--force", 7) == 0 && (!argv[i][7] || argv[i][7] == '='))
+            return cli_usage_error(argv[0],
+                                   "a sweep has no --force, as the same command resumes it; `tessera run P.yaml K=64 ... --force STAGE` "
+                                   "computes the stage of a variant's values anew, and the sweep takes that result");
+    return 0;
+}
+
 static int sweep_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct sweep_options *o)
 {
     memset(o, 0, sizeof *o);
     o->settings.jobs = 1;
-    int code = cli_flags_read(g, verb, argc, argv, o, sweep_word);
+    int code = sweep_refuse_force(argc, argv);
+    if (code)
+        return code;
+    code = cli_flags_read(g, verb, argc, argv, o, sweep_word);
     if (code == 0 && !o->define.path)
         code = cli_usage_error(argv[0], "wanted a pipeline, a YAML file");
     if (code == 0 && o->keep_going && o->settings.fail_fast)

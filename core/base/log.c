@@ -35,6 +35,8 @@ struct progress {
     int64_t done, total;
     char unit[24], metric[24];
     double value;
+    int predicted; /* 1: `left` has the seconds left, and the rate is not told */
+    double left;
     double started, shown; /* times of the clock, in seconds; shown < 0: not shown yet */
     struct mark first;     /* progress and time at the start: a resumed stage does not begin at 0 */
     struct mark mark[MARKS];
@@ -243,7 +245,8 @@ static void progress_text(const struct tessi_log *l, double at, int ended, char 
         .done = p->done,
         .total = p->total,
         .value = p->value,
-        .rate = span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0,
+        .left = p->predicted && p->left > 0 ? p->left : 0,
+        .rate = !p->predicted && span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0,
         .took = ended ? at - p->started : -1,
     };
     tessi_base_progress_text(&line, l->tty ? columns_of(l->terminal) : (int64_t)capacity - 1, text, capacity);
@@ -333,6 +336,14 @@ void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const
         if (p->shown < 0 || at - p->shown >= pause)
             log_draw(l, at);
     }
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void tessi_base_progress_left(struct tessi_log *l, double seconds)
+{
+    pthread_mutex_lock(&l->mutex);
+    l->progress.predicted = 1;
+    l->progress.left = seconds;
     pthread_mutex_unlock(&l->mutex);
 }
 

@@ -33,6 +33,9 @@ void tessi_base_log_warn(struct tessi_log *l, const char *format, ...) TESS_PRIN
 /* The progress line of a piece of work: "tokenizer  320/1000 step  41.2/s  ETA 0:16  loss 0.0213". */
 void tessi_base_progress_start(struct tessi_log *l, const char *label);
 void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const char *unit, const char *metric, double value);
+/* Predicts the seconds that are left, for the lines from here on: the ETA by the rate is for work whose units take alike. Such a line has
+ * no rate, and no ETA where `seconds` is not above 0. */
+void tessi_base_progress_left(struct tessi_log *l, double seconds);
 void tessi_base_progress_end(struct tessi_log *l);
 
 /* SIGINT, SIGTERM, SIGHUP and SIGXCPU ask for a stop, SIGUSR1 for a checkpoint, unless they were ignored before; a second SIGINT ends the

@@ -34,6 +34,9 @@ static void time_text(const struct tessi_progress_line *p, char *text, size_t ca
     if (p->took >= 0) {
         tessi_base_duration_text(p->took, clock, sizeof clock);
         (void)snprintf(text, capacity, "  in %s", clock);
+    } else if (p->left > 0) {
+        tessi_base_duration_text(p->left, clock, sizeof clock);
+        (void)snprintf(text, capacity, "  ETA %s", clock);
     } else if (p->rate > 0 && p->total > p->done) {
         tessi_base_duration_text((double)(p->total - p->done) / p->rate, clock, sizeof clock);
         (void)snprintf(text, capacity, "  ETA %s", clock);

@@ -10,6 +10,7 @@ struct tessi_progress_line {
     int64_t done, total;               /* total 0: not known */
     double value;                      /* the metric's value */
     double rate;                       /* rate in units a second; 0: not known */
+    double left;                       /* seconds left, as the caller predicts them; 0: by the rate */
     double took;                       /* duration in seconds, once the work has ended; below 0: it goes on */
 };
 /* Text of the progress line, at most `columns` bytes: what does not fit is left out, the rate first, then the metric, the unit, the time

@@ -6,19 +6,29 @@
 #include "core/base/inject.h"
 #include "core/flow/disk_space.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
 #define MIB 1048576.0
 
+static void disk_space_tell(const struct tess_stage_run *r, const char *path, int error)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof text, "%s: %s: %s; waiting for room: make some and the work goes on, or stop it with Ctrl-C", r->name, path,
+                   strerror(error));
+    tessi_base_log_warn(r->log, "%s", text);
+    if (r->pipeline && r->pipeline->waits)
+        r->pipeline->waits(r->pipeline->waits_user, text);
+}
+
 /* Waits for free disk space; called by the writer: 1 to try again, 0 to give up. */
 static int disk_space_wait(void *user, const char *path, int error)
 {
     struct tess_stage_run *r = user;
     if (!r->waited++)
-        tessi_base_log_warn(r->log, "%s: %s: %s; waiting for room: make some and the work goes on, or stop it with Ctrl-C", r->name, path,
-                       strerror(error));
+        disk_space_tell(r, path, error);
     (void)tessi_base_inject(TESSI_AT_FULL);
     if (!tessi_base_signals_stopping())
         nanosleep(&(struct timespec){0, 200000000}, NULL);
@@ -48,6 +58,7 @@ int tessi_flow_disk_reserve(struct tess_context *ctx, const struct tessi_pipelin
 {
     struct statvfs disk;
     const struct tessi_stage *s = r->stage;
+    r->pipeline = p;
     tessi_store_artefact_when_full(r->output, disk_space_wait, r);
     if (s->output_bytes <= 0 && s->checkpoint_bytes <= 0)
         return TESS_OK;

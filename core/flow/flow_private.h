@@ -75,6 +75,8 @@ struct tessi_stage {
 
 struct tessi_pipeline {
     struct tessi_runtime *runtime;
+    void (*waits)(void *user, const char *message); /* callback of the pipeline's options, with waits_user */
+    void *waits_user;
     void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g); /* callback of the pipeline's options */
     void *graph_user;
     struct tessi_config *root;
@@ -162,6 +164,7 @@ struct tess_stage_run {
     struct tess_artefact *output;
     char *checkpoint;              /* path of the checkpoint */
     struct tess_artefact *resumed; /* checkpoint to resume from; NULL: the stage starts over */
+    const struct tessi_pipeline *pipeline;
     int waited, gave_up;           /* waited: number of waits for disk space; gave_up: 1, until a stop was asked for */
     double interval, last_checkpoint, last_line; /* seconds between checkpoints; monotonic times of the last of each */
     int64_t done, total;                         /* progress reported last; total 0: none yet */

@@ -215,6 +215,8 @@ static int pipeline_new(struct tess_context *ctx, struct tessi_runtime *r, const
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_pipeline), "a pipeline", &memory));
     struct tessi_pipeline *p = *out = memory;
     p->runtime = r;
+    p->waits = o->waits;
+    p->waits_user = o->waits_user;
     p->graph_sealed = o->graph_sealed;
     p->graph_user = o->graph_user;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;

@@ -20,6 +20,10 @@ struct tessi_pipeline_options {
     /* Called with each graph that a stage seals while it is planned; NULL: nobody asks. */
     void (*graph_sealed)(void *user, const char *stage, const struct tess_graph *g);
     void *graph_user;
+    /* Called once for a stage that waits for room on the disk, with a message for the user. [any thread] NULL: nobody asks; the log has it.
+     */
+    void (*waits)(void *user, const char *message);
+    void *waits_user;
     const uint64_t *seed;             /* seed in place of the pipeline's; NULL: the pipeline's */
 };
 

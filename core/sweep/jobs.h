@@ -14,6 +14,8 @@ struct tessi_sweep_job {
     char *cached;   /* while BUSY: path that its result will have */
     int told;       /* 1: the user knows who computes it */
     double seconds; /* that it took, where it was computed here */
+    double began;   /* while it RUNS: time at which it began, by tessi_base_seconds */
+    double share;   /* part of the threads that it has or had */
 };
 
 /* A variant of the plan. Once all of its stages are done its folder is settled by a last job of its own. */
@@ -43,6 +45,10 @@ int tessi_sweep_jobs_next(const struct tessi_sweep_jobs *j, int64_t variant, int
 int64_t tessi_sweep_jobs_ready(const struct tessi_sweep_jobs *j);
 /* Looks at stages that others compute, whether they are there or left: 1 where there are any. */
 int tessi_sweep_jobs_look(struct tessi_sweep_jobs *j);
+/* Seconds until all is done, at time `now`, if this process does it: the predictions of the plan for what is left, corrected by how long
+ * stages of the same component took here against theirs; where there is no prediction, as long as those took. Below 0: nothing is known of
+ * a stage that is left. (time_left.c) */
+double tessi_sweep_jobs_time_left(const struct tessi_sweep_jobs *j, double now);
 /* Bytes of the stage while it is at work. */
 int64_t tessi_sweep_jobs_memory(const struct tessi_sweep_jobs *j, int64_t variant, int64_t stage);
 

@@ -12,6 +12,8 @@ struct tessi_sweep_opened {
     struct tessi_pipeline *pipeline;
     char **override;
     int64_t overrides;
+    void (*waits)(void *user, const char *message); /* these two as in struct tessi_pipeline_options */
+    void *waits_user;
 };
 
 /* Opens variant `v` with so many threads; the terminal sees none of it. To be closed in any case. */

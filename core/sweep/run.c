@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/sweep/run_private.h"
 
+#include "core/base/clock.h"
 #include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/base/memory.h"
@@ -64,6 +65,15 @@ static int run_next(struct run *r, int64_t prefer, int64_t *v, int64_t *stage)
     return 0;
 }
 
+/* The part of the threads at work that the child has. */
+static double run_share(const struct run *r, int i)
+{
+    int all = 0;
+    for (int k = 0; k < MAX_SLOTS; k++)
+        all += r->child[k].pid ? r->slot[k].threads : 0;
+    return all > 0 ? (double)r->slot[i].threads / (double)all : 1;
+}
+
 static void run_mark(struct run *r, int i, int64_t v, int64_t stage)
 {
     r->slot[i].variant = v;
@@ -71,8 +81,12 @@ static void run_mark(struct run *r, int i, int64_t v, int64_t stage)
     r->slot[i].memory = tessi_sweep_jobs_memory(&r->jobs, v, stage);
     if (stage == TESSI_JOB_SETTLE)
         r->jobs.row[v].settling = 1;
-    else
-        r->jobs.job[r->plan->variant[v].stage[stage]].state = TESSI_JOB_RUNS;
+    if (stage == TESSI_JOB_SETTLE)
+        return;
+    struct tessi_sweep_job *job = &r->jobs.job[r->plan->variant[v].stage[stage]];
+    job->state = TESSI_JOB_RUNS;
+    job->began = tessi_base_seconds();
+    job->share = run_share(r, i);
 }
 
 static void run_tell(struct run *r, int i)
@@ -200,17 +214,28 @@ static void run_lost(struct run *r, int i)
         tessi_sweep_run_fail(r, r->plan->variant[v].stage[stage], reason);
 }
 
+static void run_progress(struct run *r)
+{
+    tessi_base_progress_left(r->settings->log, tessi_sweep_jobs_time_left(&r->jobs, tessi_base_seconds()));
+    tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
+}
+
 static int run_hear(struct run *r, int i)
 {
     struct tessi_sweep_report report;
     int more, status = tessi_sweep_child_read(r->ctx, &r->child[i], &more);
-    if (status == TESS_OK && tessi_sweep_runner_next(&r->child[i], &report)) {
+    int heard = status == TESS_OK && tessi_sweep_runner_next(&r->child[i], &report);
+    while (heard && *report.waits) { /* no answer yet */
+        tessi_base_log_warn(r->settings->log, "%s: %s", r->plan->sweep->variant[r->slot[i].variant].name, report.waits);
+        heard = tessi_sweep_runner_next(&r->child[i], &report);
+    }
+    if (heard) {
         (void)tessi_base_inject(TESSI_AT_REPORT);
         if (r->slot[i].stage == TESSI_JOB_SETTLE)
             run_heard_settled(r, i, &report);
         else
             status = run_heard_stage(r, i, &report);
-        tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
+        run_progress(r);
         run_go_on(r, i);
     } else if (status == TESS_OK && !more) {
         run_lost(r, i);
@@ -267,7 +292,7 @@ static int run_loop(struct run *r)
             status = waited;
             tessi_sweep_run_end(r);
         }
-        tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
+        run_progress(r);
     }
 }
 

@@ -20,6 +20,7 @@ static void runner_put(FILE *to, const void *what)
     tessi_sweep_put_text(to, r->stage);
     tessi_sweep_put_text(to, r->busy);
     tessi_sweep_put_text(to, r->cached);
+    tessi_sweep_put_text(to, r->waits);
 }
 
 int tessi_sweep_runner_next(struct tessi_sweep_child *c, struct tessi_sweep_report *out)
@@ -36,7 +37,16 @@ int tessi_sweep_runner_next(struct tessi_sweep_child *c, struct tessi_sweep_repo
     out->stage = tessi_sweep_get_text(&r);
     out->busy = tessi_sweep_get_text(&r);
     out->cached = tessi_sweep_get_text(&r);
+    out->waits = tessi_sweep_get_text(&r);
     return 1;
+}
+
+/* Tells the parent that the stage waits, which the child's own log tells nobody. The child's thread is in the stage meanwhile, so nothing
+ * else is sent. */
+static void runner_waits(void *user, const char *message)
+{
+    const int *out = user;
+    tessi_sweep_child_send(*out, runner_put, &(struct tessi_sweep_report){.waits = message});
 }
 
 /* Name of the first stage that is at fault: the one that would have been next. */
@@ -85,6 +95,8 @@ static int runner_main(void *user, int in, int out)
     struct tess_context *ctx = &context.context;
     int64_t told;
     tessi_base_context_init(&context, NULL);
+    opened.waits = runner_waits;
+    opened.waits_user = &out;
     int begun = 0, status = tessi_sweep_variant_open(ctx, self->sweep, self->settings, self->variant, self->threads, &opened);
     if (status == TESS_OK) {
         begun = 1;

@@ -25,6 +25,7 @@ struct tessi_sweep_report {
     const char *stage;  /* stage that the message is about; "" */
     const char *busy;   /* process that computes the stage, which was left for that; "": none */
     const char *cached; /* path of its result, while it is busy */
+    const char *waits;  /* message of a stage that waits for room on the disk and is not at its end: no answer; "" */
 };
 
 int tessi_sweep_runner_start(struct tess_context *ctx, struct tessi_sweep_runner *r, const struct tessi_sweep_child *others, int64_t n,

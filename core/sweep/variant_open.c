@@ -30,7 +30,9 @@ int tessi_sweep_variant_options(struct tess_context *ctx, const struct tessi_swe
                                            .overrides = opened->overrides,
                                            .override = (const char *const *)opened->override,
                                            .workdir = o->workdir,
-                                           .checkpoint_seconds = o->checkpoint_seconds};
+                                           .checkpoint_seconds = o->checkpoint_seconds,
+                                           .waits = opened->waits,
+                                           .waits_user = opened->waits_user};
     return TESS_OK;
 }
 

@@ -805,6 +805,10 @@ START_TEST(progress_lines)
     ck_assert_str_eq(text, "tok\303\266nizer  12345/300000  ETA 4:37:56 h");
     tessi_base_progress_text(&p, 14, text, sizeof text);
     ck_assert_str_eq(text, "12345/300000");
+    p.rate = 0;
+    p.left = 75; /* predicted by the caller */
+    tessi_base_progress_text(&p, 255, text, sizeof text);
+    ck_assert_msg(strstr(text, "  ETA 1:15 min") && !strstr(text, "/s"), "%s", text);
     p = (struct tessi_progress_line){.label = "one", .unit = "image", .metric = "", .done = 1, .total = 1, .rate = 0.02, .took = 50};
     tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "one  1/1 image  50 s/image  in 50 s");

@@ -2,14 +2,8 @@
  * sweep beside it. The stages are the small ones of tests/flow, which leave a line for each execution.
  *
  * SPDX-License-Identifier: MIT */
-#include "tests/support/command_fixture.h"
-#include "tests/support/flow_fixture.h"
-#include "tests/support/paths.h"
 #include "tests/support/suite.h"
-
-#include "core/base/context.h"
-#include "core/base/text.h"
-#include "core/store/store.h"
+#include "tests/support/sweep_fixture.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,109 +13,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROGRAM "sweep p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one "
-
-/* 4 variants of 4 stages, 16 in all; distinct: one, two and walk for each seed (6), sum for each variant (4). */
-static const char pipeline[] = "tessera: 1\n"
-                               "name: group/t\n"
-                               "params: {K: 4}\n"
-                               "stages:\n"
-                               "  one: {use: flow-make, count: \"${K}\"}\n"
-                               "  two: {use: flow-make, count: \"${K}\", scale: 2}\n"
-                               "  sum: {use: flow-add, in: {a: one, b: two}}\n"
-                               "  walk: {use: flow-slow, in: {a: one}, steps: 30}\n"
-                               "sweep:\n"
-                               "  axes:\n"
-                               "    K: [4]\n"
-                               "    kind:\n"
-                               "      plain: {}\n"
-                               "      half: {sum.curve: {use: line, slope: 0.5}}\n"
-                               "    seed: [1, 2]\n";
-enum { MAKES = 4, ADDS = 4, WALKS = 2, VARIANTS = 4 };
-
-static void start(void)
-{
-    flow_start();
-    flow_write("p.yaml", pipeline);
-}
-
-static int count(const char *text, const char *word)
-{
-    int n = 0;
-    for (const char *at = text; (at = strstr(at, word)) != NULL; at += strlen(word))
-        n++;
-    return n;
-}
-
-/* Each distinct stage was executed once; the slow ones may have been resumed. */
-static void expect_once(const char *trace)
-{
-    ck_assert_msg(count(trace, "flow-make") == MAKES && count(trace, "flow-add") == ADDS && count(trace, "flow-slow from 0") == WALKS, "%s",
-                  trace);
-}
-
-static const struct command_result *expect(const struct command_result *r, int code)
-{
-    ck_assert_msg(r->code == code, "wanted %d, found %d: %s%s", code, r->code, r->out, r->err);
-    return r;
-}
-
-static void expect_told(const char *text, const char *words)
-{
-    ck_assert_msg(strstr(text, words) != NULL, "wanted %s, found %s", words, text);
-}
-
-/* Digests of all results of a finished sweep in `workdir`, a line each. */
-static const char *digests(const char *workdir)
-{
-    static const char *const variant[] = {"K=4,kind=plain,seed=1", "K=4,kind=plain,seed=2", "K=4,kind=half,seed=1", "K=4,kind=half,seed=2"};
-    static const char *const stage[] = {"one", "two", "sum", "walk"};
-    static char text[4096];
-    *text = '\0';
-    for (int i = 0; i < 16; i++) {
-        char path[300];
-        struct tessi_context context;
-        struct tess_artefact *a = NULL;
-        tessi_base_context_init(&context, NULL);
-        snprintf(path, sizeof path, "%s/runs/group/t/%s/%s.h5", workdir, variant[i / 4], stage[i % 4]);
-        ck_assert_msg(tessi_store_artefact_open(&context.context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
-        tessi_base_add(text, sizeof text, "%s\n", tess_artefact_digest(a));
-        tessi_store_artefact_close(a);
-    }
-    return text;
-}
-
-static void expect_same(const char *one, const char *two)
-{
-    static char text[4096];
-    snprintf(text, sizeof text, "%s", digests(one));
-    ck_assert_str_eq(text, digests(two));
-}
-
-static int left_behind(void)
-{
-    return flow_files("wild/runs/.cache", ".partial") + flow_files("wild/runs/.cache", ".checkpoint.h5");
-}
-
 /* ---- once ---------------------------------------------------------------------------------------------------------- */
 
 START_TEST(each_stage_once)
 {
-    const struct command_result *r = expect(command(PROGRAM "-j %d", 2 * _i + 1), 0);
-    expect_once(flow_trace());
-    expect_told(r->err, "10/10");
-    expect_told(r->err, "4 of 4 variants done, 0 failed; 10 stages computed, 0 cached");
-    expect_told(r->out, "group/t: 2 variants x 2 seeds (1, 2)");
-    expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/outcome.yaml"), "outcome: done");
-    expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/resolved.yaml"), "name: \"group/t/K=4,kind=half,seed=2\"");
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "-j %d", 2 * _i + 1), 0);
+    sweep_expect_once(flow_trace());
+    sweep_expect_told(r->err, "10/10");
+    sweep_expect_told(r->err, "4 of 4 variants done, 0 failed; 10 stages computed, 0 cached");
+    sweep_expect_told(r->out, "group/t: 2 variants x 2 seeds (1, 2)");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/outcome.yaml"), "outcome: done");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/resolved.yaml"), "name: \"group/t/K=4,kind=half,seed=2\"");
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);
     /* Again: nothing to do; and a result or a picture that is gone from a folder is put back, without computing. */
-    r = expect(command(PROGRAM), 0);
-    expect_told(r->err, "nothing to do: 4 variants, 10 stages cached");
+    r = sweep_expect(command(SWEEP_COMMAND), 0);
+    sweep_expect_told(r->err, "nothing to do: 4 variants, 10 stages cached");
     ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum.h5"), 0);
     ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum-dots.png"), 0);
-    (void)expect(command(PROGRAM), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);
     ck_assert_str_eq(flow_trace(), "");
@@ -137,18 +47,19 @@ START_TEST(settled)
     flow_write("data", "one");
     flow_write("p.yaml", "tessera: 1\nname: group/t\nstages:\n  one: {use: flow-make, file: data}\n"
                          "sweep: {axes: {one.scale: [1, 2]}}\n");
-    (void)expect(command(PROGRAM), 0);
-    ck_assert_int_eq(count(flow_read("runs/group/t/.settled"), "\nfile "), 1 + 2 * 4);
-    (void)expect(command_within(&(const struct command_limits){.inject = "fail@write:1+"}, PROGRAM), 0); /* nothing is written */
-    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
+    ck_assert_int_eq(sweep_count(flow_read("runs/group/t/.settled"), "\nfile "), 1 + 2 * 4);
+    (void)sweep_expect(command_within(&(const struct command_limits){.inject = "fail@write:1+"}, SWEEP_COMMAND),
+                       0); /* nothing is written */
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow-make"), 2);
     flow_write("data", "two");
-    (void)expect(command(PROGRAM), 0);
-    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
-    (void)expect(command(PROGRAM "one.count=5"), 0);
-    ck_assert_int_eq(count(flow_trace(), "flow-make"), 2);
-    (void)expect(command(PROGRAM), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow-make"), 2);
+    (void)sweep_expect(command(SWEEP_COMMAND "one.count=5"), 0);
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow-make"), 2);
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
     ck_assert_str_eq(flow_trace(), "");
-    (void)expect(command(PROGRAM), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
     int fd = open("runs/group/t/one.scale=2/one.h5", O_RDWR);
     ck_assert_int_eq(fstat(fd, &before), 0);
     ssize_t damaged = before.st_size - before.st_size / 4; /* all but the head, wherever the values lie */
@@ -157,20 +68,20 @@ START_TEST(settled)
     ck_assert_int_eq(pwrite(fd, head, (size_t)damaged, before.st_size / 4), damaged);
     ck_assert_int_eq(futimens(fd, (const struct timespec[]){before.st_atim, before.st_mtim}), 0);
     close(fd);
-    expect_told(expect(command(PROGRAM), 1)->err, "failed: one.scale=2: ");
+    sweep_expect_told(sweep_expect(command(SWEEP_COMMAND), 1)->err, "failed: one.scale=2: ");
 }
 END_TEST
 
 START_TEST(a_dry_run)
 {
-    const struct command_result *r = expect(command(PROGRAM "-n"), 0);
-    expect_told(r->out, "4 variants, 16 stages, of which 10 differ: 10 to run, 0 cached");
-    expect_told(r->out, "K=4,kind=half,seed=1        0       1  3");
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "-n"), 0);
+    sweep_expect_told(r->out, "4 variants, 16 stages, of which 10 differ: 10 to run, 0 cached");
+    sweep_expect_told(r->out, "K=4,kind=half,seed=1        0       1  3");
     ck_assert_int_ne(access("runs", F_OK), 0);
-    (void)expect(command(PROGRAM "seed=1 kind=plain"), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND "seed=1 kind=plain"), 0);
     (void)flow_trace();
-    r = expect(command(PROGRAM "-n --json"), 0);
-    ck_assert_int_eq(count(r->out, "\"cached\":true"), 4 + 3);
+    r = sweep_expect(command(SWEEP_COMMAND "-n --json"), 0);
+    ck_assert_int_eq(sweep_count(r->out, "\"cached\":true"), 4 + 3);
     ck_assert_str_eq(flow_trace(), "");
 }
 END_TEST
@@ -179,24 +90,24 @@ END_TEST
 START_TEST(runs_and_sweeps)
 {
     const struct command_result *r =
-        expect(command("run p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one name=base seed=1"), 0);
-    expect_told(r->err, "`tessera sweep p.yaml`");
-    ck_assert_int_eq(count(flow_trace(), "flow"), 4);
-    (void)expect(command(PROGRAM "kind=plain"), 0);
-    ck_assert_int_eq(count(flow_trace(), "flow"), 4);
+        sweep_expect(command("run p.yaml --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one name=base seed=1"), 0);
+    sweep_expect_told(r->err, "`tessera sweep p.yaml`");
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow"), 4);
+    (void)sweep_expect(command(SWEEP_COMMAND "kind=plain"), 0);
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow"), 4);
     r = command("run p.yaml K=4,5 --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one");
-    expect_told(expect(r, 2)->err, "`K=4,5` has several values, which `tessera sweep p.yaml K=4,5` runs");
+    sweep_expect_told(sweep_expect(r, 2)->err, "`K=4,5` has several values, which `tessera sweep p.yaml K=4,5` runs");
 }
 END_TEST
 
 START_TEST(duplicates)
 {
-    const struct command_result *r = expect(command(PROGRAM "one.chatter=1,2"), 0);
-    expect_once(flow_trace());
-    expect_told(r->err, "the axis `one.chatter` changes nothing");
-    expect_told(r->err,
-                "K=4,kind=plain,seed=1,one.chatter=2 is the same as K=4,kind=plain,seed=1,one.chatter=1 in all stages; it is run once");
-    ck_assert_int_eq(count(flow_read("runs/group/t/sweep.yaml"), ", of: "), 4);
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "one.chatter=1,2"), 0);
+    sweep_expect_once(flow_trace());
+    sweep_expect_told(r->err, "the axis `one.chatter` changes nothing");
+    sweep_expect_told(
+        r->err, "K=4,kind=plain,seed=1,one.chatter=2 is the same as K=4,kind=plain,seed=1,one.chatter=1 in all stages; it is run once");
+    ck_assert_int_eq(sweep_count(flow_read("runs/group/t/sweep.yaml"), ", of: "), 4);
 }
 END_TEST
 
@@ -204,13 +115,13 @@ END_TEST
 
 START_TEST(a_variant_that_fails)
 {
-    const struct command_result *r = expect(command(PROGRAM "K=4,13 --exclude kind=half,K=13"), 1);
-    expect_told(r->err, "failed: K=13,kind=plain,seed=1 and 1 more: ");
-    expect_told(r->err, "stage `one`: 13 does not fit");
-    expect_told(r->err, "2 of 6 variants failed");
-    expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/outcome.yaml"), "outcome: done");
-    expect_told(flow_read("runs/group/t/K=13,kind=plain,seed=1/outcome.yaml"), "outcome: failed\nreason: ");
-    ck_assert_int_eq(count(flow_trace(), "flow-add"), 4);
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "K=4,13 --exclude kind=half,K=13"), 1);
+    sweep_expect_told(r->err, "failed: K=13,kind=plain,seed=1 and 1 more: ");
+    sweep_expect_told(r->err, "stage `one`: 13 does not fit");
+    sweep_expect_told(r->err, "2 of 6 variants failed");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=half,seed=2/outcome.yaml"), "outcome: done");
+    sweep_expect_told(flow_read("runs/group/t/K=13,kind=plain,seed=1/outcome.yaml"), "outcome: failed\nreason: ");
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow-add"), 4);
 }
 END_TEST
 
@@ -223,17 +134,17 @@ static const char lying[] = "tessera: 1\nname: group/t\nstages:\n"
 START_TEST(a_stage_that_fails)
 {
     flow_write("p.yaml", lying);
-    const struct command_result *r = expect(command(PROGRAM), 1);
-    expect_told(r->err, "failed: which=bad,seed=1: ");
-    expect_told(r->err, "the attribute `height` is not what was planned");
-    expect_told(flow_read("runs/group/t/which=good,seed=2/outcome.yaml"), "outcome: done");
-    expect_told(flow_read("runs/group/t/which=bad,seed=2/outcome.yaml"), "stage: lie\n");
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND), 1);
+    sweep_expect_told(r->err, "failed: which=bad,seed=1: ");
+    sweep_expect_told(r->err, "the attribute `height` is not what was planned");
+    sweep_expect_told(flow_read("runs/group/t/which=good,seed=2/outcome.yaml"), "outcome: done");
+    sweep_expect_told(flow_read("runs/group/t/which=bad,seed=2/outcome.yaml"), "stage: lie\n");
     (void)flow_trace();
-    r = expect(command(PROGRAM), 1); /* again: what failed is tried, and nothing else */
+    r = sweep_expect(command(SWEEP_COMMAND), 1); /* again: what failed is tried, and nothing else */
     ck_assert_str_eq(flow_trace(), "");
-    r = expect(command(PROGRAM "which=bad,good --fail-fast --workdir fast"), 1);
-    expect_told(r->err, "and the others were left (--fail-fast)");
-    ck_assert_int_lt(count(flow_trace(), "flow-slow"), 2);
+    r = sweep_expect(command(SWEEP_COMMAND "which=bad,good --fail-fast --workdir fast"), 1);
+    sweep_expect_told(r->err, "and the others were left (--fail-fast)");
+    ck_assert_int_lt(sweep_count(flow_trace(), "flow-slow"), 2);
 }
 END_TEST
 
@@ -241,13 +152,13 @@ START_TEST(a_variant_that_crashes)
 {
     const struct command_result *r = NULL;
     ck_assert_int_eq(setenv("FLOW_KILL_AT", "30", 1), 0);
-    r = expect(command(PROGRAM "walk.steps=29,30 kind=plain -j 2"), 1);
+    r = sweep_expect(command(SWEEP_COMMAND "walk.steps=29,30 kind=plain -j 2"), 1);
     ck_assert_int_eq(unsetenv("FLOW_KILL_AT"), 0);
-    expect_told(r->err, "stage `walk`: its process was killed by signal 9");
-    expect_told(r->err, "2 of 4 variants failed");
-    expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=2,walk.steps=29/outcome.yaml"), "outcome: done");
-    expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=2,walk.steps=30/outcome.yaml"), "stage: walk\n");
-    (void)expect(command(PROGRAM "walk.steps=29,30 kind=plain"), 0);
+    sweep_expect_told(r->err, "stage `walk`: its process was killed by signal 9");
+    sweep_expect_told(r->err, "2 of 4 variants failed");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=2,walk.steps=29/outcome.yaml"), "outcome: done");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=2,walk.steps=30/outcome.yaml"), "stage: walk\n");
+    (void)sweep_expect(command(SWEEP_COMMAND "walk.steps=29,30 kind=plain"), 0);
 }
 END_TEST
 
@@ -256,17 +167,17 @@ END_TEST
 static const struct {
     const char *inject;
     int code;
-} stops[] = {{"int@report:3", -SIGINT}, {"term@report:5", 75}};
+} stops[] = {{"int@report:3", -SIGINT}, {"term@report:5", 75}, {"hup@report:4", 75}};
 
 /* Stopped by a signal to the parent: its children stop at checkpoints, and the same command goes on from there. */
 START_TEST(stopped)
 {
     const struct command_limits limits = {.inject = stops[_i].inject};
-    const struct command_result *r = expect(command_within(&limits, PROGRAM "-j 3 --workdir wild"), stops[_i].code);
-    expect_told(r->err, "variants are done; the same command resumes");
-    (void)expect(command(PROGRAM "-j 3 --workdir wild"), 0);
-    expect_once(flow_trace());
-    ck_assert_int_eq(left_behind(), 0);
+    const struct command_result *r = sweep_expect(command_within(&limits, SWEEP_COMMAND "-j 3 --workdir wild"), stops[_i].code);
+    sweep_expect_told(r->err, "variants are done; the same command resumes");
+    (void)sweep_expect(command(SWEEP_COMMAND "-j 3 --workdir wild"), 0);
+    sweep_expect_once(flow_trace());
+    ck_assert_int_eq(sweep_left_behind(), 0);
 }
 END_TEST
 
@@ -274,14 +185,14 @@ END_TEST
 START_TEST(stopped_in_a_stage)
 {
     ck_assert_int_eq(setenv("FLOW_STOP_AT", "7", 1), 0);
-    const struct command_result *r = expect(command(PROGRAM), 75);
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND), 75);
     ck_assert_int_eq(unsetenv("FLOW_STOP_AT"), 0);
-    expect_told(r->out, "stopped in stage `walk`; the same command resumes at its checkpoint");
-    expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=1/outcome.yaml"), "outcome: stopped\nstage: walk\n");
-    (void)expect(command(PROGRAM), 0);
+    sweep_expect_told(r->out, "stopped in stage `walk`; the same command resumes at its checkpoint");
+    sweep_expect_told(flow_read("runs/group/t/K=4,kind=plain,seed=1/outcome.yaml"), "outcome: stopped\nstage: walk\n");
+    (void)sweep_expect(command(SWEEP_COMMAND), 0);
     const char *trace = flow_trace();
-    expect_once(trace);
-    ck_assert_int_eq(count(trace, "flow-slow from 7"), 1);
+    sweep_expect_once(trace);
+    ck_assert_int_eq(sweep_count(trace, "flow-slow from 7"), 1);
 }
 END_TEST
 
@@ -290,21 +201,21 @@ END_TEST
 START_TEST(killed_until_it_ends)
 {
     int killed = 0, code = -SIGKILL;
-    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND "--workdir calm"), 0);
     (void)flow_trace();
     for (int k = 1; k < 60 && code != 0; k++) {
         char plan[40];
         snprintf(plan, sizeof plan, "kill@report:%d", k % 3 + 2);
         const struct command_limits limits = {.inject = plan};
-        code = command_within(&limits, PROGRAM "-j %d --workdir wild", k % 3 + 1)->code;
+        code = command_within(&limits, SWEEP_COMMAND "-j %d --workdir wild", k % 3 + 1)->code;
         ck_assert_msg(code == 0 || code == -SIGKILL, "%d", code);
         killed += code != 0;
     }
     ck_assert_int_eq(code, 0);
     ck_assert_int_ge(killed, 2);
-    expect_once(flow_trace());
-    expect_same("calm", "wild");
-    ck_assert_int_eq(left_behind(), 0);
+    sweep_expect_once(flow_trace());
+    sweep_expect_same("calm", "wild");
+    ck_assert_int_eq(sweep_left_behind(), 0);
 }
 END_TEST
 
@@ -312,18 +223,18 @@ END_TEST
 START_TEST(children_killed_until_it_ends)
 {
     int killed = 0, code = 1;
-    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND "--workdir calm"), 0);
     for (int k = 1; k < 60 && code != 0; k++) {
         char plan[80];
         snprintf(plan, sizeof plan, "usr1@step:%d+,kill@renamed:%d", k % 7 + 1, 25 * k * k);
         const struct command_limits limits = {.inject = plan};
-        code = command_within(&limits, PROGRAM "-j 2 --workdir wild")->code;
+        code = command_within(&limits, SWEEP_COMMAND "-j 2 --workdir wild")->code;
         killed += code != 0;
     }
     ck_assert_int_eq(code, 0);
     ck_assert_int_ge(killed, 1);
-    expect_same("calm", "wild");
-    ck_assert_int_eq(left_behind(), 0);
+    sweep_expect_same("calm", "wild");
+    ck_assert_int_eq(sweep_left_behind(), 0);
 }
 END_TEST
 
@@ -332,25 +243,25 @@ END_TEST
 static void two_at_once(const char *one, const char *two)
 {
     const struct command_limits first = {.tag = "1"}, second = {.tag = "2"};
-    (void)expect(command(PROGRAM "--workdir calm"), 0);
+    (void)sweep_expect(command(SWEEP_COMMAND "--workdir calm"), 0);
     (void)flow_trace();
     pid_t a = command_start(one, &first), b = command_start(two, &second);
-    (void)expect(command_wait_tagged(a, "1"), 0);
-    (void)expect(command_wait_tagged(b, "2"), 0);
-    expect_once(flow_trace());
-    expect_same("calm", "wild");
-    ck_assert_int_eq(left_behind(), 0);
+    (void)sweep_expect(command_wait_tagged(a, "1"), 0);
+    (void)sweep_expect(command_wait_tagged(b, "2"), 0);
+    sweep_expect_once(flow_trace());
+    sweep_expect_same("calm", "wild");
+    ck_assert_int_eq(sweep_left_behind(), 0);
 }
 
 START_TEST(shards)
 {
-    two_at_once(PROGRAM "-j 2 --workdir wild --shard 1/2", PROGRAM "-j 2 --workdir wild --shard 2/2");
+    two_at_once(SWEEP_COMMAND "-j 2 --workdir wild --shard 1/2", SWEEP_COMMAND "-j 2 --workdir wild --shard 2/2");
 }
 END_TEST
 
 START_TEST(the_same_twice)
 {
-    two_at_once(PROGRAM "--workdir wild", PROGRAM "-j 3 --workdir wild");
+    two_at_once(SWEEP_COMMAND "--workdir wild", SWEEP_COMMAND "-j 3 --workdir wild");
 }
 END_TEST
 
@@ -361,14 +272,14 @@ START_TEST(another_that_dies)
     pid_t a =
         command_start("run p.yaml -q --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one --workdir wild seed=1 name=other", &first);
     command_paused(a);
-    pid_t b = command_start(PROGRAM "-j 2 --workdir wild", &second);
+    pid_t b = command_start(SWEEP_COMMAND "-j 2 --workdir wild", &second);
     while (!strstr(flow_read("err2"), "walk: process"))
         usleep(20000);
     ck_assert_int_eq(kill(a, SIGKILL), 0);
     ck_assert_int_eq(command_wait_tagged(a, "1")->code, -SIGKILL);
-    const struct command_result *r = expect(command_wait_tagged(b, "2"), 0);
-    expect_told(r->err, "computes this; it is taken when it is there");
-    ck_assert_int_eq(count(flow_trace(), "flow-slow from 0"), WALKS + 1);
+    const struct command_result *r = sweep_expect(command_wait_tagged(b, "2"), 0);
+    sweep_expect_told(r->err, "computes this; it is taken when it is there");
+    ck_assert_int_eq(sweep_count(flow_trace(), "flow-slow from 0"), SWEEP_WALKS + 1);
 }
 END_TEST
 
@@ -387,13 +298,14 @@ static const struct {
     {"--json", "--json goes with --dry-run", 2},
     {"-j 0", "--jobs wants an integer 1 .. 64", 2},
     {"--fail-fast --keep-going", "exclude each other", 2},
+    {"--force walk", "a sweep has no --force, as the same command resumes it; `tessera run P.yaml K=64 ... --force STAGE`", 2},
     {"precision=f16", "precision is auto, f32 or bf16", 2},
     {"q.yaml", "wanted key=value", 2},
 };
 
 START_TEST(wrong_commands)
 {
-    const struct command_result *r = command(PROGRAM "%s", wrong[_i].words);
+    const struct command_result *r = command(SWEEP_COMMAND "%s", wrong[_i].words);
     ck_assert_msg(r->code == wrong[_i].code && strstr(r->err, wrong[_i].message), "%s: wanted %d %s, found %d %s", wrong[_i].words,
                   wrong[_i].code, wrong[_i].message, r->code, r->err);
     ck_assert_str_eq(flow_trace(), "");
@@ -403,8 +315,8 @@ END_TEST
 START_TEST(memory_budget)
 {
     /* A stage that is larger than all there is runs alone; the sweep is done all the same. */
-    (void)expect(command(PROGRAM "-j 4 --memory 1"), 0);
-    expect_once(flow_trace());
+    (void)sweep_expect(command(SWEEP_COMMAND "-j 4 --memory 1"), 0);
+    sweep_expect_once(flow_trace());
 }
 END_TEST
 
@@ -413,7 +325,7 @@ int main(void)
     Suite *s = suite_create("sweep");
     TCase *t = tcase_create("once");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_checked_fixture(t, sweep_start, flow_end);
     tcase_add_loop_test(t, each_stage_once, 0, 2);
     tcase_add_test(t, settled);
     tcase_add_test(t, a_dry_run);
@@ -423,7 +335,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("failures");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_checked_fixture(t, sweep_start, flow_end);
     tcase_add_test(t, a_variant_that_fails);
     tcase_add_test(t, a_stage_that_fails);
     tcase_add_test(t, a_variant_that_crashes);
@@ -431,7 +343,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("ends");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_checked_fixture(t, sweep_start, flow_end);
     tcase_add_loop_test(t, stopped, 0, (int)(sizeof stops / sizeof *stops));
     tcase_add_test(t, stopped_in_a_stage);
     tcase_add_test(t, killed_until_it_ends);
@@ -439,7 +351,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("two");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, start, flow_end);
+    tcase_add_checked_fixture(t, sweep_start, flow_end);
     tcase_add_test(t, shards);
     tcase_add_test(t, the_same_twice);
     tcase_add_test(t, another_that_dies);
