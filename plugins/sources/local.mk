@@ -1,5 +1,9 @@
 sourcesdir = $(pluginsdir)/sources
-sources_LTLIBRARIES = plugins/sources/idx.la plugins/sources/cifar.la
+sources_LTLIBRARIES = plugins/sources/idx.la plugins/sources/cifar.la plugins/sources/npy.la
+plugins_sources_npy_la_SOURCES = plugins/sources/npy/npy.c plugins/sources/npy/npy_files.c plugins/sources/npy/npy_files.h
+plugins_sources_npy_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_sources_npy_la_LIBADD = $(PLUGIN_LIBS)
+
 plugins_sources_cifar_la_SOURCES = plugins/sources/cifar.c
 plugins_sources_cifar_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_cifar_la_LIBADD = $(PLUGIN_LIBS)
@@ -44,4 +48,19 @@ plugins_sources_list_la_LIBADD = $(PLUGIN_LIBS)
 plugins_sources_libraries_list_la_SOURCES = plugins/sources/list/list.c plugins/sources/list/list_lines.c plugins/sources/list/list_lines.h
 plugins_sources_libraries_list_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_sources_libraries_list_la_LIBADD = $(PICTURE_LIBS)
+
+if HAVE_LIBARCHIVE
+sources_LTLIBRARIES += plugins/sources/tar.la
+dist_sources_DATA += plugins/sources/tar.expect
+source_libraries_LTLIBRARIES += plugins/sources/libraries/tar.la
+plugins_sources_tar_la_SOURCES = plugins/sources/tar/tar_table.c plugins/sources/tar/tar_table.h plugins/sources/tar/tar_index.h \
+    plugins/sources/tar/tar_shards.h
+plugins_sources_tar_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_sources_tar_la_LIBADD = $(PLUGIN_LIBS)
+plugins_sources_libraries_tar_la_SOURCES = plugins/sources/tar/tar.c plugins/sources/tar/tar_index.c plugins/sources/tar/tar_members.c \
+    plugins/sources/tar/tar_members.h plugins/sources/tar/tar_shards.c
+plugins_sources_libraries_tar_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBARCHIVE_CFLAGS)
+plugins_sources_libraries_tar_la_LDFLAGS = $(LIBRARY_LDFLAGS)
+plugins_sources_libraries_tar_la_LIBADD = $(PICTURE_LIBS) $(LIBARCHIVE_LIBS)
+endif
 endif

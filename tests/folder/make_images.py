@@ -4,6 +4,8 @@
 Quarters of one colour survive JPEG: red, green over blue, white in colour; 0, 80 over 160, 240 in grey.
 """
 import ctypes
+import io
+import tarfile
 
 import numpy as np
 from PIL import Image
@@ -55,3 +57,12 @@ vips.vips_init(b"make_images")
 vips.vips_image_new_from_file.restype = ctypes.c_void_p
 png = vips.vips_image_new_from_file(b"colour.png", None)
 assert vips.vips_image_write_to_file(ctypes.c_void_p(png), b"colour.jxl[lossless]", None) == 0
+
+# Images in an archive of files, with labels, and in an array.
+with tarfile.open("pictures.tar", "w", format=tarfile.USTAR_FORMAT) as t:
+    for name, content in (("in/1.png", "colour.png"), ("in/1.cls", b"2"), ("in/2.jpg", "photo.jpg"), ("in/3.webp", "colour.webp"), ("in/3.cls", b"0")):
+        content = content if isinstance(content, bytes) else open(content, "rb").read()
+        about = tarfile.TarInfo(name)
+        about.size = len(content)
+        t.addfile(about, io.BytesIO(content))
+np.save("pictures.npy", photo[:24, :20].reshape(3, 8, 20, 3))

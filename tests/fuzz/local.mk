@@ -1,12 +1,12 @@
 # Fuzz targets, in a tree configured with --enable-fuzzing: make fuzz [SECONDS=60] [TARGET=idx]. What is found lies in fuzz/TARGET-*.
-FUZZ_TARGETS = yaml override artefact idx cifar pickle safetensors picture
+FUZZ_TARGETS = yaml override artefact idx cifar npy list tar pickle safetensors picture
 EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
 
 # The corpus of failures found and a few honest inputs, replayed in every build.
 check_PROGRAMS += tests/fuzz/test_fuzz
 tests_fuzz_test_fuzz_SOURCES = tests/fuzz/test_fuzz.c tests/fuzz/fuzz.c tests/fuzz/small.c tests/fuzz/fuzz.h \
     tests/fuzz/fuzz_yaml.c tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c \
-    tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c
+    tests/fuzz/fuzz_npy.c tests/fuzz/fuzz_list.c tests/fuzz/fuzz_tar.c tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c
 tests_fuzz_test_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_AGAIN -DCORPUS=\"$(abs_srcdir)/tests/fuzz/corpus\"
 tests_fuzz_test_fuzz_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_test_fuzz_LDADD = $(LDADD)
@@ -17,7 +17,7 @@ tests_fuzz_test_fuzz_LDADD += $(LIBZIP_LIBS)
 endif
 
 if FUZZING
-FUZZERS = tests/fuzz_yaml tests/fuzz_override tests/fuzz_artefact tests/fuzz_idx tests/fuzz_cifar \
+FUZZERS = tests/fuzz_yaml tests/fuzz_override tests/fuzz_artefact tests/fuzz_idx tests/fuzz_cifar tests/fuzz_npy \
     tests/fuzz_safetensors
 FUZZ_BENCH = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
 if !LIBFUZZER
@@ -36,6 +36,8 @@ tests_fuzz_idx_SOURCES = tests/fuzz/fuzz_idx.c $(FUZZ_BENCH)
 tests_fuzz_idx_LDADD = $(FUZZ_LIBS)
 tests_fuzz_cifar_SOURCES = tests/fuzz/fuzz_cifar.c $(FUZZ_BENCH)
 tests_fuzz_cifar_LDADD = $(FUZZ_LIBS)
+tests_fuzz_npy_SOURCES = tests/fuzz/fuzz_npy.c $(FUZZ_BENCH)
+tests_fuzz_npy_LDADD = $(FUZZ_LIBS)
 tests_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c $(FUZZ_BENCH)
 tests_fuzz_safetensors_LDADD = $(FUZZ_LIBS)
 if HAVE_LIBZIP
@@ -48,6 +50,14 @@ if HAVE_VIPS
 FUZZERS += tests/fuzz_picture
 tests_fuzz_picture_SOURCES = tests/fuzz/fuzz_picture.c $(FUZZ_BENCH)
 tests_fuzz_picture_LDADD = $(FUZZ_LIBS)
+FUZZERS += tests/fuzz_list
+tests_fuzz_list_SOURCES = tests/fuzz/fuzz_list.c $(FUZZ_BENCH)
+tests_fuzz_list_LDADD = $(FUZZ_LIBS)
+endif
+if HAVE_LIBARCHIVE
+FUZZERS += tests/fuzz_tar
+tests_fuzz_tar_SOURCES = tests/fuzz/fuzz_tar.c $(FUZZ_BENCH)
+tests_fuzz_tar_LDADD = $(FUZZ_LIBS)
 endif
 
 EXTRA_PROGRAMS += $(FUZZERS)

@@ -13,7 +13,7 @@ static const struct {
     const char *name;
     fuzz_target *run;
 } target[] = {{"yaml", fuzz_yaml},       {"override", fuzz_override},      {"artefact", fuzz_artefact}, {"idx", fuzz_idx},
-              {"cifar", fuzz_cifar},
+              {"cifar", fuzz_cifar},   {"npy", fuzz_npy},                {"list", fuzz_list},         {"tar", fuzz_tar},
 #ifdef FUZZ_PICKLE
               {"pickle", fuzz_pickle},
 #endif

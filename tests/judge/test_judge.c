@@ -46,7 +46,9 @@ static int judged(const struct tessi_judge_options *o, struct verdicts *v, struc
 
 /* Values of parameters without a default: a file of 24 small images, images of every kind in a folder and in a list. */
 static char idx_file[64] = "/tmp/tessera-judge-idx-XXXXXX", idx_setting[128];
-static const char *const settings[] = {idx_setting, "source/folder.path=" TEST_FOLDER, "source/list.path=" TEST_FOLDER "/pictures.csv"};
+static const char *const settings[] = {idx_setting, "source/folder.path=" TEST_FOLDER, "source/list.path=" TEST_FOLDER "/pictures.csv",
+                                      "source/tar.path=" TEST_FOLDER "/pictures.tar",
+                                      "source/npy.path=" TEST_FOLDER "/pictures.npy"};
 
 static int make_idx(void)
 {

@@ -1,0 +1,175 @@
+/* source/1 `tar`: the images in tar files, one after the other. Headers are read once, when the source is opened; an image is then read from
+ * its place in the file, in any order and on any thread, so a file has to be plain: one that is compressed is refused.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/sources/tar/tar_table.h"
+#include "plugins/sources/pictures/picture_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MEMBER_MAX ((int64_t)1 << 30)
+
+static const char *tar_name(const struct tar *s, int64_t i)
+{
+    return s->index.names + s->index.item[i].name;
+}
+
+static void make_remark(struct tar *s)
+{
+    static const char *const what[TAR_REMARKS] = {"samples have no image",
+                                                  "members are links",
+                                                  "members are devices, pipes or sparse",
+                                                  "members have names that lead out of the archive",
+                                                  "members stand twice in their sample, and the first counts",
+                                                  "images have the name of one before",
+                                                  "files have no mark of their end and may have been cut"};
+    size_t n = 0, capacity = sizeof s->remark;
+    for (size_t i = 0; i < TAR_REMARKS; i++) {
+        const struct tar_remark *r = &s->index.remark[i];
+        if (r->count && n < capacity)
+            n += (size_t)snprintf(s->remark + n, capacity - n, "%s%lld %s (%s)", n ? "; " : "", (long long)r->count, what[i], r->name);
+    }
+}
+
+static int open_tar(void *self, struct tess_context *ctx)
+{
+    struct tar *s = self;
+    TESS_TRY(picture_start(ctx));
+    s->index.images = s->image;
+    s->index.labels = s->labels;
+    s->index.label_key = s->label;
+    TESS_TRY(tar_index_make(ctx, s->path, &s->index));
+    make_remark(s);
+    if (s->index.count == 0)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: has no images: no member ends in one of `%s`; set `image`%s%s", s->path, s->image,
+                         *s->remark ? "; " : "", s->remark);
+    return labels_make(ctx, s->path, s->index.count, s->index.label, &s->classes);
+}
+
+static void close_tar(void *self)
+{
+    struct tar *s = self;
+    labels_free(&s->classes);
+    tar_index_free(&s->index);
+}
+
+static int64_t tar_count(void *self)
+{
+    return ((struct tar *)self)->index.count;
+}
+
+static void tar_shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
+{
+    (void)self;
+    *height = *width = *channels = 0;
+}
+
+static int64_t tar_labels(void *self)
+{
+    return ((struct tar *)self)->classes.classes;
+}
+
+static const char *tar_class_name(void *self, int64_t label)
+{
+    const struct tar *s = self;
+    return s->classes.name ? s->classes.name[label] : NULL;
+}
+
+static int32_t tar_names(void *self)
+{
+    (void)self;
+    return 1;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------- */
+
+/* Reads the bytes of item i, freed with tess_free. */
+static int tar_bytes(struct tess_context *ctx, const struct tar *s, int64_t i, void **out)
+{
+    const struct tar_item *item = &s->index.item[i];
+    *out = NULL;
+    TESS_TRY(tess_alloc(ctx, (size_t)item->size + 1, "an image in an archive", out));
+    int64_t k = tar_index_shard(&s->index, i);
+    return steady_read(ctx, s->index.shards.path[k], &s->index.place[k].steady, item->offset, (size_t)item->size, *out);
+}
+
+static int tar_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
+{
+    const struct tar *s = self;
+    int64_t size = s->index.item[i].size;
+    void *bytes = NULL;
+    picture_name(out, tar_name(s, i));
+    out->label = s->classes.label ? s->classes.label[i] : -1;
+    if (size < 1 || size > MEMBER_MAX)
+        return picture_item(ctx, out, out->name, size < 1 ? "is empty" : "is larger than 1 GiB", 0);
+    int status = tar_bytes(ctx, s, i, &bytes);
+    if (status == TESS_OK)
+        status = picture_decode(ctx, out->name, bytes, (size_t)size, &s->options, out);
+    tess_free(bytes);
+    return status;
+}
+
+/* Digests labels and classes, names, then the files. */
+static int tar_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
+{
+    const struct tar *s = self;
+    for (int64_t i = 0; s->classes.name && i < s->classes.classes; i++)
+        tess_digest_add_text(d, s->classes.name[i]);
+    if (s->classes.label)
+        tess_digest_add(d, s->classes.label, (size_t)s->index.count * sizeof *s->classes.label);
+    for (int64_t i = 0; i < s->index.count; i++)
+        tess_digest_add_text(d, tar_name(s, i));
+    return tess_digest_add_files(ctx, d, s->index.shards.count, (const char *const *)s->index.shards.path);
+}
+
+static int tar_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
+{
+    const struct tar *s = self;
+    char text[TESS_DIGEST_TEXT];
+    struct tess_digest own;
+    void *bytes = NULL;
+    if (s->index.item[i].size > MEMBER_MAX)
+        return ctx->fail(ctx, TESS_E_ITEM, "%s: is larger than 1 GiB", tar_name(s, i));
+    int status = tar_bytes(ctx, s, i, &bytes);
+    if (status == TESS_OK) {
+        tess_digest_start(&own);
+        tess_digest_add(&own, bytes, (size_t)s->index.item[i].size);
+        tess_digest_end(&own, text);
+        tess_digest_add_text(d, text);
+    }
+    tess_free(bytes);
+    return status;
+}
+
+/* Advises the system, a shard at a time: what lies between two images of it is read as well. */
+static void tar_soon(void *self, int64_t first, int64_t n)
+{
+    const struct tar *s = self;
+    for (int64_t i = first, next; i < first + n; i = next) {
+        int64_t shard = tar_index_shard(&s->index, i);
+        next = s->index.place[shard + 1].first < first + n ? s->index.place[shard + 1].first : first + n;
+        const struct tar_item *from = &s->index.item[i], *to = &s->index.item[next - 1];
+        steady_soon(s->index.shards.path[shard], from->offset, to->offset + to->size - from->offset);
+    }
+}
+
+static const char *tar_remark(void *self)
+{
+    const struct tar *s = self;
+    return *s->remark ? s->remark : NULL;
+}
+
+static const struct tess_source_1 ops = {.size = sizeof ops,
+                                         .count = tar_count,
+                                         .shape = tar_shape,
+                                         .labels = tar_labels,
+                                         .names = tar_names,
+                                         .read = tar_read_image,
+                                         .fingerprint = tar_fingerprint,
+                                         .class_name = tar_class_name,
+                                         .remark = tar_remark,
+                                         .content = tar_content,
+                                         .soon = tar_soon};
+
+TAR_PLUGIN(open_tar, close_tar, NULL);

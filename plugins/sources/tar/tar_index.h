@@ -1,0 +1,47 @@
+/* Index of the samples in tar files: where each image lies, and its label. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_SOURCES_TAR_INDEX_H
+#define PLUGINS_SOURCES_TAR_INDEX_H
+
+#include "plugins/sources/tar/tar_shards.h"
+#include "kit/format/steady_file.h"
+
+enum { TAR_LABELS_CLS, TAR_LABELS_JSON, TAR_LABELS_NONE };
+
+struct tar_item {
+    int64_t offset, size; /* bytes of the image in its shard */
+    size_t name;          /* begin of its name in `names` */
+};
+
+/* Members that are not read, or not as they might be, with an example each. */
+enum { TAR_NO_IMAGE, TAR_LINK, TAR_SPECIAL, TAR_LEADS_OUT, TAR_MEMBER_TWICE, TAR_SAMPLE_TWICE, TAR_NO_END, TAR_REMARKS };
+struct tar_remark {
+    int64_t count;
+    char name[128];
+};
+
+struct tar_index {
+    const char *images; /* endings of images, the one to be preferred first */
+    int32_t labels;
+    const char *label_key;
+    struct tar_shards shards;
+    struct tar_place {   /* a shard as it was read */
+        int64_t first;   /* item */
+        struct steady_file steady;
+    } * place;           /* of each shard, and one past the last */
+    int64_t count, capacity, names_capacity, label_capacity;
+    size_t names_bytes;
+    struct tar_item *item;
+    char *names;         /* SHARD/MEMBER each, with its end */
+    char **label;        /* of each item, NULL: none */
+    struct tar_remark remark[TAR_REMARKS];
+};
+
+/* Reads the headers of all shards, from the first to the last; nothing of a member but labels is read. Members whose names are equal up to the
+ * first dot of the base name are one sample, as WebDataset has it. TESS_E_DATA for a shard that is compressed, damaged or truncated. Set
+ * the first three members before; free it in any case. */
+int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x) TESS_CHECKED;
+void tar_index_free(struct tar_index *x);
+/* The shard of item i. */
+int64_t tar_index_shard(const struct tar_index *x, int64_t i);
+
+#endif

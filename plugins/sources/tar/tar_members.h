@@ -1,0 +1,20 @@
+/* Members of one tar file, by their headers alone, through libarchive. SPDX-License-Identifier: MIT */
+#ifndef PLUGINS_SOURCES_TAR_MEMBERS_H
+#define PLUGINS_SOURCES_TAR_MEMBERS_H
+
+#include <tessera/base.h>
+
+enum { MEMBER_FILE, MEMBER_FOLDER, MEMBER_LINK, MEMBER_SPECIAL };
+
+struct tar_member {
+    const char *name; /* until the next call */
+    int type;
+    int64_t offset, size; /* bytes of the file */
+};
+
+/* Calls `each` for every member of the open file, in order. TESS_E_DATA where the file is no tar file, is compressed, damaged or truncated;
+ * else the first status of `each` that is not TESS_OK. *ended: 1 where the file has the mark of its end. [any thread] */
+int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file_bytes,
+                int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int *ended) TESS_CHECKED;
+
+#endif

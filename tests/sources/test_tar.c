@@ -1,0 +1,321 @@
+/* The `tar` source: samples of WebDataset's shards, written here header by header; patterns of several shards; and archives that are damaged,
+ * truncated, compressed or hostile.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/source_fixture.h"
+#include "tests/support/suite.h"
+#include "tests/support/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK = 512, ALL = 1 << 20 };
+
+static uint8_t tar[ALL];
+static size_t used;
+
+static void tar_sum(uint8_t *h)
+{
+    unsigned sum = 0;
+    memset(h + 148, ' ', 8);
+    for (int i = 0; i < BLOCK; i++)
+        sum += h[i];
+    snprintf((char *)h + 148, 8, "%06o", sum);
+}
+
+/* Adds a member of any type, with its bytes padded to whole blocks. */
+static void tar_add(const char *name, char type, const void *bytes, size_t n)
+{
+    uint8_t *h = tar + used;
+    memset(h, 0, BLOCK);
+    memcpy(h, name, strlen(name) < 100 ? strlen(name) : 100);
+    snprintf((char *)h + 100, 8, "%07o", 0644);
+    snprintf((char *)h + 108, 8, "%07o", 0);
+    snprintf((char *)h + 116, 8, "%07o", 0);
+    snprintf((char *)h + 124, 12, "%011o", (unsigned)n);
+    snprintf((char *)h + 136, 12, "%011o", 0);
+    h[156] = (uint8_t)type;
+    memcpy(h + 257, "ustar\0" "00", 8);
+    if (type == '2')
+        memcpy(h + 157, "target", 6);
+    tar_sum(h);
+    used += BLOCK;
+    memset(tar + used, 0, (n + BLOCK - 1) / BLOCK * BLOCK);
+    memcpy(tar + used, bytes, n);
+    used += (n + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+static void tar_text(const char *name, const char *text)
+{
+    tar_add(name, '0', text, strlen(text));
+}
+
+static void tar_image(const char *name, const char *image)
+{
+    static uint8_t all[65536];
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", TEST_FOLDER, image);
+    FILE *f = fopen(path, "rb");
+    ck_assert_ptr_nonnull(f);
+    size_t n = fread(all, 1, sizeof all, f);
+    fclose(f);
+    tar_add(name, '0', all, n);
+}
+
+/* A pax header for the member behind it: a record "LENGTH KEY=VALUE\n". */
+static void tar_pax(const char *key, const char *value)
+{
+    char record[1200];
+    int bare = (int)(strlen(key) + strlen(value) + 3), length = bare + 2;
+    length = bare + (length > 99 ? 3 : 2);
+    snprintf(record, sizeof record, "%d %s=%s\n", length, key, value);
+    tar_add("pax", 'x', record, (size_t)length);
+}
+
+static void tar_end(const char *name)
+{
+    memset(tar + used, 0, (size_t)2 * BLOCK);
+    source_put(name, tar, used + (size_t)2 * BLOCK);
+    used = 0;
+}
+
+static int open_tar(const char *name, const char *more)
+{
+    char config_text[512];
+    snprintf(config_text, sizeof config_text, "{use: tar, path: \"%s/%s\"%s}", source.folder, name, more);
+    return source_open(config_text);
+}
+
+static void setup(void)
+{
+    source_setup();
+    used = 0;
+}
+
+/* ---- samples ------------------------------------------------------------------------------------------------------- */
+
+static void put_samples(const char *name)
+{
+    tar_add("in/", '5', "", 0);
+    tar_text("in/1.cls", " 3\n");
+    tar_text("in/1.json", "{\"label\": \"ape\", \"kind\": \"b\"}");
+    tar_image("in/1.png", "colour.png");
+    tar_image("in/1.seg.png", "grey.png");
+    tar_image("in/2.PNG", "grey.png");
+    tar_text("in/2.txt", "a caption");
+    tar_text("in/3.cls", "1");
+    tar_image("x.y/4.jpg", "photo.jpg");
+    tar_text("x.y/4.cls", "0\n");
+    tar_text("x.y/4.json", "{\"kind\": 7}");
+    tar_end(name);
+}
+
+START_TEST(samples_with_labels)
+{
+    put_samples("s.tar");
+    source_works(open_tar("s.tar", ""));
+    ck_assert_str_eq(source_listed(), "s/in/1.png:3 s/in/2.PNG:-1 s/x.y/4.jpg:0 ");
+    ck_assert_int_eq(source.ops->labels(source.self), 4);
+    ck_assert_str_eq(source.ops->remark(source.self), "1 samples have no image (in/3)");
+    source_works(open_tar("s.tar", ", labels: json"));
+    ck_assert_str_eq(source_listed(), "s/in/1.png:0 s/in/2.PNG:-1 s/x.y/4.jpg:-1 ");
+    ck_assert_str_eq(source.ops->class_name(source.self, 0), "ape");
+    source_works(open_tar("s.tar", ", labels: json, label: kind"));
+    ck_assert_str_eq(source_listed(), "s/in/1.png:1 s/in/2.PNG:-1 s/x.y/4.jpg:0 ");
+    source_works(open_tar("s.tar", ", labels: none, image: seg.png jpg"));
+    ck_assert_str_eq(source_listed(), "s/in/1.seg.png:-1 s/x.y/4.jpg:-1 ");
+}
+END_TEST
+
+/* Images are the same as in a folder, pixel by pixel, and have the same content. */
+START_TEST(as_in_a_folder)
+{
+    struct tess_image a = {.size = sizeof a}, b = {.size = sizeof b};
+    char config_text[256], kept[TESS_DIGEST_TEXT];
+    put_samples("s.tar");
+    source_works(open_tar("s.tar", ""));
+    source_works(source.ops->read(source.self, source.ctx, 2, &a));
+    strcpy(kept, source_content(2));
+    source.ops->soon(source.self, 0, 3);
+    snprintf(config_text, sizeof config_text, "{use: folder, path: %s/photo.jpg}", TEST_FOLDER);
+    source_works(source_open(config_text));
+    source_works(source.ops->read(source.self, source.ctx, 0, &b));
+    ck_assert(a.height == b.height && a.width == b.width && a.channels == b.channels);
+    ck_assert_int_eq(memcmp(a.pixels, b.pixels, (size_t)(a.height * a.width * a.channels)), 0);
+    ck_assert_str_eq(source_content(0), kept);
+    tess_image_free(&a);
+    tess_image_free(&b);
+}
+END_TEST
+
+static const struct {
+    const char *pattern, *listed;
+} patterns[] = {{"s-{08..11}.tar", "s-08/1.png:-1 s-09/1.png:-1 s-10/1.png:-1 s-11/1.png:-1 "},
+                {"s-{11,08}.tar", "s-11/1.png:-1 s-08/1.png:-1 "},
+                {"s-{0{8,9},10}.tar", NULL},
+                {"{s,t}-{09..09}.tar", NULL},
+                {"s-1*.tar", "s-10/1.png:-1 s-11/1.png:-1 "},
+                {"{s,s}-1?.tar", "s-10/1.png:-1 s-11/1.png:-1 s-10/1.png:-1 s-11/1.png:-1 "},
+                {"", "s-08/1.png:-1 s-09/1.png:-1 s-10/1.png:-1 s-11/1.png:-1 "},
+                {"s-{08..12}.tar", NULL},
+                {"s-{11..08}.tar", NULL},
+                {"s-{0..999999999}.tar", NULL},
+                {"none*.tar", NULL}};
+enum { PATTERNS = sizeof patterns / sizeof *patterns };
+
+START_TEST(shards_of_a_pattern)
+{
+    for (int k = 8; k < 12; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "s-%02d.tar", k);
+        tar_image("1.png", "colour.png");
+        tar_end(name);
+    }
+    source_put_text("s-10.txt", "beside");
+    int status = open_tar(patterns[_i].pattern, "");
+    if (!patterns[_i].listed) {
+        ck_assert_int_ne(status, TESS_OK);
+        return;
+    }
+    source_works(status);
+    ck_assert_str_eq(source_listed(), patterns[_i].listed);
+}
+END_TEST
+
+/* ---- odd archives -------------------------------------------------------------------------------------------------- */
+
+START_TEST(long_and_odd_names)
+{
+    char name[301] = "", listed[1400];
+    memset(name, 'n', 296);
+    strcat(name, ".png");
+    tar_pax("path", name);
+    tar_image("short.png", "colour.png");
+    tar_pax("path", "\xc3\xa9\xe6\xbc\xa2.png");
+    tar_image("short.png", "colour.png");
+    tar_image("\xff.png", "colour.png");
+    tar_image("new\nline.png", "colour.png");
+    tar_end("s.tar");
+    source_works(open_tar("s.tar", ""));
+    const char *found = source_listed();
+    snprintf(listed, sizeof listed, "%s:-1 s/\xc3\xa9\xe6\xbc\xa2.png:-1 s/\\xff.png:-1 s/new\nline.png:-1 ", name + 300 - 236);
+    ck_assert_msg(strstr(found, listed) && strstr(found, "...n"), "%s", found);
+}
+END_TEST
+
+START_TEST(members_that_are_passed_by)
+{
+    tar_image("/etc/1.png", "colour.png");
+    tar_image("in/../../2.png", "colour.png");
+    tar_add("3.png", '2', "", 0);
+    tar_add("4.png", '3', "", 0);
+    tar_image("5.png", "colour.png");
+    tar_image("5.png", "grey.png");
+    tar_image("6.png", "grey.png");
+    tar_image("5.png", "grey.png");
+    tar_text("7.png", "");
+    tar_text("8.png", "no image");
+    tar_end("s.tar");
+    source_works(open_tar("s.tar", ""));
+    ck_assert_str_eq(source_listed(), "s/5.png:-1 s/6.png:-1 s/5.png:-1 s/7.png! s/8.png! ");
+    ck_assert_str_eq(source.ops->remark(source.self),
+                     "1 members are links (3.png); 1 members are devices, pipes or sparse (4.png); 2 members have names that lead out of the "
+                     "archive (/etc/1.png); 1 members stand twice in their sample, and the first counts (5.png); 1 images have the name of one "
+                     "before (s/5.png)");
+}
+END_TEST
+
+/* Truncated at any block, and within any: refused, or told that the end is missing. */
+START_TEST(truncated_archives)
+{
+    tar_image("1.png", "colour.png");
+    tar_image("2.jpg", "colour.jpg");
+    size_t whole = used;
+    for (size_t n = 1; n < whole; n += n % BLOCK == 0 ? 1 : n % BLOCK == 1 ? BLOCK - 2 : 1) {
+        source_put("s.tar", tar, n);
+        int status = open_tar("s.tar", "");
+        if (status == TESS_OK)
+            ck_assert_msg(source.ops->remark(source.self) && strstr(source.ops->remark(source.self), "may have been cut"), "%zu bytes", n);
+        else
+            source_refused(status, TESS_E_DATA, "s.tar: ");
+    }
+}
+END_TEST
+
+START_TEST(lying_headers)
+{
+    static const char *const sizes[] = {"77777777777", "00000100000", "-0000000001", "99999999999", "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff"};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        tar_image("1.png", "colour.png");
+        memcpy(tar + 124, sizes[k], 11);
+        tar_sum(tar);
+        tar_end("s.tar");
+        int status = open_tar("s.tar", "");
+        ck_assert_msg(status == TESS_E_DATA, "%zu: %d", k, status);
+        tessi_base_context_clear(source.ctx);
+    }
+    tar_image("1.png", "colour.png");
+    tar_image("2.png", "colour.png");
+    tar[BLOCK * 2]++;
+    tar_end("s.tar");
+    source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is damaged, or no tar file: at byte 1024: ");
+}
+END_TEST
+
+START_TEST(other_files)
+{
+    source_put("s.tar", "\x1f\x8b" "compressed, and long enough to be looked at", 40);
+    source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is compressed, and images are read from it in any order; `gzip -d` it first");
+    source_put_text("s.tar", "text");
+    source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is no tar file: it has 4 bytes");
+    memset(tar, 'x', 4096);
+    source_put("s.tar", tar, 4096);
+    source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is damaged, or no tar file");
+    tar_text("1.txt", "none");
+    tar_end("s.tar");
+    source_refused(open_tar("s.tar", ""), TESS_E_DATA, "has no images: no member ends in one of");
+    tar_image("1.png", "colour.png");
+    tar_text("1.cls", "a\0b");
+    tar[used - BLOCK + 1] = 0;
+    tar_end("s.tar");
+    source_works(open_tar("s.tar", ""));
+    tar_image("1.png", "colour.png");
+    tar_text("1.json", "{\"label\": ");
+    tar_end("s.tar");
+    source_refused(open_tar("s.tar", ", labels: json"), TESS_E_DATA, "member `1.json` is no JSON object; set `labels: none`");
+}
+END_TEST
+
+/* A shard that changes between its index and a read is no image of another. */
+START_TEST(shards_that_change)
+{
+    struct tess_image im = {.size = sizeof im};
+    put_samples("s.tar");
+    source_works(open_tar("s.tar", ""));
+    tar_image("in/1.png", "colour.png");
+    tar_end("s.tar");
+    source_refused(source.ops->read(source.self, source.ctx, 0, &im), TESS_E_IO, "changed since it was opened");
+    tess_image_free(&im);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = tcase_create("tar");
+    Suite *s = suite_create("tar");
+    tcase_add_checked_fixture(t, setup, source_teardown);
+    tcase_add_test(t, samples_with_labels);
+    tcase_add_test(t, as_in_a_folder);
+    tcase_add_loop_test(t, shards_of_a_pattern, 0, PATTERNS);
+    tcase_add_test(t, long_and_odd_names);
+    tcase_add_test(t, members_that_are_passed_by);
+    tcase_add_test(t, truncated_archives);
+    tcase_add_test(t, lying_headers);
+    tcase_add_test(t, other_files);
+    tcase_add_test(t, shards_that_change);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
