@@ -13,7 +13,9 @@ kit_libkit_la_SOURCES = kit/backend/addresses.h kit/backend/backend_table.h kit/
     kit/infer/round_trip.c kit/infer/round_trip.h kit/infer/stage_codec.c kit/infer/stage_codec.h \
     kit/infer/stage_graph.c kit/infer/stage_graph.h kit/infer/stage_images.c kit/infer/stage_images.h kit/infer/stage_results.c \
     kit/infer/stage_results.h \
-    kit/infer/image_vectors.c kit/infer/image_vectors.h kit/metric/feature_sets.c kit/metric/feature_sets.h kit/metric/measure.c \
+    kit/infer/image_distances.c kit/infer/image_distances.h kit/infer/image_vectors.c kit/infer/image_vectors.h kit/metric/bootstrap.c kit/metric/bootstrap.h \
+    kit/metric/feature_sets.c kit/metric/feature_sets.h kit/metric/measure.c kit/metric/measure_finish.c kit/metric/row_values.c \
+    kit/metric/row_values.h \
     kit/metric/mean_error.c kit/metric/mean_error.h kit/metric/measure.h kit/metric/radii.c kit/metric/radii.h kit/metric/results.c kit/metric/results.h \
     kit/nets/conv_blocks.c kit/nets/conv_blocks.h kit/sample/canvas.c kit/sample/canvas.h kit/sample/canvas_private.h \
     kit/sample/canvas_windows.c kit/sample/draws.c kit/sample/draws.h \

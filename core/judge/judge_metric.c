@@ -1,5 +1,5 @@
 /* Kind metric/1: states of blocks, merged in any order that keeps the rows', packed and unpacked. SPDX-License-Identifier: MIT */
-#include "core/judge/judge_private.h"
+#include "core/judge/judge_metric.h"
 #include "core/base/memory.h"
 
 #include <math.h>
@@ -7,21 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { METRIC_SIDE = 12, METRIC_FEATURES = 6, METRIC_BLOCKS = 3, METRIC_VALUES = 64 };
-
-/* State of a test: rows of the sets, of pairs the first alone; and the values of a finish. */
-struct metric_case {
-    struct judge *j;
-    struct tess_context *ctx;
-    const struct tess_metric_1 *ops;
-    void *self;
-    struct tess_metric_shape shape;
-    uint8_t *image;
-    float *made, *features[TESS_METRIC_SETS];
-    int32_t values;
-    char name[METRIC_VALUES][64];
-    double value[METRIC_VALUES];
-};
+enum { METRIC_BLOCKS = 3, METRIC_RESAMPLES = 2 };
 
 static int metric_value(void *to, struct tess_context *ctx, const struct tess_metric_value *v)
 {
@@ -40,6 +26,19 @@ static int metric_value(void *to, struct tess_context *ctx, const struct tess_me
     return TESS_OK;
 }
 
+static int metric_list(void *to, struct tess_context *ctx, const char *name, const char *labels, const char *unit, int64_t n,
+                       const float *values)
+{
+    struct metric_case *c = to;
+    (void)ctx;
+    if (!name || !*name || strchr(name, '/') || !labels || !unit || n < 1)
+        return judge_fail(c->j, "finish: wanted a name without `/`, a dimension's name, a unit and values of a list, found none");
+    for (int64_t i = 0; i < n; i++)
+        if (isnan(values[i]))
+            return judge_fail(c->j, "finish: wanted a value in the list `%s`, found NaN", name);
+    return TESS_OK;
+}
+
 static int metric_parallel(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
                            void *user)
 {
@@ -47,75 +46,6 @@ static int metric_parallel(void *to, struct tess_context *ctx, int64_t n, int (*
     for (int64_t i = 0; i < n; i++)
         TESS_TRY(task(user, ctx, i));
     return TESS_OK;
-}
-
-/* ---- rows ---------------------------------------------------------------------------------------------------------- */
-
-static void metric_close(struct metric_case *c)
-{
-    free(c->image);
-    free(c->made);
-    for (int set = 0; set < TESS_METRIC_SETS; set++)
-        free(c->features[set]);
-}
-
-/* Draws the rows: smooth images with a reconstruction that is near; vectors of two different normal distributions. */
-static int metric_open(struct judge *j, struct tess_instance *i, int64_t rows, struct metric_case *c)
-{
-    const int64_t pixels = METRIC_SIDE * METRIC_SIDE * 3;
-    const struct tess_stream s = {.seed = j->seed};
-    *c = (struct metric_case){.j = j, .ctx = j->ctx, .ops = tess_instance_ops(i, "metric/1"), .self = tess_instance_self(i)};
-    c->shape = (struct tess_metric_shape){.size = sizeof c->shape,
-                                          .rows = {rows, rows > 40 ? rows - 40 : rows, rows},
-                                          .height = METRIC_SIDE,
-                                          .width = METRIC_SIDE,
-                                          .channels = 3,
-                                          .features = c->ops->wants == TESS_METRIC_FEATURES ? METRIC_FEATURES : 0};
-    c->image = malloc((size_t)(rows * pixels));
-    c->made = malloc((size_t)(rows * pixels) * sizeof(float));
-    int missing = !c->image || !c->made;
-    for (int set = 0; set < TESS_METRIC_SETS; set++) {
-        c->features[set] = malloc((size_t)(rows * METRIC_FEATURES) * sizeof(float));
-        missing |= !c->features[set];
-    }
-    if (missing)
-        return judge_fail(j, "no memory for the test");
-    tess_random_normal(&s, 0, rows * pixels, c->made);
-    for (int64_t k = 0; k < rows * pixels; k++) {
-        double x = 0.5 + 0.4 * sin(0.07 * (double)(k % 4001));
-        c->image[k] = (uint8_t)(255.0 * x);
-        c->made[k] = (float)(x + 0.05 * (double)c->made[k]);
-    }
-    for (int set = 0; set < TESS_METRIC_SETS; set++) {
-        tess_random_normal(&s, (uint64_t)(1 + set) << 32, rows * METRIC_FEATURES, c->features[set]);
-        for (int64_t k = 0; k < rows * METRIC_FEATURES && set == TESS_METRIC_SAMPLES; k++)
-            c->features[1][k] = 0.3f + 1.2f * c->features[1][k];
-    }
-    if (!c->ops->check)
-        return TESS_OK;
-    int checked = c->ops->check(c->self, j->ctx, &c->shape);
-    JUDGE_TRY(judge_status(j, j->ctx, "check", checked));
-    if (checked != TESS_OK && checked != TESS_E_VALUE && checked != TESS_E_SHAPE)
-        return judge_fail(j, "check: wanted TESS_E_VALUE or TESS_E_SHAPE for rows that do not do, found %d", checked);
-    return checked == TESS_OK ? TESS_OK : judge_unfit(j, "%s", tess_message(j->ctx));
-}
-
-static int metric_accumulate(struct metric_case *c, void *state, int32_t set, int64_t first, int64_t count)
-{
-    const int64_t pixels = METRIC_SIDE * METRIC_SIDE * 3;
-    const int64_t images[4] = {count, METRIC_SIDE, METRIC_SIDE, 3}, vectors[2] = {count, METRIC_FEATURES};
-    struct tess_tensor image = tess_tensor_over(c->image + first * pixels, TESS_U8, 4, images);
-    struct tess_tensor made = tess_tensor_over(c->made + first * pixels, TESS_F32, 4, images);
-    struct tess_tensor features = tess_tensor_over(c->features[set] + first * METRIC_FEATURES, TESS_F32, 2, vectors);
-    int pairs = c->ops->wants == TESS_METRIC_PAIRS;
-    const struct tess_metric_rows rows = {.size = sizeof rows,
-                                          .set = set,
-                                          .first = first,
-                                          .count = count,
-                                          .image = pairs ? &image : NULL,
-                                          .made = pairs ? &made : NULL,
-                                          .features = pairs ? NULL : &features};
-    return c->ops->accumulate(c->self, c->ctx, state, &rows);
 }
 
 /* ---- states -------------------------------------------------------------------------------------------------------- */
@@ -173,7 +103,7 @@ static int metric_set(struct metric_case *c, int32_t set, enum metric_order orde
         if (!state[at])
             status = c->ops->open(c->self, c->ctx, &c->shape, &state[at]);
         if (status == TESS_OK)
-            status = metric_accumulate(c, state[at], set, first, count);
+            status = judge_metric_accumulate(c, state[at], set, first, count);
         if (status == TESS_OK && order == METRIC_PACKED)
             status = metric_through_bytes(c, &state[at]);
     }
@@ -186,12 +116,60 @@ static int metric_set(struct metric_case *c, int32_t set, enum metric_order orde
     return status;
 }
 
-/* Measures: from the rows to the values. */
+static int metric_has_intervals(const struct metric_case *c)
+{
+    return TESS_HAS(c->ops, resample) && c->ops->resample;
+}
+
+/* A value of a resample that has every row once: that of `finish`, but for rounding. */
+static int metric_again(void *to, struct tess_context *ctx, int64_t r, const char *name, double value)
+{
+    struct metric_case *c = to;
+    (void)ctx;
+    if (r < 0 || r >= METRIC_RESAMPLES)
+        return judge_fail(c->j, "resample: wanted a resample of 0 .. %d, found %lld", METRIC_RESAMPLES - 1, (long long)r);
+    for (int32_t k = 0; k < c->values; k++) {
+        double x = c->value[k];
+        if (strcmp(c->name[k], name) != 0)
+            continue;
+        c->resampled++;
+        if (x == value || fabs(x - value) <= 1e-6 * (fabs(x) + fabs(value)) + 1e-9)
+            return TESS_OK;
+        return judge_fail(c->j, "resample: wanted `%s` to be %.17g where every row is drawn once, found %.17g", name, x, value);
+    }
+    return judge_fail(c->j, "resample: wanted a name that `finish` gave, found `%s`", name);
+}
+
+/* Resamples that have every row once. */
+static int metric_resample(struct metric_case *c, void *state)
+{
+    struct tess_metric_resamples r = {
+        .size = sizeof r, .count = METRIC_RESAMPLES, .to = c, .value = metric_again, .parallel = metric_parallel};
+    uint16_t *times[2] = {NULL, NULL};
+    int status = TESS_OK;
+    for (int set = 0; set < 2 && status == TESS_OK; set++) {
+        int64_t n = METRIC_RESAMPLES * c->shape.rows[set];
+        r.rows[set] = c->shape.rows[set];
+        r.times[set] = times[set] = malloc((size_t)(n ? n : 1) * sizeof *times[set]);
+        if (!times[set])
+            status = judge_fail(c->j, "no memory for the test");
+        for (int64_t i = 0; status == TESS_OK && i < n; i++)
+            times[set][i] = 1;
+    }
+    if (status == TESS_OK)
+        status = c->ops->resample(c->self, c->ctx, state, &r);
+    free(times[0]);
+    free(times[1]);
+    return status;
+}
+
+/* Measures: from the rows to the values, and those of resamples where the shape has some. */
 static int metric_measure(struct metric_case *c, enum metric_order order)
 {
     void *state[TESS_METRIC_SETS][METRIC_BLOCKS] = {{NULL}};
-    int sets = c->ops->wants != TESS_METRIC_FEATURES ? 1 : c->ops->uses_training ? 3 : 2, status = TESS_OK;
-    const struct tess_metric_sink sink = {.size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel};
+    int sets = judge_metric_sets(c), status = TESS_OK;
+    const struct tess_metric_sink sink = {
+        .size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel, .list = metric_list};
     c->values = 0;
     for (int set = 0; set < sets && status == TESS_OK; set++)
         status = metric_set(c, set, order, state[set]);
@@ -199,6 +177,8 @@ static int metric_measure(struct metric_case *c, enum metric_order order)
         status = c->ops->merge(c->self, c->ctx, state[0][0], state[set][0]);
     if (status == TESS_OK)
         status = c->ops->finish(c->self, c->ctx, state[0][0], &sink);
+    if (status == TESS_OK && c->shape.resamples && metric_has_intervals(c))
+        status = metric_resample(c, state[0][0]);
     for (int k = 0; k < TESS_METRIC_SETS * METRIC_BLOCKS; k++)
         c->ops->close(c->self, state[k / METRIC_BLOCKS][k % METRIC_BLOCKS]);
     return status;
@@ -221,11 +201,11 @@ static int metric_two_orders(struct judge *j, struct tess_instance *i, enum metr
                              const char *what)
 {
     struct metric_case first, second = {.image = NULL};
-    int status = metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &first);
+    int status = judge_metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &first);
     if (status == TESS_OK)
         status = metric_values(&first, a);
     if (status == TESS_OK)
-        status = metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &second);
+        status = judge_metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &second);
     if (status == TESS_OK)
         status = metric_values(&second, b);
     if (status == TESS_OK && first.values != second.values)
@@ -236,8 +216,8 @@ static int metric_two_orders(struct judge *j, struct tess_instance *i, enum metr
         if (!same)
             status = judge_fail(j, "%s: wanted `%s` to be %.17g, found `%s` to be %.17g", what, first.name[k], x, second.name[k], y);
     }
-    metric_close(&second);
-    metric_close(&first);
+    judge_metric_close(&second);
+    judge_metric_close(&first);
     return status;
 }
 
@@ -281,17 +261,47 @@ static int metric_packs(struct judge *j)
     return judge_over(j, 1 + (int64_t)j->level, metric_packs_body);
 }
 
+/* Measures with resamples, from states that are packed and unpacked; then again with none, whose values must be the same. */
+static int metric_resamples_body(struct judge *j, struct tess_instance *i)
+{
+    struct metric_case with, without = {.image = NULL};
+    int status = judge_metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &with);
+    if (status == TESS_OK && !metric_has_intervals(&with))
+        status = judge_unfit(j, "it has no intervals");
+    with.shape.resamples = METRIC_RESAMPLES;
+    if (status == TESS_OK)
+        status = metric_values(&with, METRIC_PACKED);
+    if (status == TESS_OK && !with.resampled)
+        status = judge_unfit(j, "it has no intervals with these parameters");
+    if (status == TESS_OK)
+        status = judge_metric_open(j, i, 2 * TESS_METRIC_BLOCK + 88, &without);
+    if (status == TESS_OK)
+        status = metric_values(&without, METRIC_TREE);
+    for (int32_t k = 0; status == TESS_OK && k < without.values; k++)
+        if (without.value[k] != with.value[k])
+            status = judge_fail(j, "wanted `%s` to be %.17g with resamples as without, found %.17g", without.name[k], without.value[k],
+                                with.value[k]);
+    judge_metric_close(&without);
+    judge_metric_close(&with);
+    return status;
+}
+
+static int metric_resamples(struct judge *j)
+{
+    return judge_over(j, 1 + (int64_t)j->level, metric_resamples_body);
+}
+
 /* Tries few rows: they are refused by `check`, or measured. */
 static int metric_few_body(struct judge *j, struct tess_instance *i)
 {
     int took = 0;
     for (int64_t rows = 1; rows < 20; rows += 6) {
         struct metric_case c;
-        int status = metric_open(j, i, rows, &c);
+        int status = judge_metric_open(j, i, rows, &c);
         if (status == TESS_OK)
             status = metric_values(&c, METRIC_TREE);
         took += status == TESS_OK;
-        metric_close(&c);
+        judge_metric_close(&c);
         tess_forget(j->ctx);
         if (status != JUDGE_UNFIT)
             JUDGE_TRY(status);
@@ -309,19 +319,16 @@ static int metric_few(struct judge *j)
 static int metric_rows_kept_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c, same = {.image = NULL};
-    const int64_t rows = TESS_METRIC_BLOCK, pixels = METRIC_SIDE * METRIC_SIDE * 3;
-    int status = metric_open(j, i, rows, &c);
+    const int64_t rows = TESS_METRIC_BLOCK;
+    int status = judge_metric_open(j, i, rows, &c);
     if (status == TESS_OK)
-        status = metric_open(j, i, rows, &same);
+        status = judge_metric_open(j, i, rows, &same);
     if (status == TESS_OK)
         status = metric_values(&c, METRIC_TREE);
-    if (status == TESS_OK && (memcmp(c.image, same.image, (size_t)(rows * pixels)) != 0 ||
-                              memcmp(c.made, same.made, (size_t)(rows * pixels) * sizeof(float)) != 0 ||
-                              memcmp(c.features[0], same.features[0], (size_t)(rows * METRIC_FEATURES) * sizeof(float)) != 0 ||
-                              memcmp(c.features[1], same.features[1], (size_t)(rows * METRIC_FEATURES) * sizeof(float)) != 0))
+    if (status == TESS_OK && !judge_metric_same(&c, &same))
         status = judge_fail(j, "wanted the rows left as they were, found them changed");
-    metric_close(&same);
-    metric_close(&c);
+    judge_metric_close(&same);
+    judge_metric_close(&c);
     return status;
 }
 
@@ -335,7 +342,7 @@ static int metric_bytes_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c;
     uint32_t word[64];
-    int status = metric_open(j, i, TESS_METRIC_BLOCK, &c);
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK, &c);
     for (uint32_t round = 0; status == TESS_OK && round < 32; round++) {
         void *state = NULL;
         const struct tess_stream s = {.seed = j->seed, .step = round};
@@ -349,7 +356,7 @@ static int metric_bytes_body(struct judge *j, struct tess_instance *i)
         tess_forget(j->ctx);
         c.ops->close(c.self, state);
     }
-    metric_close(&c);
+    judge_metric_close(&c);
     return status;
 }
 
@@ -362,8 +369,9 @@ static int metric_bytes(struct judge *j)
 static int metric_memory_body(struct judge *j, struct tess_instance *i)
 {
     struct metric_case c;
-    int status = metric_open(j, i, TESS_METRIC_BLOCK + 3, &c);
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK + 3, &c);
     c.ops->close(c.self, NULL);
+    c.shape.resamples = metric_has_intervals(&c) ? METRIC_RESAMPLES : 0;
     for (int64_t n = 0, left = 0; status == TESS_OK && left == 0 && n < 2000; n++) {
         int64_t before = tessi_base_memory_in_use();
         tessi_base_memory_fail_at(n);
@@ -379,7 +387,7 @@ static int metric_memory_body(struct judge *j, struct tess_instance *i)
                                 (long long)(tessi_base_memory_in_use() - before));
         tess_forget(j->ctx);
     }
-    metric_close(&c);
+    judge_metric_close(&c);
     return status;
 }
 
@@ -393,6 +401,7 @@ static const struct judge_test tests[] = {
     {"merge-order", 1, "blocks merged in either order of brackets give the same values", metric_merges},
     {"merge-blocks", 1, "one state of all blocks and one state a block give the same values", metric_blocks},
     {"pack", 1, "states that were packed and unpacked give the same values, bit for bit", metric_packs},
+    {"resample", 1, "resamples that have every row once give the values of the rows themselves", metric_resamples},
     {"few-rows", 1, "few rows are refused when it is asked, or measured", metric_few},
     {"rows-kept", 1, "rows are left as they are", metric_rows_kept},
     {"unpack-random", 1, "random bytes are no state: TESS_E_DATA, or a state that closes", metric_bytes},

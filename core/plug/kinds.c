@@ -91,6 +91,7 @@ static const struct tessi_kind kinds[] = {
         MAY(tess_metric_1, bytes, "tells how much memory it takes"),
         MUST(tess_metric_1, open), MUST(tess_metric_1, close), MUST(tess_metric_1, accumulate), MUST(tess_metric_1, merge),
         MUST(tess_metric_1, finish), MUST(tess_metric_1, pack), MUST(tess_metric_1, unpack),
+        MAY(tess_metric_1, resample, "gives intervals by bootstrap"),
     }},
     {"denoiser/1", END_OF(tess_denoiser_1, record), {
         MUST(tess_denoiser_1, record),

@@ -21,15 +21,34 @@ void feature_sets_close(void *self, void *state)
     if (!s)
         return;
     for (int set = 0; set < TESS_METRIC_SETS; set++)
-        tess_free(s->vector[set]);
+        if (s->capacity[set])
+            tess_free(s->vector[set]);
+    tess_free(s->each[0]);
+    tess_free(s->each[1]);
     tess_free(s);
 }
 
-static int feature_sets_add(struct tess_context *ctx, struct feature_sets *s, int32_t set, const float *vector, int64_t rows)
+/* Adds rows as a copy. Those that lay elsewhere are copied before them. */
+static int feature_sets_copy(struct tess_context *ctx, struct feature_sets *s, int32_t set, const float *vector, int64_t rows)
 {
-    int64_t d = s->features;
-    TESS_TRY(tess_reserve(ctx, &s->vector[set], &s->capacity[set], s->rows[set] + rows, (size_t)d * sizeof(float), "features"));
-    memcpy(s->vector[set] + s->rows[set] * d, vector, (size_t)(rows * d) * sizeof(float));
+    int64_t d = s->features, own = s->rows[set];
+    float *list = s->capacity[set] ? s->vector[set] : NULL, *others = s->capacity[set] ? NULL : s->vector[set];
+    TESS_TRY(tess_reserve(ctx, &list, &s->capacity[set], own + rows, (size_t)d * sizeof(float), "features"));
+    if (others)
+        memcpy(list, others, (size_t)(own * d) * sizeof(float));
+    memcpy(list + own * d, vector, (size_t)(rows * d) * sizeof(float));
+    s->vector[set] = list;
+    s->rows[set] = own + rows;
+    return TESS_OK;
+}
+
+/* Adds rows that stay where they are: a pointer, as long as they follow those there are. */
+static int feature_sets_add(struct tess_context *ctx, struct feature_sets *s, int32_t set, float *vector, int64_t rows, int stay)
+{
+    if (!stay || s->capacity[set] || (s->rows[set] && vector != s->vector[set] + s->rows[set] * s->features))
+        return feature_sets_copy(ctx, s, set, vector, rows);
+    if (!s->rows[set])
+        s->vector[set] = vector;
     s->rows[set] += rows;
     return TESS_OK;
 }
@@ -53,16 +72,29 @@ int feature_sets_accumulate(void *self, struct tess_context *ctx, void *state, c
     struct feature_sets *s = state;
     (void)self;
     TESS_TRY(feature_sets_check(ctx, rows));
-    return feature_sets_add(ctx, s, rows->set, rows->features->data, rows->count);
+    return feature_sets_add(ctx, s, rows->set, rows->features->data, rows->count, rows->stay);
+}
+
+/* Moves a set of `from` to where `to` has none. */
+static void feature_sets_move(struct feature_sets *to, struct feature_sets *from, int32_t set)
+{
+    to->vector[set] = from->vector[set];
+    to->rows[set] = from->rows[set];
+    to->capacity[set] = from->capacity[set];
+    from->vector[set] = NULL;
+    from->rows[set] = from->capacity[set] = 0;
 }
 
 int feature_sets_merge(void *self, struct tess_context *ctx, void *state, void *next)
 {
-    const struct feature_sets *n = next;
+    struct feature_sets *s = state, *n = next;
     (void)self;
-    for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
-        if (n->rows[set])
-            TESS_TRY(feature_sets_add(ctx, state, set, n->vector[set], n->rows[set]));
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++) {
+        if (n->rows[set] && !s->rows[set] && !s->capacity[set])
+            feature_sets_move(s, n, set);
+        else if (n->rows[set])
+            TESS_TRY(feature_sets_add(ctx, s, set, n->vector[set], n->rows[set], !n->capacity[set]));
+    }
     return TESS_OK;
 }
 
@@ -111,9 +143,18 @@ int feature_sets_unpack(void *self, struct tess_context *ctx, void *state, const
     return TESS_OK;
 }
 
-/* Memory for a plan, twice the vectors: a list that grows, and the state that is merged into another. */
+/* Memory for a plan: the caller keeps the vectors. */
 int64_t feature_sets_bytes(void *self, const struct tess_metric_shape *s)
 {
     (void)self;
-    return 2 * (s->rows[0] + s->rows[1] + s->rows[2]) * s->features * (int64_t)sizeof(float);
+    return 3 * (s->rows[0] + s->rows[1] + s->rows[2]) * (int64_t)sizeof(double);
+}
+
+int feature_sets_each(struct tess_context *ctx, struct feature_sets *s, int32_t set, double **value)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)s->rows[set] * sizeof(double), "values of rows", &memory));
+    tess_free(s->each[set]);
+    *value = s->each[set] = memory;
+    return TESS_OK;
 }

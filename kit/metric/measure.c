@@ -3,33 +3,24 @@
 
 #include <string.h>
 
-static int64_t measure_row_values(const struct measure *m)
+int64_t measure_wanted(struct tess_instance *const *instance, int64_t count, uint32_t wants)
 {
-    return m->shape.height * m->shape.width * m->shape.channels;
-}
-
-static int measure_buffers(struct tess_context *ctx, struct measure *m, uint32_t wants)
-{
-    const struct tess_metric_shape *s = &m->shape;
-    const int64_t pixels[4] = {TESS_METRIC_BLOCK, s->height, s->width, s->channels}, vectors[2] = {TESS_METRIC_BLOCK, s->features};
-    if (wants == TESS_METRIC_PAIRS) {
-        m->image = tess_tensor_over(NULL, TESS_U8, 4, pixels);
-        m->made = tess_tensor_over(NULL, TESS_F32, 4, pixels);
-        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->image), "images to measure", &m->image.data));
-        return tess_alloc(ctx, tess_tensor_bytes(&m->made), "reconstructions to measure", &m->made.data);
+    int64_t n = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const struct tess_metric_1 *ops = tess_instance_ops(instance[i], "metric/1");
+        n += ops && ops->wants == wants;
     }
-    for (int set = 0; set < TESS_METRIC_SETS; set++) {
-        m->features[set] = tess_tensor_over(NULL, TESS_F32, 2, vectors);
-        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&m->features[set]), "features to measure", &m->features[set].data));
-    }
-    return TESS_OK;
+    return n;
 }
 
 int measure_open(struct tess_context *ctx, struct measure *m, struct tess_instance *const *instance, int64_t count, uint32_t wants,
-                 const struct tess_metric_shape *shape)
+                 const struct tess_metric_shape *shape, const struct bootstrap *b)
 {
+    m->wants = wants;
     m->shape = *shape;
     m->shape.size = sizeof m->shape;
+    m->bootstrap = b ? *b : (struct bootstrap){.resamples = 0};
+    m->shape.resamples = m->bootstrap.resamples;
     for (int64_t i = 0; i < count; i++) {
         const struct tess_metric_1 *ops = tess_instance_ops(instance[i], "metric/1");
         if (!ops || ops->wants != wants)
@@ -41,27 +32,25 @@ int measure_open(struct tess_context *ctx, struct measure *m, struct tess_instan
         m->instance[m->metrics] = instance[i];
         m->ops[m->metrics++] = ops;
     }
-    return m->metrics ? measure_buffers(ctx, m, wants) : TESS_OK;
+    return TESS_OK;
 }
 
-static void measure_drop(struct measure *m, int32_t i, int set)
+void measure_drop(struct measure *m, int32_t i)
 {
-    struct measure_tree *t = &m->tree[i][set];
-    for (int32_t k = 0; k < t->count; k++)
-        m->ops[i]->close(tess_instance_self(m->instance[i]), t->state[k]);
-    t->count = 0;
+    for (int set = 0; set < TESS_METRIC_SETS; set++) {
+        struct measure_tree *t = &m->tree[i][set];
+        for (int32_t k = 0; k < t->count; k++)
+            m->ops[i]->close(tess_instance_self(m->instance[i]), t->state[k]);
+        t->count = 0;
+    }
 }
 
 void measure_close(struct measure *m)
 {
-    for (int32_t i = 0; i < m->metrics; i++) {
-        for (int set = 0; set < TESS_METRIC_SETS; set++)
-            measure_drop(m, i, set);
-    }
-    tess_free(m->image.data);
-    tess_free(m->made.data);
-    for (int set = 0; set < TESS_METRIC_SETS; set++)
-        tess_free(m->features[set].data);
+    for (int32_t i = 0; i < m->metrics; i++)
+        measure_drop(m, i);
+    for (int k = 0; k < TESS_METRIC_SETS * MEASURE_FIELDS; k++)
+        tess_free(m->field[k / MEASURE_FIELDS][k % MEASURE_FIELDS].data);
     memset(m, 0, sizeof *m);
 }
 
@@ -70,21 +59,25 @@ int measure_uses_training(struct tess_instance *const *instance, int64_t count)
     int uses = 0;
     for (int64_t i = 0; i < count; i++) {
         const struct tess_metric_1 *ops = tess_instance_ops(instance[i], "metric/1");
-        uses |= ops && ops->uses_training;
+        uses |= ops && TESS_HAS(ops, uses_training) && ops->uses_training;
     }
     return uses;
 }
 
+/* Bytes of the rows that wait, without those of a few numbers each. */
+static int64_t measure_waiting_bytes(const struct measure *m)
+{
+    const struct tess_metric_shape *s = &m->shape;
+    int64_t pixels = s->height * s->width * s->channels, numbers = TESS_METRIC_SETS * (s->features + 2 * s->classes);
+    return TESS_METRIC_BLOCK * (m->wants == TESS_METRIC_PAIRS ? pixels * (int64_t)(1 + sizeof(float)) : numbers * (int64_t)sizeof(float));
+}
+
 int64_t measure_bytes(const struct measure *m)
 {
-    int64_t bytes = 0;
+    int64_t bytes = m->metrics ? measure_waiting_bytes(m) + bootstrap_bytes(&m->bootstrap, m->shape.rows) : 0;
     for (int32_t i = 0; i < m->metrics; i++)
         if (m->ops[i]->bytes)
             bytes += m->ops[i]->bytes(tess_instance_self(m->instance[i]), &m->shape);
-    if (m->image.data)
-        bytes += (int64_t)(tess_tensor_bytes(&m->image) + tess_tensor_bytes(&m->made));
-    if (m->features[0].data)
-        bytes += TESS_METRIC_SETS * (int64_t)tess_tensor_bytes(&m->features[0]);
     return bytes;
 }
 
@@ -111,54 +104,95 @@ static int measure_push(struct tess_context *ctx, struct measure *m, int32_t i, 
     return TESS_OK;
 }
 
-/* Accumulates the waiting rows of a set as one block. */
-static int measure_block(struct tess_context *ctx, struct measure *m, int32_t set)
+static void measure_rows_of(uint32_t wants, const struct tess_tensor *field, struct tess_metric_rows *rows)
 {
-    struct tess_tensor image = m->image, made = m->made, features = m->features[set];
-    struct tess_metric_rows rows = {.size = sizeof rows, .set = set, .first = m->fed[set] - m->waiting[set], .count = m->waiting[set]};
-    image.dim[0] = made.dim[0] = features.dim[0] = m->waiting[set];
-    if (m->image.data) {
-        rows.image = &image;
-        rows.made = &made;
-    } else {
-        rows.features = &features;
+    switch (wants) {
+    case TESS_METRIC_PAIRS:
+        rows->image = &field[0];
+        rows->made = &field[1];
+        break;
+    case TESS_METRIC_DISTANCES:
+        rows->distance = &field[0];
+        break;
+    case TESS_METRIC_CLASSES:
+        rows->scores = &field[0];
+        rows->labels = &field[1];
+        rows->made_scores = field[2].data ? &field[2] : NULL;
+        break;
+    case TESS_METRIC_CODES:
+        rows->codes = &field[0];
+        break;
+    default:
+        rows->features = &field[0];
     }
-    m->waiting[set] = 0;
-    for (int32_t i = 0; rows.count && i < m->metrics; i++)
-        if (set != TESS_METRIC_TRAINING || m->ops[i]->uses_training)
+}
+
+/* Accumulates rows first .. first + count - 1 of a set, at most a block. `stay`: the memory of `field` stays until the end. */
+static int measure_accumulate(struct tess_context *ctx, struct measure *m, int32_t set, int64_t first, int64_t count, int32_t stay,
+                              struct tess_tensor field[MEASURE_FIELDS])
+{
+    struct tess_metric_rows rows = {.size = sizeof rows, .set = set, .first = first, .count = count, .stay = stay};
+    for (int k = 0; k < MEASURE_FIELDS; k++)
+        field[k].dim[0] = count;
+    measure_rows_of(m->wants, field, &rows);
+    for (int32_t i = 0; i < m->metrics; i++)
+        if (set != TESS_METRIC_TRAINING || measure_uses_training(&m->instance[i], 1))
             TESS_TRY(measure_push(ctx, m, i, &rows));
     return TESS_OK;
 }
 
-/* Number of the n rows that still fit into the block; the caller copies them. */
-static int64_t measure_take(struct measure *m, int32_t set, int64_t n)
+/* Accumulates the waiting rows of a set as one block. */
+static int measure_block(struct tess_context *ctx, struct measure *m, int32_t set)
 {
-    int64_t space = TESS_METRIC_BLOCK - m->waiting[set], take = n < space ? n : space;
-    m->waiting[set] += take;
-    m->fed[set] += take;
-    return take;
+    struct tess_tensor field[MEASURE_FIELDS];
+    int64_t count = m->waiting[set];
+    memcpy(field, m->field[set], sizeof field);
+    m->waiting[set] = 0;
+    return count ? measure_accumulate(ctx, m, set, m->fed[set] - count, count, 0, field) : TESS_OK;
 }
 
-int measure_pairs(struct tess_context *ctx, struct measure *m, const struct tess_tensor *image, const struct tess_tensor *made)
+int measure_feed_staying(struct tess_context *ctx, struct measure *m, int32_t set, const struct tess_tensor *rows)
 {
-    int64_t n = image->dim[0], values = measure_row_values(m);
-    for (int64_t i = 0; m->metrics && i < n;) {
-        int64_t at = m->waiting[0], take = measure_take(m, 0, n - i);
-        memcpy((uint8_t *)m->image.data + at * values, (const uint8_t *)image->data + i * values, (size_t)(take * values));
-        memcpy((float *)m->made.data + at * values, (const float *)made->data + i * values, (size_t)(take * values) * sizeof(float));
-        i += take;
-        if (m->waiting[0] == TESS_METRIC_BLOCK)
-            TESS_TRY(measure_block(ctx, m, 0));
+    int64_t n = rows->dim[0];
+    size_t row = n ? tess_tensor_bytes(rows) / (size_t)n : 0;
+    for (int64_t i = 0; m->metrics && i < n; i += TESS_METRIC_BLOCK) {
+        struct tess_tensor field[MEASURE_FIELDS] = {*rows};
+        field[0].data = (char *)rows->data + (size_t)i * row;
+        TESS_TRY(measure_accumulate(ctx, m, set, i, n - i < TESS_METRIC_BLOCK ? n - i : TESS_METRIC_BLOCK, 1, field));
+    }
+    m->fed[set] += n;
+    return TESS_OK;
+}
+
+/* Allocates the rows of a block, of the size that the first rows have. */
+static int measure_reserve(struct tess_context *ctx, struct measure *m, int32_t set, int32_t fields, const struct tess_tensor *const *from)
+{
+    for (int32_t k = 0; k < fields; k++) {
+        struct tess_tensor *t = &m->field[set][k];
+        if (t->data)
+            continue;
+        *t = *from[k];
+        t->dim[0] = TESS_METRIC_BLOCK;
+        t->data = NULL;
+        TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(t), "rows to measure", &t->data));
     }
     return TESS_OK;
 }
 
-int measure_features(struct tess_context *ctx, struct measure *m, int32_t set, const struct tess_tensor *features)
+int measure_feed(struct tess_context *ctx, struct measure *m, int32_t set, int32_t fields, const struct tess_tensor *const *field)
 {
-    int64_t n = features->dim[0], d = m->shape.features;
-    for (int64_t i = 0; m->metrics && i < n;) {
-        int64_t at = m->waiting[set], take = measure_take(m, set, n - i);
-        memcpy((float *)m->features[set].data + at * d, (const float *)features->data + i * d, (size_t)(take * d) * sizeof(float));
+    int64_t n = field[0]->dim[0];
+    if (!m->metrics || !n)
+        return TESS_OK;
+    TESS_TRY(measure_reserve(ctx, m, set, fields, field));
+    for (int64_t i = 0; i < n;) {
+        int64_t at = m->waiting[set], space = TESS_METRIC_BLOCK - at, take = n - i < space ? n - i : space;
+        for (int32_t k = 0; k < fields; k++) {
+            size_t row = tess_tensor_bytes(field[k]) / (size_t)n;
+            memcpy((char *)m->field[set][k].data + (size_t)at * row, (const char *)field[k]->data + (size_t)i * row, (size_t)take * row);
+        }
+        m->waiting[set] += take;
+        m->fed[set] += take;
         i += take;
         if (m->waiting[set] == TESS_METRIC_BLOCK)
             TESS_TRY(measure_block(ctx, m, set));
@@ -166,67 +200,24 @@ int measure_features(struct tess_context *ctx, struct measure *m, int32_t set, c
     return TESS_OK;
 }
 
-/* ---- results ---- */
-
-struct measure_results {
-    struct tess_stage_run *run;
-    struct tess_artefact *artefact;
-};
-
-static int measure_value(void *to, struct tess_context *ctx, const struct tess_metric_value *v)
+int measure_gather(struct tess_context *ctx, struct measure *m, int32_t i, void **state)
 {
-    const struct measure_results *r = to;
-    return tess_artefact_put_metric_value(ctx, r->artefact, v);
-}
-
-struct measure_task {
-    int (*task)(void *user, struct tess_context *ctx, int64_t i);
-    void *user;
-};
-
-static int measure_call(void *user, struct tess_context *ctx, int32_t worker, int64_t i)
-{
-    const struct measure_task *t = user;
-    (void)worker;
-    return t->task(t->user, ctx, i);
-}
-
-static int measure_parallel(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
-                            void *user)
-{
-    const struct measure_results *r = to;
-    struct measure_task t = {task, user};
-    return tess_stage_parallel(ctx, r->run, n, measure_call, &t);
-}
-
-/* Merges the states left in the trees, set after set, into one. */
-static int measure_gather(struct tess_context *ctx, struct measure *m, int32_t i, void **state)
-{
-    struct measure_tree *first = &m->tree[i][0];
-    for (int set = 0; set < TESS_METRIC_SETS; set++)
-        while (m->tree[i][set].count > 1)
-            TESS_TRY(measure_merge_top(ctx, m, i, &m->tree[i][set]));
-    if (!first->count)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "a metric was given no rows");
-    for (int set = 1; set < TESS_METRIC_SETS; set++)
-        if (m->tree[i][set].count)
-            TESS_TRY(m->ops[i]->merge(tess_instance_self(m->instance[i]), ctx, first->state[0], m->tree[i][set].state[0]));
-    *state = first->state[0];
-    return TESS_OK;
-}
-
-int measure_finish(struct tess_context *ctx, struct measure *m, struct tess_stage_run *run, struct tess_artefact *a)
-{
-    struct measure_results r = {run, a};
-    const struct tess_metric_sink sink = {.size = sizeof sink, .to = &r, .value = measure_value, .parallel = measure_parallel};
-    for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
-        TESS_TRY(measure_block(ctx, m, set));
-    for (int32_t i = 0; i < m->metrics; i++) {
-        void *state = NULL;
-        TESS_TRY(measure_gather(ctx, m, i, &state));
-        TESS_TRY(m->ops[i]->finish(tess_instance_self(m->instance[i]), ctx, state, &sink));
-        for (int set = 0; set < TESS_METRIC_SETS; set++)
-            measure_drop(m, i, set);
+    struct measure_tree *all = &m->tree[i][0];
+    *state = NULL;
+    for (int32_t set = 0; set < TESS_METRIC_SETS; set++) {
+        struct measure_tree *t = &m->tree[i][set];
+        TESS_TRY(measure_block(ctx, m, set)); /* the last rows; for all metrics at once, none are left for the next */
+        while (t->count > 1)
+            TESS_TRY(measure_merge_top(ctx, m, i, t));
+        if (set && t->count) {
+            all->blocks[all->count] = t->blocks[0];
+            all->state[all->count++] = t->state[--t->count];
+            if (all->count > 1)
+                TESS_TRY(measure_merge_top(ctx, m, i, all));
+        }
     }
+    if (!all->count)
+        return ctx->fail(ctx, TESS_E_INTERNAL, "a metric was given no rows");
+    *state = all->state[0];
     return TESS_OK;
 }

@@ -48,20 +48,28 @@ static int perceptual_look(struct tess_context *ctx, struct tess_instance *featu
     return TESS_OK;
 }
 
+int perceptual_distance(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *x,
+                        struct tess_node *y, struct tess_node **distance)
+{
+    struct tess_features real, made;
+    *distance = NULL;
+    TESS_TRY(perceptual_look(ctx, features, g, x, &real));
+    TESS_TRY(perceptual_look(ctx, features, g, y, &made));
+    for (int32_t i = 0; i < real.count && i < made.count; i++) {
+        struct tess_node *one = tess_direction_distance(g, real.map[i], made.map[i], real.weight[i]);
+        *distance = *distance ? tess_add(g, *distance, one) : one;
+    }
+    return TESS_OK;
+}
+
 int perceptual_record(struct tess_context *ctx, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error)
 {
-    struct tess_features real, made;
-    struct tess_node *sum = NULL;
+    struct tess_node *distance;
     if (!p->features)
         return TESS_OK;
-    TESS_TRY(perceptual_look(ctx, p->features, g, x, &real));
-    TESS_TRY(perceptual_look(ctx, p->features, g, y, &made));
-    for (int32_t i = 0; i < real.count && i < made.count; i++) {
-        struct tess_node *distance = tess_direction_distance(g, real.map[i], made.map[i], real.weight[i]);
-        sum = sum ? tess_add(g, sum, distance) : distance;
-    }
-    *error = tess_add(g, *error, tess_affine(g, tess_mean_all(g, sum), (float)p->weight, 0.0f));
+    TESS_TRY(perceptual_distance(ctx, p->features, g, x, y, &distance));
+    *error = tess_add(g, *error, tess_affine(g, tess_mean_all(g, distance), (float)p->weight, 0.0f));
     return TESS_OK;
 }
 

@@ -43,6 +43,10 @@ int perceptual_read(struct tess_context *ctx, const struct perceptual_network *n
  * there is no network. */
 int perceptual_record(struct tess_context *ctx, const struct perceptual_params *p, struct tess_graph *g, struct tess_node *x,
                       struct tess_node *y, struct tess_node **error);
+/* Perceptual distance of each image, (19.3): x, y (rows, H, W, C), pixels in 0 .. 1 -> (rows). NULL where the network gives no features or
+ * recording failed, which sealing the graph tells. */
+int perceptual_distance(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *x,
+                        struct tess_node *y, struct tess_node **distance) TESS_CHECKED;
 /* Perceptual vectors: image (rows, H, W, C), pixels in 0 .. 1 -> (rows, D), whose squared distances are the perceptual ones, (24.2). No
  * gradient. */
 int perceptual_vector(struct tess_context *ctx, struct tess_instance *features, struct tess_graph *g, struct tess_node *image,

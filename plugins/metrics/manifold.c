@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/radii.h"
 #include "kit/metric/results.h"
+#include "kit/metric/row_values.h"
 
 #include <tessera/plugin.h>
 
@@ -57,60 +58,91 @@ static int manifold_find(struct tess_context *ctx, const struct manifold *m, con
     return radii_count(ctx, s, points, w->square, m->border, &w->count);
 }
 
-/* Share of the points that lie in a ball of the other set. */
-static int manifold_share(struct tess_context *ctx, const struct manifold *m, const struct feature_sets *s, int32_t points, double *share)
+/* Whether each of the points lies in a ball of the other set, 1 or 0, into s->each[points]. */
+static int manifold_inside(struct tess_context *ctx, const struct manifold *m, struct feature_sets *s, int32_t points)
 {
     struct manifold_work w = {NULL, {NULL, NULL}};
-    int64_t inside = 0;
+    double *inside = NULL;
     int status = manifold_find(ctx, m, s, points, &w);
+    if (status == TESS_OK)
+        status = feature_sets_each(ctx, s, points, &inside);
     for (int64_t i = 0; status == TESS_OK && i < s->rows[points]; i++)
-        inside += w.count.balls[i] > 0;
-    *share = (double)inside / (double)s->rows[points];
+        inside[i] = w.count.balls[i] > 0 ? 1.0 : 0.0;
     manifold_close(&w);
     return status;
+}
+
+/* Hands over the mean of s->each[set]. */
+static int manifold_put(struct tess_context *ctx, const struct feature_sets *s, int32_t set, const char *name,
+                        const struct tess_metric_sink *sink)
+{
+    return metric_put(ctx, sink, name, row_values_mean(s->each[set], s->rows[set], NULL), "", TESS_METRIC_HIGHER);
 }
 
 static int precision_recall_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
-    double precision = 0.0, recall = 0.0;
-    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_SAMPLES, &precision));
-    TESS_TRY(manifold_share(ctx, self, state, TESS_METRIC_IMAGES, &recall));
-    TESS_TRY(metric_put(ctx, sink, "precision", precision, "", TESS_METRIC_HIGHER));
-    return metric_put(ctx, sink, "recall", recall, "", TESS_METRIC_HIGHER);
+    TESS_TRY(manifold_inside(ctx, self, state, TESS_METRIC_SAMPLES));
+    TESS_TRY(manifold_inside(ctx, self, state, TESS_METRIC_IMAGES));
+    TESS_TRY(manifold_put(ctx, state, TESS_METRIC_SAMPLES, "precision", sink));
+    return manifold_put(ctx, state, TESS_METRIC_IMAGES, "recall", sink);
 }
 
-/* Density: balls around images that hold a sample, over k samples. Coverage: images whose ball holds a sample. */
+static int precision_recall_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    const struct feature_sets *s = state;
+    (void)self;
+    TESS_TRY(row_values_resample(ctx, r, TESS_METRIC_SAMPLES, "precision", s->each[TESS_METRIC_SAMPLES], NULL));
+    return row_values_resample(ctx, r, TESS_METRIC_IMAGES, "recall", s->each[TESS_METRIC_IMAGES], NULL);
+}
+
+/* Values of each sample and image. Density: balls around images that hold the sample, over k. Coverage: 1 where the image's ball holds a
+ * sample. */
+static int density_coverage_values(struct tess_context *ctx, const struct manifold *m, struct feature_sets *s, struct manifold_work *w,
+                                   struct manifold_work *back)
+{
+    double *density, *covered;
+    TESS_TRY(manifold_find(ctx, m, s, TESS_METRIC_SAMPLES, w));
+    TESS_TRY(manifold_find(ctx, m, s, TESS_METRIC_IMAGES, back));
+    TESS_TRY(feature_sets_each(ctx, s, TESS_METRIC_SAMPLES, &density));
+    TESS_TRY(feature_sets_each(ctx, s, TESS_METRIC_IMAGES, &covered));
+    for (int64_t i = 0; i < s->rows[TESS_METRIC_SAMPLES]; i++)
+        density[i] = (double)w->count.balls[i] / (double)m->neighbours;
+    for (int64_t i = 0; i < s->rows[TESS_METRIC_IMAGES]; i++) {
+        double nearest = back->count.nearest[i];
+        covered[i] = (m->border == RADII_INSIDE_OPEN ? nearest < w->square[i] : nearest <= w->square[i]) ? 1.0 : 0.0;
+    }
+    return TESS_OK;
+}
+
 static int density_coverage_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
-    const struct manifold *m = self;
-    const struct feature_sets *s = state;
     struct manifold_work w = {NULL, {NULL, NULL}}, back = {NULL, {NULL, NULL}};
-    int64_t balls = 0, covered = 0;
-    int status = manifold_find(ctx, m, s, TESS_METRIC_SAMPLES, &w);
-    for (int64_t i = 0; status == TESS_OK && i < s->rows[1]; i++)
-        balls += w.count.balls[i];
-    if (status == TESS_OK)
-        status = manifold_find(ctx, m, s, TESS_METRIC_IMAGES, &back);
-    for (int64_t i = 0; status == TESS_OK && i < s->rows[0]; i++)
-        covered += m->border == RADII_INSIDE_OPEN ? back.count.nearest[i] < w.square[i] : back.count.nearest[i] <= w.square[i];
-    if (status == TESS_OK)
-        status = metric_put(ctx, sink, "density", (double)balls / (double)m->neighbours / (double)s->rows[1], "", TESS_METRIC_HIGHER);
-    if (status == TESS_OK)
-        status = metric_put(ctx, sink, "coverage", (double)covered / (double)s->rows[0], "", TESS_METRIC_HIGHER);
+    int status = density_coverage_values(ctx, self, state, &w, &back);
     manifold_close(&w);
     manifold_close(&back);
-    return status;
+    if (status == TESS_OK)
+        status = manifold_put(ctx, state, TESS_METRIC_SAMPLES, "density", sink);
+    return status == TESS_OK ? manifold_put(ctx, state, TESS_METRIC_IMAGES, "coverage", sink) : status;
 }
 
-#define MANIFOLD_METRIC(end)                                                                                                               \
+static int density_coverage_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    const struct feature_sets *s = state;
+    (void)self;
+    TESS_TRY(row_values_resample(ctx, r, TESS_METRIC_SAMPLES, "density", s->each[TESS_METRIC_SAMPLES], NULL));
+    return row_values_resample(ctx, r, TESS_METRIC_IMAGES, "coverage", s->each[TESS_METRIC_IMAGES], NULL);
+}
+
+#define MANIFOLD_METRIC(end, again)                                                                                                        \
     {                                                                                                                                      \
         .size = sizeof(struct tess_metric_1), .wants = TESS_METRIC_FEATURES,                                                               \
-        .protocol = "distances in double, a vector is not its own neighbour", .check = manifold_check, .bytes = feature_sets_bytes,        \
-        .open = feature_sets_open, .close = feature_sets_close, .accumulate = feature_sets_accumulate, .merge = feature_sets_merge,        \
-        .finish = (end), .pack = feature_sets_pack, .unpack = feature_sets_unpack                                                          \
+        .protocol = "distances in double, a vector is not its own neighbour; intervals with the balls as they are",                        \
+        .check = manifold_check, .bytes = feature_sets_bytes, .open = feature_sets_open, .close = feature_sets_close,                      \
+        .accumulate = feature_sets_accumulate, .merge = feature_sets_merge, .finish = (end), .pack = feature_sets_pack,                    \
+        .unpack = feature_sets_unpack, .resample = (again)                                                                                 \
     }
-static const struct tess_metric_1 precision_recall = MANIFOLD_METRIC(precision_recall_finish);
-static const struct tess_metric_1 density_coverage = MANIFOLD_METRIC(density_coverage_finish);
+static const struct tess_metric_1 precision_recall = MANIFOLD_METRIC(precision_recall_finish, precision_recall_resample);
+static const struct tess_metric_1 density_coverage = MANIFOLD_METRIC(density_coverage_finish, density_coverage_resample);
 
 #define NEIGHBOURS_HELP "k: a ball reaches to the k-th nearest other vector of its set"
 #define BORDER_HELP "whether a vector on the border of a ball lies in it (closed: <=, as published with the metric; open: <)"
@@ -126,7 +158,7 @@ static const struct tess_param density_coverage_params[] = {
     TESS_PARAM_END,
 };
 
-TESS_PLUGIN("tessera-manifold", "0.2.0", "MIT", TESS_NEEDS_NONE,
+TESS_PLUGIN("tessera-manifold", "0.3.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("Kynkäänniemi et al., \"Improved Precision and Recall Metric for Assessing Generative Models\", 2019",
                                       "metrics: [precision-recall]", "precision-recall", "metric/1",
                                       "share of samples among the images, and of images among the samples", sizeof(struct manifold),

@@ -1,10 +1,12 @@
-/* metric/1 `mse`, `psnr` and `ssim`: how far reconstructions are from their originals, pixels in 0 .. 1 (docs/metrics.md). MSE and the PSNR
- * of it are of all pixels of all images together; SSIM is the mean over images of Wang et al., "Image Quality Assessment: From Error
- * Visibility to Structural Similarity", 2004: a Gaussian window of 11 x 11 with deviation 1.5, K1 = 0.01, K2 = 0.03, a channel at a time,
- * where the whole window lies in the image. Reconstructions are taken as they are, or clamped to 0 .. 1 first.
+/* metric/1 `mse`, `psnr` and `ssim`: how far reconstructions are from their originals, pixels in 0 .. 1 (docs/metrics.md). MSE is the mean
+ * over images of each image's, hence of all pixels of all images together, and PSNR that of this mean; SSIM is the mean over images of Wang
+ * et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004: a Gaussian window of 11 x 11 with
+ * deviation 1.5, K1 = 0.01, K2 = 0.03, a channel at a time, where the whole window lies in the image. Reconstructions are taken as they
+ * are, or clamped to 0 .. 1 first.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/metric/results.h"
+#include "kit/metric/row_values.h"
 
 #include <tessera/base.h>
 #include <tessera/kind/metric.h>
@@ -20,56 +22,6 @@ struct reconstruction {
     int32_t clamp;
 };
 
-/* Sums over the rows seen, in double, a block's in one pass. */
-struct sums {
-    double total;  /* sum of squared errors, or of the images' similarities */
-    int64_t count; /* number of values, or of images */
-};
-
-static int sums_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state)
-{
-    (void)self;
-    (void)s;
-    return tess_alloc(ctx, sizeof(struct sums), "sums", state);
-}
-
-static void sums_close(void *self, void *state)
-{
-    (void)self;
-    tess_free(state);
-}
-
-static int sums_merge(void *self, struct tess_context *ctx, void *state, void *next)
-{
-    struct sums *s = state;
-    const struct sums *n = next;
-    (void)self;
-    (void)ctx;
-    s->total += n->total;
-    s->count += n->count;
-    return TESS_OK;
-}
-
-static int64_t sums_pack(void *self, const void *state, void *bytes)
-{
-    (void)self;
-    if (bytes)
-        memcpy(bytes, state, sizeof(struct sums));
-    return sizeof(struct sums);
-}
-
-static int sums_unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count)
-{
-    struct sums s = {.count = -1};
-    (void)self;
-    if (count == (int64_t)sizeof s)
-        memcpy(&s, bytes, sizeof s);
-    if (s.count < 0 || !isfinite(s.total))
-        return ctx->fail(ctx, TESS_E_DATA, "%lld bytes are no sums that were kept", (long long)count);
-    memcpy(state, &s, sizeof s);
-    return TESS_OK;
-}
-
 static double reconstruction_pixel(const struct reconstruction *r, float value)
 {
     double x = (double)value;
@@ -80,35 +32,54 @@ static double reconstruction_pixel(const struct reconstruction *r, float value)
 
 static int mse_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows)
 {
-    struct sums *s = state;
-    const uint8_t *image = rows->image->data;
-    const float *made = rows->made->data;
-    int64_t n = tess_tensor_count(rows->image);
-    double sum = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        double error = reconstruction_pixel(self, made[i]) - (double)image[i] / 255.0;
-        sum += error * error;
+    int64_t values = tess_tensor_count(rows->image) / rows->count;
+    for (int64_t i = 0; i < rows->count; i++) {
+        const uint8_t *image = (const uint8_t *)rows->image->data + i * values;
+        const float *made = (const float *)rows->made->data + i * values;
+        double sum = 0.0;
+        for (int64_t k = 0; k < values; k++) {
+            double error = reconstruction_pixel(self, made[k]) - (double)image[k] / 255.0;
+            sum += error * error;
+        }
+        if (!isfinite(sum))
+            return ctx->fail(ctx, TESS_E_FAILED, "the reconstruction of image %lld is not finite", (long long)(rows->first + i));
+        sum /= (double)values;
+        TESS_TRY(row_values_add(ctx, state, &sum, 1));
     }
-    if (!isfinite(sum))
-        return ctx->fail(ctx, TESS_E_FAILED, "reconstructions of images %lld to %lld are not finite", (long long)rows->first,
-                         (long long)(rows->first + rows->count - 1));
-    s->total += sum;
-    s->count += n;
     return TESS_OK;
 }
 
 static int mse_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
-    const struct sums *s = state;
+    const struct row_values *v = state;
     (void)self;
-    return metric_put(ctx, sink, "MSE", s->total / (double)s->count, "", TESS_METRIC_LOWER);
+    return row_values_put(ctx, sink, "MSE", v->value, v->rows, "", TESS_METRIC_LOWER);
+}
+
+static int mse_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    const struct row_values *v = state;
+    (void)self;
+    return row_values_resample(ctx, r, TESS_METRIC_IMAGES, "MSE", v->value, NULL);
+}
+
+static double psnr_of(double mse)
+{
+    return -10.0 * log10(mse);
 }
 
 static int psnr_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
-    const struct sums *s = state;
+    const struct row_values *v = state;
     (void)self;
-    return metric_put(ctx, sink, "PSNR", -10.0 * log10(s->total / (double)s->count), "dB", TESS_METRIC_HIGHER);
+    return metric_put(ctx, sink, "PSNR", psnr_of(row_values_mean(v->value, v->rows, NULL)), "dB", TESS_METRIC_HIGHER);
+}
+
+static int psnr_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    const struct row_values *v = state;
+    (void)self;
+    return row_values_resample(ctx, r, TESS_METRIC_IMAGES, "PSNR", v->value, psnr_of);
 }
 
 /* ---- structural similarity ---- */
@@ -184,7 +155,6 @@ static double ssim_image(const struct reconstruction *r, const uint8_t *image, c
 
 static int ssim_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows)
 {
-    struct sums *s = state;
     const int64_t *dim = rows->image->dim + 1;
     int64_t values = dim[0] * dim[1] * dim[2];
     void *plane;
@@ -195,8 +165,8 @@ static int ssim_accumulate(void *self, struct tess_context *ctx, void *state, co
             ssim_image(self, (const uint8_t *)rows->image->data + i * values, (const float *)rows->made->data + i * values, dim, plane);
         if (!isfinite(one))
             status = ctx->fail(ctx, TESS_E_FAILED, "the reconstruction of image %lld is not finite", (long long)(rows->first + i));
-        s->total += one;
-        s->count++;
+        else
+            status = row_values_add(ctx, state, &one, 1);
     }
     tess_free(plane);
     return status;
@@ -204,25 +174,33 @@ static int ssim_accumulate(void *self, struct tess_context *ctx, void *state, co
 
 static int ssim_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
 {
-    const struct sums *s = state;
+    const struct row_values *v = state;
     (void)self;
-    return metric_put(ctx, sink, "SSIM", s->total / (double)s->count, "", TESS_METRIC_HIGHER);
+    return row_values_put(ctx, sink, "SSIM", v->value, v->rows, "", TESS_METRIC_HIGHER);
 }
 
-#define RECONSTRUCTION_METRIC(can, add, end)                                                                                               \
+static int ssim_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    const struct row_values *v = state;
+    (void)self;
+    return row_values_resample(ctx, r, TESS_METRIC_IMAGES, "SSIM", v->value, NULL);
+}
+
+#define RECONSTRUCTION_METRIC(can, add, end, again)                                                                                        \
     {                                                                                                                                      \
-        .size = sizeof(struct tess_metric_1), .wants = TESS_METRIC_PAIRS, .check = (can), .open = sums_open, .close = sums_close,          \
-        .accumulate = (add), .merge = sums_merge, .finish = (end), .pack = sums_pack, .unpack = sums_unpack                                \
+        .size = sizeof(struct tess_metric_1), .wants = TESS_METRIC_PAIRS, .check = (can), .bytes = row_values_bytes,                       \
+        .open = row_values_open, .close = row_values_close, .accumulate = (add), .merge = row_values_merge, .finish = (end),               \
+        .pack = row_values_pack, .unpack = row_values_unpack, .resample = (again)                                                          \
     }
-static const struct tess_metric_1 mse = RECONSTRUCTION_METRIC(NULL, mse_accumulate, mse_finish);
-static const struct tess_metric_1 psnr = RECONSTRUCTION_METRIC(NULL, mse_accumulate, psnr_finish);
-static const struct tess_metric_1 ssim = RECONSTRUCTION_METRIC(ssim_check, ssim_accumulate, ssim_finish);
+static const struct tess_metric_1 mse = RECONSTRUCTION_METRIC(NULL, mse_accumulate, mse_finish, mse_resample);
+static const struct tess_metric_1 psnr = RECONSTRUCTION_METRIC(NULL, mse_accumulate, psnr_finish, psnr_resample);
+static const struct tess_metric_1 ssim = RECONSTRUCTION_METRIC(ssim_check, ssim_accumulate, ssim_finish, ssim_resample);
 
 static const struct tess_param params[] = {
     TESS_PARAM_BOOL(struct reconstruction, clamp, 0, "reconstructions are clamped to 0 .. 1 first, as when they are shown"),
     TESS_PARAM_END,
 };
-TESS_PLUGIN("tessera-reconstruction", "0.1.0", "MIT", TESS_NEEDS_NONE,
+TESS_PLUGIN("tessera-reconstruction", "0.2.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [mse]", "mse", "metric/1", "mean squared error of reconstructions",
                                       sizeof(struct reconstruction), params, NULL, NULL, &mse),
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: [{use: psnr, clamp: true}]", "psnr", "metric/1",

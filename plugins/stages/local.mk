@@ -37,7 +37,8 @@ plugins_stages_decode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_decode_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_stages_evaluate_la_SOURCES = plugins/stages/evaluate/evaluate.c plugins/stages/evaluate/evaluate_metrics.c \
-    plugins/stages/evaluate/evaluate_metrics.h plugins/stages/evaluate/evaluate_bound.c plugins/stages/evaluate/evaluate_bound.h \
+    plugins/stages/evaluate/evaluate_feed.c plugins/stages/evaluate/evaluate_metrics.h \
+    plugins/stages/evaluate/evaluate_bound.c plugins/stages/evaluate/evaluate_bound.h \
     plugins/stages/evaluate/evaluate_atlas.c plugins/stages/evaluate/evaluate_atlas.h
 plugins_stages_evaluate_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_evaluate_la_LIBADD = $(PLUGIN_LIBS)

@@ -59,6 +59,71 @@ START_TEST(what_is_listed_is_measured)
 }
 END_TEST
 
+/* Metrics that judge by a network, with intervals. */
+static const char networks[] = "tessera: 1\n"
+                               "extends: small.yaml\n"
+                               "name: small\n"
+                               "stages:\n"
+                               "  images: {pad: 16}\n"
+                               "  tokenizer: {quantizer: {use: residual, depth: 2, codebook_size: null, code_dim: null,\n"
+                               "              quantizer: {use: ema, codebook_size: 6, code_dim: 6}}}\n"
+                               "  prior: {condition: labels, steps: 2}\n"
+                               "  samples: {count: 9, each: 2}\n"
+                               "  features:\n"
+                               "    use: train-features\n"
+                               "    in: {images: images}\n"
+                               "    network: {use: vgg16, channels: 2, range: unit}\n"
+                               "    keep_classifier: true\n"
+                               "    steps: 3\n"
+                               "    batch: 11\n"
+                               "  metrics:\n"
+                               "    in: {samples: samples, features: features}\n"
+                               "    metrics: [mse, psnr, ssim, lpips, classifier, uniformity, frechet, kernel, precision-recall,\n"
+                               "              density-coverage, memorisation]\n"
+                               "    bootstrap: 30\n";
+
+/* Fails unless the result has an interval and an error, the interval around some number between `least` and `most`. */
+static void interval(const char *workdir, const char *name, double least, double most)
+{
+    const char *out = command_ends(0, "", "inspect %s/runs/small/metrics.h5 --json", workdir)->out;
+    char key[100];
+    double low = NAN, high = NAN, error = NAN;
+    snprintf(key, sizeof key, "\"name\":\"%s\"", name);
+    const char *at = strstr(out, key), *from = at ? strstr(at, "\"interval\"") : NULL, *of = at ? strstr(at, "\"standard_error\"") : NULL;
+    ck_assert_msg(from && of && sscanf(from, "\"interval\":[%lf,%lf]", &low, &high) == 2, "no interval of `%s`", name);
+    ck_assert_msg(sscanf(of, "\"standard_error\":%lf", &error) == 1 && error >= 0.0, "no error of `%s`", name);
+    ck_assert_msg(low <= high && low >= least && high <= most, "`%s` is in %g .. %g", name, low, high);
+}
+
+START_TEST(networks_judge_and_intervals_are_drawn)
+{
+    char digest[2][COMMAND_DIGEST];
+    small_write("networks.yaml", networks);
+    for (int threads = 0; threads < 2; threads++) {
+        static const char *const workdir[2] = {"one", "four"};
+        (void)command_ends(0, "", "run networks.yaml -q --threads %d --workdir %s", threads ? 4 : 1, workdir[threads]);
+        command_digest(workdir[threads], "metrics", digest[threads]);
+        ck_assert_str_eq(digest[threads], digest[0]);
+    }
+    ck_assert_double_gt(metric("one", "\n  perceptual distance"), 0.0);
+    interval("one", "MSE", 0.0, 1.0);
+    interval("one", "SSIM", -1.0, 1.0);
+    interval("one", "perceptual distance", 0.0, 100.0);
+    interval("one", "agreement of reconstructions", 0.0, 100.0);
+    interval("one", "accuracy of samples", 0.0, 100.0);
+    interval("one", "class distance of samples", 0.0, 1.0);
+    interval("one", "code usage, samples, level 2", 0.0, 100.0);
+    interval("one", "frechet distance", 0.0, 1e9);
+    interval("one", "precision", 0.0, 1.0);
+    interval("one", "memorisation", 0.0, 1.0);
+    const char *out = command_ends(0, "", "inspect one/runs/small/metrics.h5")->out;
+    ck_assert_ptr_nonnull(strstr(out, "bootstrap_seed"));
+    ck_assert_ptr_nonnull(strstr(out, "measured/classes of samples"));
+    ck_assert_ptr_nonnull(strstr(out, "{use: vgg16, channels: 2, range: unit}"));
+    ck_assert_ptr_nonnull(strstr(out, "features_digest"));
+}
+END_TEST
+
 /* Without a list nothing of it is in the key: what was computed before there were lists is found. */
 START_TEST(an_empty_list_is_none)
 {
@@ -80,6 +145,10 @@ static const struct {
     {"metrics.metrics=[frechett]", "did you mean `frechet`"},
     {"metrics.in.samples=samples metrics.metrics=[density-coverage]", "neighbours: 5 of 5 vectors"},
     {"metrics.in.samples=samples samples.in.model=null metrics.metrics=[kernel]", "codes without images"},
+    {"metrics.metrics=[lpips]", "a perceptual distance is by a network's features, and there is none; give `features:"},
+    {"metrics.metrics=[classifier]", "classes are told by a classifier, and there is none; give the input `features`"},
+    {"metrics.bootstrap=100", "intervals are of the metrics in `metrics`, and there are none"},
+    {"metrics.metrics=[mse] metrics.bootstrap=-1", "bootstrap"},
 };
 
 START_TEST(lists_that_make_no_sense_are_refused)
@@ -99,6 +168,7 @@ int main(void)
     tcase_set_timeout(c, 300);
     tcase_add_checked_fixture(c, setup, small_folder_leave);
     tcase_add_test(c, what_is_listed_is_measured);
+    tcase_add_test(c, networks_judge_and_intervals_are_drawn);
     tcase_add_test(c, an_empty_list_is_none);
     tcase_add_loop_test(c, lists_that_make_no_sense_are_refused, 0, (int)(sizeof odd / sizeof *odd));
     suite_add_tcase(s, c);

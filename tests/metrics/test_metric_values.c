@@ -3,6 +3,7 @@
  * bytes; what cannot be judged.
  *
  * SPDX-License-Identifier: MIT */
+#include "tests/support/metric_case.h"
 #include "tests/support/suite.h"
 
 #include <check.h>
@@ -49,86 +50,21 @@ static float *vectors(int made, int64_t n, int64_t d)
 
 /* ---- a metric at work ---- */
 
-struct values {
-    int count;
-    char name[8][40];
-    double value[8], error[8];
-};
-
-static int put_value(void *to, struct tess_context *c, const struct tess_metric_value *found)
-{
-    struct values *v = to;
-    (void)c;
-    ck_assert_ptr_nonnull(found->unit);
-    ck_assert(found->better == TESS_METRIC_LOWER || found->better == TESS_METRIC_HIGHER);
-    ck_assert_int_lt(v->count, 8);
-    snprintf(v->name[v->count], sizeof v->name[0], "%s", found->name);
-    v->error[v->count] = found->standard_error;
-    v->value[v->count++] = found->value;
-    return TESS_OK;
-}
-
-static int in_turn(void *to, struct tess_context *c, int64_t n, int (*task)(void *user, struct tess_context *c, int64_t i), void *user)
-{
-    (void)to;
-    for (int64_t i = n - 1; i >= 0; i--) /* the order is nobody's business */
-        TESS_TRY(task(user, c, i));
-    return TESS_OK;
-}
-
-static double named(const struct values *v, const char *name)
-{
-    for (int i = 0; i < v->count; i++)
-        if (strcmp(v->name[i], name) == 0)
-            return v->value[i];
-    ck_abort_msg("there is no value `%s`", name);
-    return NAN;
-}
-
-static void feed(const struct tess_metric_1 *m, void *self, void *state, int32_t set, const float *x, int64_t first, int64_t n, int64_t d)
-{
-    struct tess_tensor t = tess_tensor_over((void *)(uintptr_t)(x + first * d), TESS_F32, 2, (const int64_t[]){n, d});
-    ok(m->accumulate(
-        self, ctx, state,
-        &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .set = set, .first = first, .count = n, .features = &t}));
-}
-
-/* Blocks of `block` rows, merged one after the other; each state is packed and unpacked on its way. */
+/* Blocks of `block` rows, merged one after the other. */
 static void judge_sets(const char *config, const float *const x[TESS_METRIC_SETS], const int64_t n[TESS_METRIC_SETS], int64_t d,
-                       int64_t block, struct values *v)
+                       int64_t block, struct metric_values *v)
 {
-    struct tess_instance *i;
-    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {n[0], n[1], n[2]}, .features = d};
-    struct tess_metric_sink sink = {.size = sizeof sink, .to = v, .value = put_value, .parallel = in_turn};
-    void *all = NULL;
-    memset(v, 0, sizeof *v);
-    ok(tess_instance_open(ctx, "metric/1", config, "test", &i));
-    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
-    void *self = tess_instance_self(i);
-    ok(m->check ? m->check(self, ctx, &shape) : TESS_OK);
-    ok(m->open(self, ctx, &shape, &all));
+    const struct tess_metric_shape shape = {.size = sizeof shape, .rows = {n[0], n[1], n[2]}, .features = d};
+    struct metric_case m;
+    metric_case_open(&m, ctx, config, &shape);
     for (int32_t set = 0; set < TESS_METRIC_SETS; set++)
-        for (int64_t first = 0, rows = n[set]; first < rows; first += block) {
-            void *one = NULL, *again = NULL;
-            ok(m->open(self, ctx, &shape, &one));
-            feed(m, self, one, set, x[set], first, first + block < rows ? block : rows - first, d);
-            int64_t bytes = m->pack(self, one, NULL);
-            char *kept = malloc((size_t)bytes);
-            ck_assert_int_eq(m->pack(self, one, kept), bytes);
-            ok(m->open(self, ctx, &shape, &again));
-            ok(m->unpack(self, ctx, again, kept, bytes));
-            ok(m->merge(self, ctx, all, again));
-            m->close(self, one);
-            m->close(self, again);
-            free(kept);
-        }
-    ok(m->finish(self, ctx, all, &sink));
-    m->close(self, all);
-    tess_instance_close(i);
+        metric_case_features(&m, set, x[set], n[set], d, block);
+    metric_case_finish(&m, v);
+    metric_case_close(&m);
 }
 
 static void judge(const char *config, const float *real, int64_t n, const float *made, int64_t k, int64_t d, int64_t block,
-                  struct values *v)
+                  struct metric_values *v)
 {
     judge_sets(config, (const float *const[]){real, made, NULL}, (const int64_t[]){n, k, 0}, d, block, v);
 }
@@ -148,25 +84,25 @@ START_TEST(metrics_have_the_values_of_others)
 {
     int64_t n = known[_i].n, k = known[_i].m, d = known[_i].d;
     float *real = vectors(0, n, d), *made = vectors(1, k, d);
-    struct values v;
+    struct metric_values v;
     judge("{use: frechet}", real, n, made, k, d, 256, &v);
-    ck_assert_double_eq_tol(named(&v, "frechet distance"), known[_i].frechet, 1e-9 * known[_i].frechet);
+    ck_assert_double_eq_tol(metric_value_named(&v, "frechet distance"), known[_i].frechet, 1e-9 * known[_i].frechet);
     judge("{use: kernel}", real, n, made, k, d, 256, &v);
-    ck_assert_double_eq_tol(named(&v, "kernel distance"), known[_i].kernel, 1e-12);
+    ck_assert_double_eq_tol(metric_value_named(&v, "kernel distance"), known[_i].kernel, 1e-12);
     for (int border = 0; border < 2; border++) {
         judge(border ? "{use: precision-recall, border: open}" : "{use: precision-recall}", real, n, made, k, d, 256, &v);
-        ck_assert_double_eq(named(&v, "precision"), 1.0);
-        ck_assert_double_eq_tol(named(&v, "recall"), known[_i].recall3, 1e-15);
+        ck_assert_double_eq(metric_value_named(&v, "precision"), 1.0);
+        ck_assert_double_eq_tol(metric_value_named(&v, "recall"), known[_i].recall3, 1e-15);
         judge(border ? "{use: density-coverage, neighbours: 3, border: closed}" : "{use: density-coverage, neighbours: 3}", real, n, made,
               k, d, 256, &v);
-        ck_assert_double_eq_tol(named(&v, "density"), known[_i].density3, 1e-15);
-        ck_assert_double_eq(named(&v, "coverage"), 1.0);
+        ck_assert_double_eq_tol(metric_value_named(&v, "density"), known[_i].density3, 1e-15);
+        ck_assert_double_eq(metric_value_named(&v, "coverage"), 1.0);
     }
     if (isfinite(known[_i].recall5)) {
         judge("{use: precision-recall, neighbours: 5}", real, n, made, k, d, 256, &v);
-        ck_assert_double_eq_tol(named(&v, "recall"), known[_i].recall5, 1e-15);
+        ck_assert_double_eq_tol(metric_value_named(&v, "recall"), known[_i].recall5, 1e-15);
         judge("{use: density-coverage}", real, n, made, k, d, 256, &v);
-        ck_assert_double_eq_tol(named(&v, "density"), known[_i].density5, 1e-15);
+        ck_assert_double_eq_tol(metric_value_named(&v, "density"), known[_i].density5, 1e-15);
     }
     free(real);
     free(made);
@@ -191,7 +127,7 @@ START_TEST(memorisation_by_definition)
     enum { TRAINED = 61, HELD = 40, MADE = 50, D = 8 };
     float *trained = vectors(0, TRAINED + HELD, D), *held = trained + TRAINED * D, *made = vectors(1, MADE, D);
     double of_made[MADE] = {0.0}, of_held[HELD] = {0.0}, mean = 0.0, square[2] = {0.0, 0.0};
-    struct values v;
+    struct metric_values v;
     for (int s = 0; s < MADE; s++)
         for (int i = 0; i < HELD; i++) {
             double a = to_nearest(made + s * D, trained, TRAINED, D), b = to_nearest(held + i * D, trained, TRAINED, D);
@@ -205,12 +141,12 @@ START_TEST(memorisation_by_definition)
     for (int i = 0; i < HELD; i++)
         square[1] += pow(of_held[i] - mean, 2.0) / (HELD - 1) / HELD;
     judge_sets("{use: memorisation}", (const float *const[]){held, made, trained}, (const int64_t[]){HELD, MADE, TRAINED}, D, 17, &v);
-    ck_assert_double_eq_tol(named(&v, "memorisation"), mean, 1e-12);
+    ck_assert_double_eq_tol(metric_value_named(&v, "memorisation"), mean, 1e-12);
     ck_assert_double_eq_tol(v.error[0], sqrt(square[0] + square[1]), 1e-12);
     judge_sets("{use: memorisation}", (const float *const[]){held, trained, trained}, (const int64_t[]){HELD, 20, TRAINED}, D, 256, &v);
-    ck_assert_double_eq_tol(named(&v, "memorisation"), 1.0, 1e-12);
+    ck_assert_double_eq_tol(metric_value_named(&v, "memorisation"), 1.0, 1e-12);
     judge_sets("{use: memorisation}", (const float *const[]){held, held, trained}, (const int64_t[]){HELD, HELD, TRAINED}, D, 256, &v);
-    ck_assert_double_eq_tol(named(&v, "memorisation"), 0.5, 1e-15);
+    ck_assert_double_eq_tol(metric_value_named(&v, "memorisation"), 0.5, 1e-15);
     free(trained);
     free(made);
 }
@@ -220,16 +156,16 @@ START_TEST(a_set_is_itself)
 {
     int64_t n = known[_i].n, d = known[_i].d;
     float *real = vectors(0, n, d);
-    struct values v;
+    struct metric_values v;
     judge("{use: frechet}", real, n, real, n, d, 5, &v);
-    ck_assert_double_lt(named(&v, "frechet distance"), 1e-13 * (double)d);
+    ck_assert_double_lt(metric_value_named(&v, "frechet distance"), 1e-13 * (double)d);
     judge("{use: density-coverage, neighbours: 3}", real, n, real, n, d, 5, &v);
-    ck_assert_double_eq_tol(named(&v, "density"), 1.0, 1e-15);
+    ck_assert_double_eq_tol(metric_value_named(&v, "density"), 1.0, 1e-15);
     judge("{use: density-coverage, neighbours: 3, border: closed}", real, n, real, n, d, 5, &v);
-    ck_assert_double_eq_tol(named(&v, "density"), 4.0 / 3.0, 1e-15);
-    ck_assert_double_eq(named(&v, "coverage"), 1.0);
+    ck_assert_double_eq_tol(metric_value_named(&v, "density"), 4.0 / 3.0, 1e-15);
+    ck_assert_double_eq(metric_value_named(&v, "coverage"), 1.0);
     judge("{use: precision-recall, neighbours: 3}", real, n, real, n, d, 5, &v);
-    ck_assert_double_eq(named(&v, "precision") + named(&v, "recall"), 2.0);
+    ck_assert_double_eq(metric_value_named(&v, "precision") + metric_value_named(&v, "recall"), 2.0);
     free(real);
 }
 END_TEST
@@ -240,7 +176,7 @@ START_TEST(blocks_show_nowhere_but_in_the_last_digits)
     static const char *const config[] = {"{use: frechet}", "{use: kernel}", "{use: kernel, subsets: 5, subset: 20}",
                                          "{use: precision-recall}", "{use: density-coverage}"};
     float *real = vectors(0, 90, 6), *made = vectors(1, 70, 6);
-    struct values whole, cut;
+    struct metric_values whole, cut;
     judge(config[_i], real, 90, made, 70, 6, 1000, &whole);
     for (int64_t block = 1; block < 40; block += 6) {
         judge(config[_i], real, 90, made, 70, 6, block, &cut);
@@ -331,24 +267,16 @@ static double similarity(const uint8_t *image, const float *made)
 
 static double pair_metric(const char *config, const char *name, uint8_t *image, float *made)
 {
-    struct tess_instance *i;
-    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {N, 0}, .height = H, .width = W, .channels = C};
-    struct values v = {0};
-    struct tess_metric_sink sink = {.size = sizeof sink, .to = &v, .value = put_value, .parallel = in_turn};
-    void *state = NULL;
-    ok(tess_instance_open(ctx, "metric/1", config, "test", &i));
-    const struct tess_metric_1 *m = tess_instance_ops(i, "metric/1");
-    void *self = tess_instance_self(i);
-    ok(m->check ? m->check(self, ctx, &shape) : TESS_OK);
-    ok(m->open(self, ctx, &shape, &state));
-    struct tess_tensor a = tess_tensor_over(image, TESS_U8, 4, (const int64_t[]){N, H, W, C});
-    struct tess_tensor b = tess_tensor_over(made, TESS_F32, 4, (const int64_t[]){N, H, W, C});
-    ok(m->accumulate(self, ctx, state,
-                     &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .count = N, .image = &a, .made = &b}));
-    ok(m->finish(self, ctx, state, &sink));
-    m->close(self, state);
-    tess_instance_close(i);
-    return named(&v, name);
+    const struct tess_metric_shape shape = {.size = sizeof shape, .rows = {N, 0}, .height = H, .width = W, .channels = C};
+    struct metric_values v;
+    struct metric_case m;
+    const struct tess_tensor a = tess_tensor_over(image, TESS_U8, 4, (const int64_t[]){N, H, W, C});
+    const struct tess_tensor b = tess_tensor_over(made, TESS_F32, 4, (const int64_t[]){N, H, W, C});
+    metric_case_open(&m, ctx, config, &shape);
+    metric_case_add(&m, &(struct tess_metric_rows){.size = sizeof(struct tess_metric_rows), .count = N, .image = &a, .made = &b});
+    metric_case_finish(&m, &v);
+    metric_case_close(&m);
+    return metric_value_named(&v, name);
 }
 
 START_TEST(reconstructions_are_measured_by_their_definitions)

@@ -140,6 +140,40 @@ START_TEST(the_distance_is_the_published_one)
 }
 END_TEST
 
+/* Of each image, as the metric `lpips` has it. */
+START_TEST(each_distance_is_the_published_one)
+{
+    struct golden *golden = golden_open("lpips.h5");
+    struct tess_tensor in[2] = {golden_read(golden, "a", TESS_F32), golden_read(golden, "b", TESS_F32)};
+    struct tess_tensor want = golden_read(golden, "distance", TESS_F32);
+    int64_t channels = 64 / golden_size(golden, "thin"), n = tess_tensor_count(&want);
+    float found[64];
+    struct fixture b;
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = channels, .user = golden, .values = golden_values});
+    fixture_open(&b, 1, n, 1, 0);
+    struct tess_instance *vgg = open_vgg(&b, channels, ", range: unit");
+    struct tess_node *x = tess_input(b.graph, "a", TESS_F32, 4, in[0].dim), *y = tess_input(b.graph, "b", TESS_F32, 4, in[1].dim),
+                     *distance;
+    fixture_ok(&b, perceptual_distance(&b.context.context, vgg, b.graph, x, y, &distance));
+    tess_output(b.graph, "distance", distance);
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    fixture_ok(&b, tess_weights_seal(&b.context.context, b.weights));
+    fixture_ok(&b, tess_features_load(&b.context.context, vgg, PERCEPTUAL, b.weights));
+    ck_assert(n > 1 && n <= 64);
+    struct tess_tensor out = tess_tensor_over(found, TESS_F32, 1, &n);
+    struct tess_batch batch = {.size = sizeof batch, .samples = n, .inputs = 2, .in = in, .outputs = 1, .out = &out};
+    fixture_ok(&b, tess_graph_run(&b.context.context, b.graph, &batch));
+    for (int64_t i = 0; i < n; i++)
+        golden_close_to("distance", (double)found[i], (double)((const float *)want.data)[i], 1e-4);
+    free(in[0].data);
+    free(in[1].data);
+    free(want.data);
+    tess_instance_close(vgg);
+    fixture_close(&b);
+    golden_close(golden);
+}
+END_TEST
+
 /* ---- images ---- */
 
 enum { H = 16, W = 33 };
@@ -330,6 +364,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, the_distance_is_the_published_one);
+    tcase_add_test(t, each_distance_is_the_published_one);
     tcase_add_test(t, images_as_it_takes_them);
     tcase_add_test(t, images_it_cannot_take);
     tcase_add_test(t, names_that_are_known);

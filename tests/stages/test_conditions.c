@@ -134,12 +134,18 @@ START_TEST(what_is_asked_for_is_drawn)
                                "    batch: 11\n"
                                "    lr: 3e-3\n"
                                "  told: {use: classify, in: {images: samples, features: features}}\n"
-                               "  told-images: {use: classify, in: {images: images, features: features}}\n");
+                               "  told-images: {use: classify, in: {images: images, features: features}}\n"
+                               "  judged:\n"
+                               "    use: evaluate\n"
+                               "    in: {images: images, model: tokenizer, samples: samples, features: features}\n"
+                               "    metrics: [classifier]\n");
     (void)command_ends(0, "", "run shades.yaml -q");
     double images = strtod(found("runs/small/told-images.h5", "classified as labelled"), NULL);
     double samples = strtod(found("runs/small/told.h5", "classified as labelled"), NULL);
     ck_assert_msg(images >= 90.0 && samples >= 70.0, "%g %% of the images and %g %% of the samples are what their labels say", images,
                   samples);
+    ck_assert_double_eq(strtod(found("runs/small/judged.h5", "accuracy of images"), NULL), images);
+    ck_assert_double_eq(strtod(found("runs/small/judged.h5", "accuracy of samples"), NULL), samples);
     (void)command_ends(65, "it has features and no classifier", "plan shades.yaml features.keep_classifier=false");
     (void)command_ends(65, "labels of 0 classes", "plan shades.yaml prior.condition=none samples.each=0 samples.guidance=0");
 }

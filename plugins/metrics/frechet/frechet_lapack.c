@@ -16,6 +16,12 @@
 #include <math.h>
 #include <string.h>
 
+/* State: of each set its scatter and, where there are resamples, its vectors. */
+struct frechet_state {
+    struct scatter set[2];
+    struct feature_sets *vectors; /* NULL without resamples */
+};
+
 static int frechet_check(void *self, struct tess_context *ctx, const struct tess_metric_shape *s)
 {
     (void)self;
@@ -26,32 +32,36 @@ static int frechet_check(void *self, struct tess_context *ctx, const struct tess
     return TESS_OK;
 }
 
-/* Memory for a plan: two factors of at most 2 D rows and one block, a copy of one that is factorised, the product. */
+/* Memory for a plan: two factors of at most 2 D rows and one block, a copy of one that is factorised, the product; with resamples as much
+ * for each of them that is computed at a time, a few. */
 static int64_t frechet_bytes(void *self, const struct tess_metric_shape *s)
 {
     (void)self;
-    return (9 * s->features + 2 * TESS_METRIC_BLOCK) * s->features * (int64_t)sizeof(double);
+    return (s->resamples ? 4 : 1) * (9 * s->features + 2 * TESS_METRIC_BLOCK) * s->features * (int64_t)sizeof(double);
 }
 
 static void frechet_close(void *self, void *state)
 {
-    struct scatter *s = state;
-    (void)self;
+    struct frechet_state *s = state;
     if (!s)
         return;
-    scatter_close(&s[0]);
-    scatter_close(&s[1]);
+    scatter_close(&s->set[0]);
+    scatter_close(&s->set[1]);
+    feature_sets_close(self, s->vectors);
     tess_free(s);
 }
 
 static int frechet_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *shape, void **state)
 {
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, 2 * sizeof(struct scatter), "a Fréchet distance", &memory));
-    struct scatter *s = memory;
-    int status = scatter_open(ctx, shape->features, &s[0]);
+    void *memory, *vectors = NULL;
+    TESS_TRY(tess_alloc(ctx, sizeof(struct frechet_state), "a Fréchet distance", &memory));
+    struct frechet_state *s = memory;
+    int status = scatter_open(ctx, shape->features, &s->set[0]);
     if (status == TESS_OK)
-        status = scatter_open(ctx, shape->features, &s[1]);
+        status = scatter_open(ctx, shape->features, &s->set[1]);
+    if (status == TESS_OK && shape->resamples)
+        status = feature_sets_open(self, ctx, shape, &vectors);
+    s->vectors = vectors;
     if (status == TESS_OK)
         *state = s;
     else
@@ -59,61 +69,119 @@ static int frechet_open(void *self, struct tess_context *ctx, const struct tess_
     return status;
 }
 
-static int frechet_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows)
+/* Adds a block of vectors, vector i counted times[i] times; `times` NULL: once. */
+static int frechet_add(struct tess_context *ctx, struct scatter *s, const float *vector, int64_t rows, const uint16_t *times)
 {
-    struct scatter *s = (struct scatter *)state + rows->set, more;
-    const float *vector = rows->features->data;
-    (void)self;
-    TESS_TRY(feature_sets_check(ctx, rows));
+    struct scatter more;
     if (!s->rows)
-        return scatter_begin(ctx, s, vector, rows->count);
+        return scatter_begin(ctx, s, vector, rows, times);
     TESS_TRY(scatter_open(ctx, s->features, &more));
-    int status = scatter_begin(ctx, &more, vector, rows->count);
+    int status = scatter_begin(ctx, &more, vector, rows, times);
     if (status == TESS_OK)
         status = scatter_merge(ctx, s, &more);
     scatter_close(&more);
     return status;
 }
 
+static int frechet_accumulate(void *self, struct tess_context *ctx, void *state, const struct tess_metric_rows *rows)
+{
+    struct frechet_state *s = state;
+    TESS_TRY(feature_sets_check(ctx, rows));
+    if (s->vectors)
+        TESS_TRY(feature_sets_accumulate(self, ctx, s->vectors, rows));
+    return frechet_add(ctx, &s->set[rows->set], rows->features->data, rows->count, NULL);
+}
+
 static int frechet_merge(void *self, struct tess_context *ctx, void *state, void *next)
 {
-    struct scatter *s = state, *n = next;
-    (void)self;
+    struct frechet_state *s = state, *n = next;
+    if (s->vectors)
+        TESS_TRY(feature_sets_merge(self, ctx, s->vectors, n->vectors));
     for (int set = 0; set < 2; set++) {
-        if (!s[set].rows) { /* empty: takes the other state's scatter, bit for bit */
-            struct scatter none = s[set];
-            s[set] = n[set];
-            n[set] = none;
+        if (!s->set[set].rows) { /* empty: takes the other state's scatter, bit for bit */
+            struct scatter none = s->set[set];
+            s->set[set] = n->set[set];
+            n->set[set] = none;
         } else {
-            TESS_TRY(scatter_merge(ctx, &s[set], &n[set]));
+            TESS_TRY(scatter_merge(ctx, &s->set[set], &n->set[set]));
         }
     }
     return TESS_OK;
 }
 
-static int frechet_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
+static int frechet_distance(struct tess_context *ctx, struct scatter s[2], double *distance)
 {
-    struct scatter *s = state;
     double root = 0.0, apart = 0.0, degrees[2] = {(double)(s[0].rows - 1), (double)(s[1].rows - 1)};
-    (void)self;
     TESS_TRY(scatter_reduce(ctx, &s[0]));
     TESS_TRY(scatter_reduce(ctx, &s[1]));
     TESS_TRY(scatter_nuclear(ctx, &s[0], &s[1], &root));
     for (int64_t k = 0; k < s[0].features; k++)
         apart += (s[0].mean[k] - s[1].mean[k]) * (s[0].mean[k] - s[1].mean[k]);
-    double distance =
-        apart + scatter_trace(&s[0]) / degrees[0] + scatter_trace(&s[1]) / degrees[1] - 2.0 * root / sqrt(degrees[0] * degrees[1]);
-    return metric_put(ctx, sink, "frechet distance", distance > 0.0 ? distance : 0.0, "", TESS_METRIC_LOWER);
+    *distance = apart + scatter_trace(&s[0]) / degrees[0] + scatter_trace(&s[1]) / degrees[1] - 2.0 * root / sqrt(degrees[0] * degrees[1]);
+    *distance = *distance > 0.0 ? *distance : 0.0;
+    return TESS_OK;
 }
 
-/* ---- as bytes: of each set rows, height, mean and factor ---- */
+static int frechet_finish(void *self, struct tess_context *ctx, void *state, const struct tess_metric_sink *sink)
+{
+    double distance;
+    (void)self;
+    TESS_TRY(frechet_distance(ctx, ((struct frechet_state *)state)->set, &distance));
+    return metric_put(ctx, sink, "frechet distance", distance, "", TESS_METRIC_LOWER);
+}
+
+/* ---- resamples ---- */
+
+struct frechet_job {
+    const struct feature_sets *s;
+    const struct tess_metric_resamples *r;
+};
+
+/* Adds all vectors of a set as resample k has them. */
+static int frechet_drawn(struct tess_context *ctx, const struct frechet_job *j, int32_t set, int64_t k, struct scatter *out)
+{
+    const struct feature_sets *s = j->s;
+    const uint16_t *times = j->r->times[set] + k * s->rows[set];
+    int status = scatter_open(ctx, s->features, out);
+    for (int64_t i = 0; status == TESS_OK && i < s->rows[set]; i += TESS_METRIC_BLOCK) {
+        int64_t n = s->rows[set] - i < TESS_METRIC_BLOCK ? s->rows[set] - i : TESS_METRIC_BLOCK;
+        status = frechet_add(ctx, out, s->vector[set] + i * s->features, n, times + i);
+    }
+    return status;
+}
+
+static int frechet_again(void *user, struct tess_context *ctx, int64_t k)
+{
+    const struct frechet_job *j = user;
+    struct scatter drawn[2] = {{.features = 0}, {.features = 0}};
+    double distance = 0.0;
+    int status = frechet_drawn(ctx, j, TESS_METRIC_IMAGES, k, &drawn[0]);
+    if (status == TESS_OK)
+        status = frechet_drawn(ctx, j, TESS_METRIC_SAMPLES, k, &drawn[1]);
+    if (status == TESS_OK)
+        status = frechet_distance(ctx, drawn, &distance);
+    if (status == TESS_OK)
+        status = j->r->value(j->r->to, ctx, k, "frechet distance", distance);
+    scatter_close(&drawn[0]);
+    scatter_close(&drawn[1]);
+    return status;
+}
+
+static int frechet_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    struct frechet_job j = {.s = ((struct frechet_state *)state)->vectors, .r = r};
+    (void)self;
+    return r->parallel(r->to, ctx, r->count, frechet_again, &j);
+}
+
+/* ---- as bytes: of each set rows, height, mean and factor; with resamples the vectors behind ---- */
 
 static int64_t frechet_pack(void *self, const void *state, void *bytes)
 {
-    const struct scatter *s = state;
+    const struct frechet_state *f = state;
+    const struct scatter *s = f->set;
     char *to = bytes;
     int64_t at = 0;
-    (void)self;
     for (int set = 0; set < 2; set++) {
         int64_t head[2] = {s[set].rows, s[set].height}, mean = s[set].features * (int64_t)sizeof(double), factor = s[set].height * mean;
         if (to) {
@@ -124,7 +192,7 @@ static int64_t frechet_pack(void *self, const void *state, void *bytes)
         }
         at += (int64_t)sizeof head + mean + factor;
     }
-    return at;
+    return f->vectors ? at + feature_sets_pack(self, f->vectors, to ? to + at : NULL) : at;
 }
 
 static int frechet_unpack_one(struct tess_context *ctx, struct scatter *s, const char **from, int64_t *left)
@@ -150,11 +218,12 @@ static int frechet_unpack_one(struct tess_context *ctx, struct scatter *s, const
 
 static int frechet_unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count)
 {
-    struct scatter *s = state;
+    struct frechet_state *s = state;
     const char *from = bytes;
-    (void)self;
-    TESS_TRY(frechet_unpack_one(ctx, &s[0], &from, &count));
-    TESS_TRY(frechet_unpack_one(ctx, &s[1], &from, &count));
+    TESS_TRY(frechet_unpack_one(ctx, &s->set[0], &from, &count));
+    TESS_TRY(frechet_unpack_one(ctx, &s->set[1], &from, &count));
+    if (s->vectors)
+        return feature_sets_unpack(self, ctx, s->vectors, from, count);
     return count == 0 ? TESS_OK : ctx->fail(ctx, TESS_E_DATA, "%lld bytes too many behind what was kept", (long long)count);
 }
 
@@ -169,6 +238,7 @@ static const struct tess_metric_1 ops = {.size = sizeof ops,
                                          .merge = frechet_merge,
                                          .finish = frechet_finish,
                                          .pack = frechet_pack,
-                                         .unpack = frechet_unpack};
+                                         .unpack = frechet_unpack,
+                                         .resample = frechet_resample};
 
 FRECHET_PLUGIN(&ops, NULL, NULL);

@@ -11,7 +11,7 @@
  * unless it is told otherwise when it is loaded. */
 #define FRECHET_PLUGIN(table, module, settings)                                                                                             \
     TESS_PLUGIN(                                                                                                                            \
-        "tessera-frechet", "0.1.0", "MIT", TESS_NEEDS_NONE,                                                                                 \
+        "tessera-frechet", "0.2.0", "MIT", TESS_NEEDS_NONE,                                                                                 \
         TESS_COMPONENT_WITH("frechet", "metric/1", "Fréchet distance of two sets of features, as of normal distributions", 0, NULL, NULL,   \
                             NULL, table, NULL, module, settings,                                                                            \
                             "Dowson and Landau, \"The Fréchet Distance between Multivariate Normal Distributions\", 1982; Heusel et al., " \

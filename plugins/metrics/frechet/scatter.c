@@ -9,6 +9,9 @@
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork, int *info);
 void dgesdd_(const char *job, const int *m, const int *n, double *a, const int *lda, double *s, double *u, const int *ldu, double *vt,
              const int *ldvt, double *work, const int *lwork, int *iwork, int *info, size_t job_length);
+void dgemm_(const char *transpose_a, const char *transpose_b, const int *m, const int *n, const int *k, const double *alpha,
+            const double *a, const int *lda, const double *b, const int *ldb, const double *beta, double *c, const int *ldc,
+            size_t length_a, size_t length_b);
 
 int scatter_open(struct tess_context *ctx, int64_t features, struct scatter *s)
 {
@@ -30,19 +33,35 @@ static int scatter_grow(struct tess_context *ctx, struct scatter *s, int64_t hei
     return tess_reserve(ctx, &s->factor, &s->capacity, height, (size_t)s->features * sizeof(double), "factors of a covariance");
 }
 
-int scatter_begin(struct tess_context *ctx, struct scatter *s, const float *vector, int64_t rows)
+/* Mean of the vectors; gives how many there are, each as often as it is counted. */
+static int64_t scatter_mean(struct scatter *s, const float *vector, int64_t rows, const uint16_t *times)
+{
+    int64_t d = s->features, all = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        double weight = times ? (double)times[i] : 1.0;
+        all += times ? times[i] : 1;
+        for (int64_t k = 0; weight > 0.0 && k < d; k++)
+            s->mean[k] += weight * (double)vector[i * d + k];
+    }
+    for (int64_t k = 0; all && k < d; k++)
+        s->mean[k] /= (double)all;
+    return all;
+}
+
+int scatter_begin(struct tess_context *ctx, struct scatter *s, const float *vector, int64_t rows, const uint16_t *times)
 {
     int64_t d = s->features;
     TESS_TRY(scatter_grow(ctx, s, rows));
-    for (int64_t i = 0; i < rows; i++)
+    s->rows = scatter_mean(s, vector, rows, times);
+    s->height = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        double weight = times ? sqrt((double)times[i]) : 1.0, *row = s->factor + s->height * d;
+        if (times && !times[i])
+            continue;
         for (int64_t k = 0; k < d; k++)
-            s->mean[k] += (double)vector[i * d + k];
-    for (int64_t k = 0; k < d; k++)
-        s->mean[k] /= (double)rows;
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t k = 0; k < d; k++)
-            s->factor[i * d + k] = (double)vector[i * d + k] - s->mean[k];
-    s->rows = s->height = rows;
+            row[k] = weight * ((double)vector[i * d + k] - s->mean[k]);
+        s->height++;
+    }
     return TESS_OK;
 }
 
@@ -128,13 +147,10 @@ int scatter_nuclear(struct tess_context *ctx, const struct scatter *a, const str
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(a->height * b->height + fewest) * sizeof(double), "a product of factors", &memory));
     double *product = memory, *value = product + a->height * b->height;
-    for (int64_t k = 0; k < b->height; k++)
-        for (int64_t i = 0; i < a->height; i++) {
-            double total = 0.0;
-            for (int64_t m = 0; m < d; m++)
-                total += a->factor[i * d + m] * b->factor[k * d + m];
-            product[k * a->height + i] = total;
-        }
+    /* column-major (height of a, height of b): factors read so are F^T */
+    const int m = (int)a->height, n = (int)b->height, inner = (int)d;
+    const double one = 1.0, zero = 0.0;
+    dgemm_("T", "N", &m, &n, &inner, &one, a->factor, &inner, b->factor, &inner, &zero, product, &m, 1, 1);
     int status = singular_values(ctx, product, a->height, b->height, value);
     *sum = 0.0;
     for (int64_t i = 0; i < fewest; i++)

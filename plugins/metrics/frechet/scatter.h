@@ -14,8 +14,8 @@ struct scatter {
 
 int scatter_open(struct tess_context *ctx, int64_t features, struct scatter *s);
 void scatter_close(struct scatter *s);
-/* Fills a scatter that has no vectors yet with those of one block. */
-int scatter_begin(struct tess_context *ctx, struct scatter *s, const float *vector, int64_t rows);
+/* Fills a scatter that has no vectors yet with those of one block, vector i counted times[i] times; `times` NULL: once. */
+int scatter_begin(struct tess_context *ctx, struct scatter *s, const float *vector, int64_t rows, const uint16_t *times);
 /* Adds those of `next`: their factor, and a row for the distance of the means,
  *     sqrt(n m / (n + m)) (mean' - mean);
  * more than 2 D rows are brought to D by a QR factorisation, whose R has the same product. */

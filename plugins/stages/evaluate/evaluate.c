@@ -33,6 +33,7 @@ struct work {
     struct stage_images images;
     struct round_trip trip;
     struct evaluate_metrics metrics;
+    struct evaluate_inputs in;
     struct tess_tensor codes, labels;   /* codes of all images; labels of all that the artefact has, where the prior is told them */
     struct tess_tensor originals, made; /* images of the picture */
     int64_t first, count;
@@ -62,12 +63,22 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     return tess_graph_seal(ctx, k->loss.graph);
 }
 
-/* Opens the metrics of the pipeline's list, once the graphs are open. */
-static int evaluate_open_metrics(struct tess_context *ctx, struct work *k, const struct evaluate_inputs *in)
+/* What the metrics of the pipeline's list measure; the graphs are open. Inputs after the model: NULL where there are none. */
+static void evaluate_describe_inputs(struct work *k, const struct tess_attrs *images, const struct tess_attrs *samples,
+                                     const struct tess_attrs *features)
 {
     const struct tess_tokenizer *t = &k->codec.tokenizer;
-    const int64_t size[3] = {t->height, t->width, t->channels};
-    return evaluate_metrics_open(ctx, &k->metrics, &k->s->listed, in, k->count, k->first, size, k->seed, k->s->batch);
+    k->in.images = images;
+    k->in.samples = samples;
+    k->in.features = features;
+    k->in.count = k->count;
+    k->in.first = k->first;
+    k->in.size[0] = t->height;
+    k->in.size[1] = t->width;
+    k->in.size[2] = t->channels;
+    k->in.maps = code_maps_of_tokenizer(t);
+    k->in.seed = k->seed;
+    k->in.batch = k->s->batch;
 }
 
 static void close_graphs(struct work *k)
@@ -103,7 +114,9 @@ static int evaluate_plan(void *self, struct tess_context *ctx, struct tess_stage
     if (status == TESS_OK && p->in[2])
         status = stage_graph_cost(ctx, &k.loss, (double)(k.count * evaluate_bound_draws(&k.prior, k.s->draws)), p->cost);
     if (status == TESS_OK)
-        status = evaluate_open_metrics(ctx, &k, &(struct evaluate_inputs){.samples = p->in[SAMPLES], .features = p->in[FEATURES]});
+        evaluate_describe_inputs(&k, p->in[0], p->in[SAMPLES], p->in[FEATURES]);
+    if (status == TESS_OK)
+        status = evaluate_metrics_open(ctx, &k.metrics, &k.s->listed, &k.in);
     if (status == TESS_OK)
         status = evaluate_metrics_describe(ctx, &k.metrics, p->out);
     if (status == TESS_OK)
@@ -141,7 +154,7 @@ static int evaluate_reconstruct(struct tess_context *ctx, struct work *k, double
         TESS_TRY(round_trip_make(ctx, &k->trip, &k->images, k->first + i, n, error));
         if (k->codec.likelihood)
             add_likelihood(k, i, n);
-        TESS_TRY(measure_pairs(ctx, &k->metrics.pairs, &k->trip.images, &k->trip.real));
+        TESS_TRY(evaluate_metrics_batch(ctx, &k->metrics, &k->trip, k->first + i));
         memcpy((int32_t *)k->codes.data + i * tokens, k->trip.codes.data, tess_tensor_bytes(&k->trip.codes));
         TESS_TRY(stage_keep_first(ctx, &k->originals, &k->trip.images));
         TESS_TRY(stage_keep_first(ctx, &k->made, &k->trip.bytes));
@@ -229,13 +242,19 @@ static int put_codes_health(struct tess_context *ctx, struct work *k)
     return stage_put_health(ctx, k->run, maps.depth, h);
 }
 
+static const struct tess_attrs *attrs_of(const struct tess_artefact *a)
+{
+    return a ? tess_artefact_attrs(a) : NULL;
+}
+
 static int open_listed(struct tess_context *ctx, struct work *k)
 {
-    struct evaluate_inputs in = {.samples_file = tess_stage_input(k->run, "samples"),
-                                 .features_file = tess_stage_input(k->run, "features")};
-    in.samples = in.samples_file ? tess_artefact_attrs(in.samples_file) : NULL;
-    in.features = in.features_file ? tess_artefact_attrs(in.features_file) : NULL;
-    return evaluate_open_metrics(ctx, k, &in);
+    k->in.images_file = tess_stage_input(k->run, "images");
+    k->in.samples_file = tess_stage_input(k->run, "samples");
+    k->in.features_file = tess_stage_input(k->run, "features");
+    evaluate_describe_inputs(k, attrs_of(k->in.images_file), attrs_of(k->in.samples_file), attrs_of(k->in.features_file));
+    TESS_TRY(evaluate_metrics_open(ctx, &k->metrics, &k->s->listed, &k->in));
+    return evaluate_metrics_read(ctx, &k->metrics, &k->in);
 }
 
 static int evaluate(struct tess_context *ctx, struct work *k)
@@ -272,7 +291,7 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     if (mse > 1.0)
         tess_stage_warn(k->run, "reconstruction PSNR is %.1f dB: the error is larger than any of an image whose pixels are in 0 .. 1; the "
                                 "model has diverged: train it again with a lower `lr`, `warmup`, or `clip`", -10.0 * log10(mse));
-    TESS_TRY(evaluate_metrics_finish(ctx, &k->metrics, k->run, &k->images, k->first, k->count));
+    TESS_TRY(evaluate_metrics_finish(ctx, &k->metrics, k->run, &k->images, &k->in));
     TESS_TRY(put_codes_health(ctx, k));
     TESS_TRY(evaluate_atlas_put(ctx, &k->codec, &k->codes, k->s->atlas, k->s->batch, a));
     return prior ? evaluate_prior(ctx, k, images) : put_likelihood(ctx, k, NULL);
@@ -329,7 +348,7 @@ static const struct tess_param params[] = {{.name = "limit",
                                            STAGE_BATCH_PARAM(struct stage, batch),
                                            {.name = NULL}};
 
-TESS_PLUGIN("tessera-evaluate", "0.3.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-evaluate", "0.4.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: {use: evaluate, in: {images: test-images, model: tokenizer, prior: prior}}",
                                       "evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
                                       sizeof(struct stage), params, NULL, NULL, &ops));

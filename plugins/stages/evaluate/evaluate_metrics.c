@@ -4,64 +4,121 @@
 #include <stdio.h>
 #include <string.h>
 
-static int evaluate_metrics_wanted(const struct evaluate_metrics_params *p, uint32_t wants)
+static int evaluate_metrics_twice(struct tess_context *ctx, const struct evaluate_metrics_params *p)
 {
-    int n = 0;
-    for (int64_t i = 0; i < p->metrics.count; i++) {
-        const struct tess_metric_1 *ops = tess_instance_ops(p->metrics.item[i], "metric/1");
-        n += ops && ops->wants == wants;
-    }
-    return n;
-}
-
-static int evaluate_metrics_fit(struct tess_context *ctx, const struct evaluate_metrics_params *p, const struct evaluate_inputs *in)
-{
-    int sets = evaluate_metrics_wanted(p, TESS_METRIC_FEATURES);
     for (int64_t i = 0; i < p->metrics.count; i++)
         for (int64_t k = 0; k < i; k++)
             if (strcmp(tess_instance_name(p->metrics.item[i]), tess_instance_name(p->metrics.item[k])) == 0)
                 return ctx->fail(ctx, TESS_E_USAGE, "metrics: `%s` is listed twice, and its results would have one name; give each a stage",
                                  tess_instance_name(p->metrics.item[i]));
+    if (p->bootstrap && !p->metrics.count)
+        return ctx->fail(ctx, TESS_E_USAGE, "bootstrap: intervals are of the metrics in `metrics`, and there are none; list some");
+    return TESS_OK;
+}
+
+static int64_t evaluate_metrics_wanted(const struct evaluate_metrics_params *p, uint32_t wants)
+{
+    return measure_wanted(p->metrics.item, p->metrics.count, wants);
+}
+
+static int evaluate_metrics_fit(struct tess_context *ctx, const struct evaluate_metrics_params *p, const struct evaluate_inputs *in)
+{
+    int64_t sets = evaluate_metrics_wanted(p, TESS_METRIC_FEATURES), classes = evaluate_metrics_wanted(p, TESS_METRIC_CLASSES);
+    TESS_TRY(evaluate_metrics_twice(ctx, p));
     if (sets && !in->samples)
         return ctx->fail(
             ctx, TESS_E_USAGE,
             "metrics: a metric of sets judges samples against the images, and there are none; give `samples`, a stage that drew "
             "some with its `model`");
-    if (!sets && in->samples)
+    if (in->samples && !sets && !classes && !evaluate_metrics_wanted(p, TESS_METRIC_CODES))
         return ctx->fail(ctx, TESS_E_USAGE,
                          "samples are given and no metric that judges them; list some, `metrics: [frechet, precision-recall]`, or take "
                          "`samples` out");
+    if (evaluate_metrics_wanted(p, TESS_METRIC_DISTANCES) && !in->features && !p->features)
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "metrics: a perceptual distance is by a network's features, and there is none; give `features: {use: vgg16, "
+                         "weights: FILE}`, or the input `features`");
+    if (classes && !in->features)
+        return ctx->fail(
+            ctx, TESS_E_USAGE,
+            "metrics: classes are told by a classifier, and there is none; give the input `features`, a stage `train-features` "
+            "with `keep_classifier: true`");
     return TESS_OK;
 }
 
+/* ---- samples ---- */
+
 /* Images of samples as the file says or, when planning, their attributes. */
-static int evaluate_metrics_open_samples(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_inputs *in,
-                                         const int64_t size[3])
+static int evaluate_metrics_open_images(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_inputs *in)
 {
     static const char *const name[3] = {"image_height", "image_width", "image_channels"};
     int64_t drawn[3];
-    TESS_TRY(tess_attrs_i64(ctx, in->samples, "count", &m->drawn));
-    TESS_TRY(stage_samples_size(ctx, in->samples, size, drawn));
+    TESS_TRY(stage_samples_size(ctx, in->samples, in->size, drawn));
     for (int i = 0; i < 3; i++)
-        if (drawn[i] != size[i])
+        if (drawn[i] != in->size[i])
             return ctx->fail(ctx, TESS_E_SHAPE,
                              "samples whose %s is %lld cannot be judged against images whose is %lld; draw them with a tokenizer of such "
                              "images",
-                             name[i], (long long)drawn[i], (long long)size[i]);
-    return in->samples_file ? stage_samples_open(ctx, &m->samples, in->samples_file, size) : TESS_OK;
+                             name[i], (long long)drawn[i], (long long)in->size[i]);
+    return in->samples_file ? stage_samples_open(ctx, &m->samples, in->samples_file, in->size) : TESS_OK;
 }
 
-static int evaluate_metrics_open_sets(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
-                                      const struct evaluate_inputs *in, struct tess_metric_shape *shape, const int64_t size[3],
-                                      uint64_t seed, int64_t batch)
+/* Codes of samples, of a map of any size: levels must be the tokenizer's. */
+static int evaluate_metrics_check_codes(struct tess_context *ctx, const struct evaluate_inputs *in)
 {
-    TESS_TRY(evaluate_metrics_open_samples(ctx, m, in, size));
+    int64_t level_size[TESS_DEPTH_MAX];
+    struct code_maps drawn;
+    TESS_TRY(code_maps_of_attrs(ctx, in->samples, &drawn, level_size));
+    int same = drawn.codebook_size == in->maps.codebook_size && drawn.depth == in->maps.depth;
+    if (same && memcmp(level_size, in->maps.level_size, (size_t)drawn.depth * sizeof *level_size) == 0)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "the samples have %lld levels of %lld codes, the tokenizer has %lld of %lld: codes of another tokenizer; give samples "
+                     "of a prior over this one's",
+                     (long long)drawn.depth, (long long)drawn.codebook_size, (long long)in->maps.depth, (long long)in->maps.codebook_size);
+}
+
+static int evaluate_metrics_open_samples(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                                         const struct evaluate_inputs *in)
+{
+    TESS_TRY(tess_attrs_i64(ctx, in->samples, "count", &m->drawn));
+    if (evaluate_metrics_wanted(p, TESS_METRIC_CODES))
+        TESS_TRY(evaluate_metrics_check_codes(ctx, in));
+    if (evaluate_metrics_wanted(p, TESS_METRIC_FEATURES) || evaluate_metrics_wanted(p, TESS_METRIC_CLASSES))
+        TESS_TRY(evaluate_metrics_open_images(ctx, m, in));
+    return TESS_OK;
+}
+
+/* ---- what metrics judge by ---- */
+
+static int evaluate_metrics_open_classifier(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_inputs *in)
+{
+    const struct tess_attrs *const labelled[2] = {in->images, in->samples};
+    TESS_TRY(classifier_open(ctx, &m->classifier, in->features, "features", in->size, in->seed, in->batch));
+    for (int set = 0; set < 2; set++) {
+        int64_t classes = labelled[set] ? tess_attrs_i64_or(labelled[set], "classes", 0) : 0;
+        if (classes && classes != m->classifier.classes)
+            return ctx->fail(ctx, TESS_E_DATA,
+                             "metrics: the %s have labels of %lld classes, and the classifier tells %lld apart; give one that was trained "
+                             "on images of the same classes",
+                             set ? "samples" : "images", (long long)classes, (long long)m->classifier.classes);
+    }
+    return TESS_OK;
+}
+
+static int evaluate_metrics_open_vectors(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                                         const struct evaluate_inputs *in)
+{
     TESS_TRY(perceptual_choose(ctx, &m->vectors.network, p->features, "features", in->features, in->features_file));
     m->vectors.pooled = 1;
-    TESS_TRY(image_vectors_open(ctx, &m->vectors, size, seed, batch));
-    shape->rows[TESS_METRIC_SAMPLES] = m->drawn;
-    shape->features = m->vectors.width;
-    return measure_open(ctx, &m->sets, p->metrics.item, p->metrics.count, TESS_METRIC_FEATURES, shape);
+    return image_vectors_open(ctx, &m->vectors, in->size, in->seed, in->batch);
+}
+
+static int evaluate_metrics_open_distances(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                                           const struct evaluate_inputs *in)
+{
+    TESS_TRY(perceptual_choose(ctx, &m->distances.network, p->features, "features", in->features, in->features_file));
+    return image_distances_open(ctx, &m->distances, in->size, in->seed, in->batch);
 }
 
 static int evaluate_metrics_use_training(struct tess_context *ctx, struct evaluate_metrics *m, int64_t training)
@@ -75,36 +132,82 @@ static int evaluate_metrics_use_training(struct tess_context *ctx, struct evalua
         "them with a `split`");
 }
 
-int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
-                          const struct evaluate_inputs *in, int64_t images, int64_t training, const int64_t size[3], uint64_t seed,
-                          int64_t batch)
+/* Shape of the rows of one kind. */
+static struct tess_metric_shape evaluate_metrics_shape(const struct evaluate_metrics *m, const struct evaluate_inputs *in, uint32_t wants)
 {
-    struct tess_metric_shape shape = {.size = sizeof shape, .rows = {images, 0}, .height = size[0], .width = size[1], .channels = size[2]};
+    int sampled = wants == TESS_METRIC_FEATURES || wants == TESS_METRIC_CLASSES || wants == TESS_METRIC_CODES;
+    struct tess_metric_shape s = {.size = sizeof s, .height = in->size[0], .width = in->size[1], .channels = in->size[2]};
+    s.rows[TESS_METRIC_IMAGES] = in->count;
+    s.rows[TESS_METRIC_SAMPLES] = sampled ? m->drawn : 0;
+    s.rows[TESS_METRIC_TRAINING] = wants == TESS_METRIC_FEATURES ? m->training : 0;
+    s.features = wants == TESS_METRIC_FEATURES ? m->vectors.width : 0;
+    s.classes = wants == TESS_METRIC_CLASSES ? m->classifier.classes : 0;
+    s.depth = wants == TESS_METRIC_CODES ? in->maps.depth : 0;
+    for (int64_t l = 0; l < s.depth; l++)
+        s.level_size[l] = in->maps.level_size[l];
+    return s;
+}
+
+int evaluate_metrics_open(struct tess_context *ctx, struct evaluate_metrics *m, const struct evaluate_metrics_params *p,
+                          const struct evaluate_inputs *in)
+{
+    m->batch = in->batch;
+    m->bootstrap = (struct bootstrap){p->bootstrap, in->seed};
     TESS_TRY(evaluate_metrics_fit(ctx, p, in));
     if (measure_uses_training(p->metrics.item, p->metrics.count))
-        TESS_TRY(evaluate_metrics_use_training(ctx, m, training));
-    shape.rows[TESS_METRIC_TRAINING] = m->training;
-    TESS_TRY(measure_open(ctx, &m->pairs, p->metrics.item, p->metrics.count, TESS_METRIC_PAIRS, &shape));
-    return in->samples ? evaluate_metrics_open_sets(ctx, m, p, in, &shape, size, seed, batch) : TESS_OK;
+        TESS_TRY(evaluate_metrics_use_training(ctx, m, in->first));
+    if (in->samples)
+        TESS_TRY(evaluate_metrics_open_samples(ctx, m, p, in));
+    if (evaluate_metrics_wanted(p, TESS_METRIC_FEATURES))
+        TESS_TRY(evaluate_metrics_open_vectors(ctx, m, p, in));
+    if (evaluate_metrics_wanted(p, TESS_METRIC_DISTANCES))
+        TESS_TRY(evaluate_metrics_open_distances(ctx, m, p, in));
+    if (evaluate_metrics_wanted(p, TESS_METRIC_CLASSES))
+        TESS_TRY(evaluate_metrics_open_classifier(ctx, m, in));
+    for (uint32_t wants = TESS_METRIC_PAIRS; wants < EVALUATE_KINDS; wants++) {
+        const struct tess_metric_shape s = evaluate_metrics_shape(m, in, wants);
+        TESS_TRY(measure_open(ctx, &m->measure[wants], p->metrics.item, p->metrics.count, wants, &s, &m->bootstrap));
+    }
+    return TESS_OK;
 }
 
 void evaluate_metrics_close(struct evaluate_metrics *m)
 {
-    measure_close(&m->pairs);
-    measure_close(&m->sets);
+    struct tess_tensor *const all[] = {&m->bytes, &m->scores, &m->made_scores, &m->labels[0], &m->labels[1]};
+    for (int wants = 0; wants < EVALUATE_KINDS; wants++)
+        measure_close(&m->measure[wants]);
+    for (int set = 0; set < TESS_METRIC_SETS; set++)
+        tess_free(m->vector[set]);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tess_free(all[i]->data);
     image_vectors_close(&m->vectors);
+    image_distances_close(&m->distances);
+    classifier_close(&m->classifier);
     stage_images_close(&m->samples);
+}
+
+/* ---- cost and attributes ---- */
+
+static int evaluate_metrics_graph_cost(struct tess_context *ctx, const struct stage_graph *g, int64_t images, struct tess_cost *cost)
+{
+    TESS_TRY(stage_graph_cost(ctx, g, (double)images, cost));
+    cost->total_bytes += tess_weights_bytes(g->weights);
+    return TESS_OK;
 }
 
 int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metrics *m, int64_t images, struct tess_cost *cost)
 {
-    cost->total_bytes += measure_bytes(&m->pairs) + measure_bytes(&m->sets);
-    if (m->vectors.network.instance) {
-        TESS_TRY(stage_graph_cost(ctx, &m->vectors.features, (double)(images + m->drawn + m->training), cost));
-        cost->total_bytes += tess_weights_bytes(m->vectors.features.weights);
-    }
-    if (m->sets.metrics)
-        cost->total_bytes += (int64_t)tess_tensor_bytes(&m->vectors.bytes) + TESS_METRIC_BLOCK * m->vectors.width * (int64_t)sizeof(float);
+    int64_t all = images + m->drawn + m->training;
+    for (int wants = 0; wants < EVALUATE_KINDS; wants++)
+        cost->total_bytes += measure_bytes(&m->measure[wants]);
+    if (m->vectors.network.instance)
+        TESS_TRY(evaluate_metrics_graph_cost(ctx, &m->vectors.features, all, cost));
+    if (m->distances.network.instance)
+        TESS_TRY(evaluate_metrics_graph_cost(ctx, &m->distances.graph, images, cost));
+    if (m->classifier.network)
+        TESS_TRY(evaluate_metrics_graph_cost(ctx, &m->classifier.scores, 2 * images + m->drawn, cost));
+    if (m->measure[TESS_METRIC_FEATURES].metrics)
+        cost->total_bytes += (int64_t)tess_tensor_bytes(&m->vectors.bytes) + all * m->vectors.width * (int64_t)sizeof(float);
     return TESS_OK;
 }
 
@@ -124,100 +227,20 @@ static int describe_measure(struct tess_context *ctx, const struct measure *m, s
 
 int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_metrics *m, struct tess_attrs *f)
 {
-    TESS_TRY(describe_measure(ctx, &m->pairs, f));
-    if (!m->sets.metrics)
-        return TESS_OK;
-    TESS_TRY(describe_measure(ctx, &m->sets, f));
-    TESS_TRY(tess_attrs_set_i64(ctx, f, "samples", m->drawn));
+    const struct tess_instance *network = m->vectors.network.instance ? m->vectors.network.instance : m->distances.network.instance;
+    for (int wants = 0; wants < EVALUATE_KINDS; wants++)
+        TESS_TRY(describe_measure(ctx, &m->measure[wants], f));
+    if (m->bootstrap.resamples) {
+        TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap", m->bootstrap.resamples));
+        TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap_seed", (int64_t)m->bootstrap.seed));
+        TESS_TRY(
+            tess_attrs_set_text(ctx, f, "bootstrap_interval", "percentiles 2.5 and 97.5; standard error: deviation over the resamples"));
+    }
+    if (m->drawn)
+        TESS_TRY(tess_attrs_set_i64(ctx, f, "samples", m->drawn));
     if (m->training)
         TESS_TRY(tess_attrs_set_i64(ctx, f, "training_images", m->training));
-    return tess_attrs_set_text(ctx, f, "judged_by",
-                               m->vectors.network.instance ? tess_instance_config_text(m->vectors.network.instance) : "pixels, 0 .. 255");
-}
-
-static const char *const set_name[TESS_METRIC_SETS] = {"image", "sample", "training image"};
-
-/* Attributes of the samples, as they were drawn, under `samples_NAME`. */
-static int describe_samples(struct tess_context *ctx, const struct tess_attrs *from, struct tess_attrs *to)
-{
-    static const char *const numbers[] = {"steps", "seed"}, *const reals[] = {"temperature", "guidance"};
-    static const char *const texts[] = {"sampler", "condition", "guidance_rule"};
-    char key[64];
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        int64_t value = tess_attrs_i64_or(from, numbers[i], INT64_MIN); /* a seed has all bits */
-        snprintf(key, sizeof key, "samples_%s", numbers[i]);
-        if (value != INT64_MIN)
-            TESS_TRY(tess_attrs_set_i64(ctx, to, key, value));
-    }
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
-        double value = tess_attrs_f64_or(from, reals[i], -1.0);
-        snprintf(key, sizeof key, "samples_%s", reals[i]);
-        if (value >= 0.0)
-            TESS_TRY(tess_attrs_set_f64(ctx, to, key, value));
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        snprintf(key, sizeof key, "samples_%s", texts[i]);
-        if (*tess_attrs_text_or(from, texts[i], ""))
-            TESS_TRY(tess_attrs_set_text(ctx, to, key, tess_attrs_text_or(from, texts[i], "")));
-    }
-    return TESS_OK;
-}
-
-/* Measuring conditions that are known when the inputs are there: how samples were drawn, and the digest of the features' network. */
-static int describe_inputs(struct tess_context *ctx, const struct evaluate_metrics *m, const struct tess_artefact *samples,
-                           struct tess_attrs *f)
-{
-    const struct perceptual_network *n = &m->vectors.network;
-    struct tess_digest d;
-    char text[TESS_DIGEST_TEXT];
-    TESS_TRY(describe_samples(ctx, tess_artefact_attrs(samples), f));
-    TESS_TRY(tess_attrs_set_text(ctx, f, "resize", "none"));
-    if (n->from)
-        return tess_attrs_set_text(ctx, f, "features_digest", tess_artefact_digest(n->from));
-    if (!n->instance)
-        return TESS_OK;
-    tess_digest_start(&d);
-    TESS_TRY(tess_features_fingerprint(ctx, n->instance, &d));
-    tess_digest_end(&d, text);
-    return tess_attrs_set_text(ctx, f, "features_digest", text);
-}
-
-/* Feeds one set to the metrics, in blocks, as vectors. */
-static int feed_set(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run, int32_t set,
-                    const struct image_list *l, float *vector)
-{
-    for (int64_t i = 0; i < l->count; i += TESS_METRIC_BLOCK) {
-        int64_t n = l->count - i < TESS_METRIC_BLOCK ? l->count - i : TESS_METRIC_BLOCK;
-        const struct tess_tensor t = tess_tensor_over(vector, TESS_F32, 2, (const int64_t[]){n, m->vectors.width});
-        TESS_TRY(stage_check_stop(ctx, run, i, l->count, set_name[set]));
-        TESS_TRY(image_vectors_make(ctx, &m->vectors, l, i, n, vector));
-        TESS_TRY(measure_features(ctx, &m->sets, set, &t));
-    }
-    return TESS_OK;
-}
-
-int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m, struct tess_stage_run *run,
-                            const struct stage_images *images, int64_t first, int64_t count)
-{
-    const struct image_list real = {.images = images, .first = first, .of = count, .count = count};
-    const struct image_list trained = {.images = images, .of = m->training, .count = m->training};
-    const struct image_list drawn = {.images = &m->samples, .of = m->drawn, .count = m->drawn};
-    struct tess_artefact *a = tess_stage_output(run);
-    void *vector;
-    TESS_TRY(evaluate_metrics_describe(ctx, m, tess_artefact_describe(a)));
-    TESS_TRY(measure_finish(ctx, &m->pairs, run, a));
-    if (!m->sets.metrics)
-        return TESS_OK;
-    TESS_TRY(describe_inputs(ctx, m, tess_stage_input(run, "samples"), tess_artefact_describe(a)));
-    TESS_TRY(image_vectors_read(ctx, &m->vectors));
-    TESS_TRY(tess_alloc(ctx, (size_t)(TESS_METRIC_BLOCK * m->vectors.width) * sizeof(float), "vectors of images", &vector));
-    int status = feed_set(ctx, m, run, TESS_METRIC_IMAGES, &real, vector);
-    if (status == TESS_OK)
-        status = feed_set(ctx, m, run, TESS_METRIC_SAMPLES, &drawn, vector);
-    if (status == TESS_OK && m->training)
-        status = feed_set(ctx, m, run, TESS_METRIC_TRAINING, &trained, vector);
-    if (status == TESS_OK)
-        status = measure_finish(ctx, &m->sets, run, a);
-    tess_free(vector);
-    return status;
+    if (network)
+        return tess_attrs_set_text(ctx, f, "judged_by", tess_instance_config_text(network));
+    return m->measure[TESS_METRIC_FEATURES].metrics ? tess_attrs_set_text(ctx, f, "judged_by", "pixels, 0 .. 255") : TESS_OK;
 }

@@ -1,5 +1,5 @@
-/* Kind "metric/1": a number, or some, that judges images: reconstructions against their originals, or a set of samples against a set of
- * images (docs/metrics.md).
+/* Kind "metric/1": a number, or some, that judges images or codes: reconstructions against their originals, a set of samples against a set
+ * of images, the use of a codebook (docs/metrics.md).
  *
  * Rows come in blocks and in any number; what a metric knows of those it has seen is a state. The host opens a state for each block of
  * TESS_METRIC_BLOCK rows, lets `accumulate` add the block, and merges the states in a binary tree fixed by the blocks' numbers: with block
@@ -15,6 +15,7 @@
 #define TESSERA_KIND_METRIC_H
 
 #include <tessera/artefact.h>
+#include <tessera/levels.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,29 +25,45 @@ extern "C" {
 
 /* Kind of row that a metric reads; a metric reads one kind. */
 enum {
-    TESS_METRIC_PAIRS = 1,   /* an image and its reconstruction */
-    TESS_METRIC_FEATURES = 2 /* a vector of features; of two or three sets */
+    TESS_METRIC_PAIRS = 1,     /* an image and its reconstruction */
+    TESS_METRIC_FEATURES = 2,  /* a vector of features; of two or three sets */
+    TESS_METRIC_DISTANCES = 3, /* perceptual distance of an image and its reconstruction, by the features of a network */
+    TESS_METRIC_CLASSES = 4,   /* a classifier's scores of an image and its reconstruction, or of a sample, and the label */
+    TESS_METRIC_CODES = 5      /* codes of an image or of a sample */
 };
-/* Sets of vectors: images that are measured on (none of them trained on, where there are such), samples, and, for a metric that
- * `uses_training`, the images that were trained on. */
+/* Sets of rows: images that are measured on (none of them trained on, where there are such), samples, and, for a metric that
+ * `uses_training`, the images that were trained on. Of pairs and distances there is the first set alone; of classes and codes the first,
+ * and the second where the caller has samples. */
 enum { TESS_METRIC_IMAGES = 0, TESS_METRIC_SAMPLES = 1, TESS_METRIC_TRAINING = 2, TESS_METRIC_SETS = 3 };
 
 /* Shape of all the rows that a metric will be given, told before the first. */
 struct tess_metric_shape {
     uint32_t size;
     uint32_t reserved;
-    int64_t rows[TESS_METRIC_SETS];  /* number of rows of each set; of pairs rows[0] */
+    int64_t rows[TESS_METRIC_SETS];  /* number of rows of each set, 0 for none */
     int64_t height, width, channels; /* size of the images */
-    int64_t features;                /* D: components of a vector; 0 for a metric of pairs */
+    int64_t features;                /* D: components of a vector; 0 unless the metric is of features */
+    int64_t resamples;               /* `resample` will be asked for so many, and a state keeps what that takes; 0: none */
+    int64_t classes;                 /* scores of an image; 0 unless the metric is of classes */
+    int64_t depth;                   /* levels of codes; 0 unless the metric is of codes */
+    int64_t level_size[TESS_DEPTH_MAX]; /* (depth) codebook size of each level */
 };
 
 struct tess_metric_rows {
     uint32_t size;
-    int32_t set;                        /* TESS_METRIC_IMAGES, TESS_METRIC_SAMPLES or TESS_METRIC_TRAINING; 0 for pairs */
+    int32_t set;                        /* TESS_METRIC_IMAGES, TESS_METRIC_SAMPLES or TESS_METRIC_TRAINING */
     int64_t first, count;               /* rows first .. first + count - 1 of the set; each comes once, in rising order within a state */
     const struct tess_tensor *image;    /* (count, H, W, C) u8 for a metric of pairs, else NULL */
     const struct tess_tensor *made;     /* (count, H, W, C) f32 of about 0 .. 1, unclamped; likewise */
     const struct tess_tensor *features; /* (count, D) f32 for a metric of features, else NULL */
+    const struct tess_tensor *distance; /* (count) f32 for a metric of distances, else NULL */
+    /* For a metric of classes, else NULL: scores (count, classes) f32 of the image or sample, the class with the highest being the one it
+     * is taken for; those of the image's reconstruction, NULL for samples; the label (count) i32, below 0: none. */
+    const struct tess_tensor *scores, *made_scores, *labels;
+    const struct tess_tensor *codes; /* (count, L) i32 for a metric of codes, else NULL; code i is of level i % depth, in its range */
+    int32_t stay; /* 1: the rows' memory stays as it is until `finish` and `resample` have returned, and a state may point at it; the rows
+                   * of a set then lie one behind the other. 0: it is the caller's again after the call */
+    int32_t reserved;
 };
 
 /* Sink of a metric's results, with a parallel loop to compute them. The host's; used within `finish` alone. */
@@ -59,11 +76,30 @@ struct tess_metric_sink {
     /* task(user, ctx, i) for i in [0, n), each once, on all workers, each call with a context of its own. */
     int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
                     void *user);
+    /* A list of n numbers beside the results, written as the dataset /measured/NAME of f32; `labels`: the dimension's name. Copied. */
+    int (*list)(void *to, struct tess_context *ctx, const char *name, const char *labels, const char *unit, int64_t n, const float *values);
+};
+
+/* Resamples for intervals by bootstrap (Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979): the rows of a set drawn anew with
+ * replacement, as many as the set has. The host's; used within `resample` alone. */
+struct tess_metric_resamples {
+    uint32_t size;
+    uint32_t reserved;
+    int64_t count;                           /* R: number of resamples */
+    int64_t rows[TESS_METRIC_SETS];          /* number of rows of each set */
+    const uint16_t *times[TESS_METRIC_SETS]; /* [set]: (R, rows) times that resample r has each row; NULL: a set without rows, or training
+                                              * images, which are not drawn anew */
+    void *to;
+    /* The result `name` of resample r. Of different resamples from several threads at once. */
+    int (*value)(void *to, struct tess_context *ctx, int64_t r, const char *name, double value);
+    /* As of the sink. */
+    int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
+                    void *user);
 };
 
 struct tess_metric_1 {
     uint32_t size;
-    uint32_t wants; /* TESS_METRIC_PAIRS or TESS_METRIC_FEATURES */
+    uint32_t wants; /* kind of row: TESS_METRIC_PAIRS, ... */
     /* Method of computation beyond the parameters, kept with each result: "covariance over n - 1". NULL: there is nothing to say. */
     const char *protocol;
     /* Checks that rows of shape `s` can be judged: TESS_E_VALUE or TESS_E_SHAPE for too few rows or an unsuitable size. Called when a
@@ -83,6 +119,9 @@ struct tess_metric_1 {
     int (*unpack)(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count);
     int32_t uses_training; /* 1: a metric of features that is given TESS_METRIC_TRAINING, too; it is never called without such rows */
     int32_t reserved;
+    /* Gives the results, or some of them under the names they have in `finish`, of each resample; called after `finish` on the same state,
+     * where the shape has resamples. [one thread] NULL: the metric has no intervals. */
+    int (*resample)(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r);
 };
 
 #ifdef __cplusplus
