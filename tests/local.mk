@@ -30,6 +30,7 @@ include tests/sample/local.mk
 include tests/train/local.mk
 include tests/exchange/local.mk
 include tests/flow/local.mk
+include tests/archive/local.mk
 include tests/kit/local.mk
 include tests/models/local.mk
 include tests/noises/local.mk

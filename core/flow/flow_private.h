@@ -89,6 +89,7 @@ struct tessi_pipeline {
     int64_t count; /* number of stages; each comes after those it reads */
     struct tessi_stage *stage;
     int64_t views, *view; /* indices of the wanted stages */
+    int anonymous;        /* 1: the provenance of results leaves out the run */
     int leaves_busy;      /* 1: a stage that another process computes is left, not waited for */
     double began;         /* time at which it began to run, by tessi_base_seconds */
     int cache_lock;       /* descriptor of the shared lock on the cache, while it runs; -1: none */
@@ -104,6 +105,8 @@ int tessi_flow_stage_instance(struct tess_context *ctx, const struct tessi_pipel
 /* Opens the stage's component and connects its ports. */
 int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
 void tessi_flow_stage_close(struct tessi_stage *s);
+/* Bits TESS_DEPENDS_* of an open stage (kind/stage.h). */
+uint64_t tessi_flow_depends(const struct tessi_stage *s);
 /* Puts "FILE:LINE:COLUMN: stage `x`" in front of the context's message; returns `status`. */
 int tessi_flow_stage_blame(struct tess_context *ctx, const struct tessi_stage *s, int status);
 /* Plans a stage: attributes, cost and steps from the attributes of its inputs (pipeline.c). */

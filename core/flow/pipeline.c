@@ -219,6 +219,7 @@ static int pipeline_new(struct tess_context *ctx, struct tessi_runtime *r, const
     p->waits_user = o->waits_user;
     p->graph_sealed = o->graph_sealed;
     p->graph_user = o->graph_user;
+    p->anonymous = o->anonymous;
     p->checkpoint_seconds = o->checkpoint_seconds > 0 ? o->checkpoint_seconds : 60;
     p->lock = p->cache_lock = -1;
     int status = tessi_base_format(ctx, &p->source, "%s", o->path);

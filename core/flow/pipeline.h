@@ -25,6 +25,7 @@ struct tessi_pipeline_options {
     void (*waits)(void *user, const char *message);
     void *waits_user;
     const uint64_t *seed;             /* seed in place of the pipeline's; NULL: the pipeline's */
+    int anonymous;                    /* 1: results do not tell which run computed them, so that their bytes depend on no run */
 };
 
 /* State of a stage: cached, or why it will run. */

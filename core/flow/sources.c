@@ -8,7 +8,7 @@
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
     struct tess_digest d;
-    if (!s->ops->fingerprint)
+    if (!s->ops->fingerprint || (tessi_flow_depends(s) & TESS_DEPENDS_NO_FILES))
         return TESS_OK;
     tess_digest_start(&d);
     struct tessi_witness *before = tessi_host_witness_set(ctx, &s->witness);

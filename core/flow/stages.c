@@ -258,11 +258,16 @@ static int stages_connect(struct tess_context *ctx, const struct tessi_pipeline 
     return tessi_flow_kind_fits(in->port->kind, kind) ? TESS_OK : wrong_kind(ctx, s, in, kind);
 }
 
+uint64_t tessi_flow_depends(const struct tessi_stage *s)
+{
+    int tells = TESS_HAS(s->ops, depends) && s->ops->depends;
+    return tells ? s->ops->depends(tess_instance_self(s->instance)) : TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC;
+}
+
 /* Sets seed and numeric mode as far as the result depends on them: a seed that is not used is 0, a numeric mode "any". */
 static void set_dependences(const struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    int tells = TESS_HAS(s->ops, depends) && s->ops->depends;
-    uint64_t on = tells ? s->ops->depends(tess_instance_self(s->instance)) : TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC;
+    uint64_t on = tessi_flow_depends(s);
     s->numeric_mode = on & TESS_DEPENDS_NUMERIC ? p->runtime->numeric_mode : "any";
     if (on & TESS_DEPENDS_SEED)
         return;

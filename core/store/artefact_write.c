@@ -30,7 +30,7 @@ int tessi_store_good_name(const char *name)
     return 1;
 }
 
-static int check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
+int tessi_store_check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     if (a->failed)
         return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
@@ -103,15 +103,15 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
 }
 
 /* Closes a dataset when all its rows are written: the last chunks go out now, and an entry keeps no cache. */
-static int artefact_write_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e)
+int tessi_store_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e)
 {
     herr_t bad = H5Dclose(e->dataset) < 0;
     e->dataset = -1;
     return bad ? tessi_store_give_up(ctx, a, e->name) : TESS_OK;
 }
 
-static int artefact_write_start(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
-                 const struct tess_dataset *d)
+int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
+                      const struct tess_dataset *d)
 {
     char *copy;
     TESS_TRY(tess_copy_text(ctx, name, &copy));
@@ -126,11 +126,11 @@ static int artefact_write_start(struct tess_context *ctx, struct tess_artefact *
     tess_digest_start(&e->digest);
     if (make_dataset(a, e, name, d) < 0)
         return tessi_store_give_up(ctx, a, name);
-    return e->rank && e->dim[0] == 0 ? artefact_write_complete(ctx, a, e) : TESS_OK;
+    return e->rank && e->dim[0] == 0 ? tessi_store_complete(ctx, a, e) : TESS_OK;
 }
 
 /* Appends rows in their stored dtype. */
-static int write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
     hsize_t first[TESS_MAX_RANK] = {(hsize_t)e->rows}, count[TESS_MAX_RANK] = {(hsize_t)rows};
     int64_t elements = rows * tessi_store_entry_row(e);
@@ -192,7 +192,7 @@ static int write_packed(struct tess_context *ctx, struct tess_artefact *a, struc
         int64_t n = rows - done < block ? rows - done : block;
         int64_t bad = artefact_write_pack(e, values, done * row, n * row, to);
         if (bad == n * row)
-            status = write_rows(ctx, a, e, to, n);
+            status = tessi_store_write_rows(ctx, a, e, to, n);
         else {
             a->failed = 1;
             status = ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: row %lld holds %lld; %d bits hold 0 .. %lld", a->path, e->name,
@@ -207,8 +207,8 @@ static int write_packed(struct tess_context *ctx, struct tess_artefact *a, struc
 static int add_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
 {
     int plain = e->given == e->dtype && (e->dtype == TESS_F32 || e->is_signed || (size_t)e->precision == 8 * tessi_store_entry_size(e));
-    TESS_TRY((plain ? write_rows : write_packed)(ctx, a, e, values, rows));
-    return e->rows == e->dim[0] || !e->rank ? artefact_write_complete(ctx, a, e) : TESS_OK;
+    TESS_TRY((plain ? tessi_store_write_rows : write_packed)(ctx, a, e, values, rows));
+    return e->rows == e->dim[0] || !e->rank ? tessi_store_complete(ctx, a, e) : TESS_OK;
 }
 
 /* Reads the caller's options, whose struct may be of another size than ours. */
@@ -225,17 +225,17 @@ static int artefact_write_begin(struct tess_context *ctx, struct tess_artefact *
 {
     struct tess_dataset own = artefact_write_settings(d);
     struct tessi_entry e;
-    TESS_TRY(check_new(ctx, a, name));
+    TESS_TRY(tessi_store_check_new(ctx, a, name));
     TESS_TRY(artefact_write_plan(ctx, a, name, shape, own.bits, &e));
-    return artefact_write_start(ctx, a, name, &e, &own);
+    return tessi_store_start(ctx, a, name, &e, &own);
 }
 
-static const char *artefact_write_bare(const char *name)
+const char *tessi_store_bare_name(const char *name)
 {
     return name + strspn(name, "/");
 }
 
-static int check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
+int tessi_store_check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     if (tessi_store_reserved_name(name))
         return ctx->fail(ctx, TESS_E_INTERNAL, "%s: /%s is no place for a dataset: metrics, pictures, parts and provenance have their own",
@@ -246,8 +246,8 @@ static int check_reserved(struct tess_context *ctx, const struct tess_artefact *
 int tess_artefact_begin(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *shape,
                         const struct tess_dataset *d)
 {
-    name = artefact_write_bare(name);
-    TESS_TRY(check_reserved(ctx, a, name));
+    name = tessi_store_bare_name(name);
+    TESS_TRY(tessi_store_check_reserved(ctx, a, name));
     tessi_store_lock();
     int status = artefact_write_begin(ctx, a, name, shape, d);
     tessi_store_unlock();
@@ -276,7 +276,7 @@ static int artefact_write_append(struct tess_context *ctx, struct tess_artefact 
 int tess_artefact_append(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *rows)
 {
     tessi_store_lock();
-    int status = artefact_write_append(ctx, a, artefact_write_bare(name), rows);
+    int status = artefact_write_append(ctx, a, tessi_store_bare_name(name), rows);
     tessi_store_unlock();
     return status;
 }
@@ -296,13 +296,13 @@ static int artefact_write_end(struct tess_context *ctx, struct tess_artefact *a,
         dims[i] = (hsize_t)e->dim[i];
     if (H5Dset_extent(e->dataset, dims) < 0)
         return tessi_store_give_up(ctx, a, name);
-    return artefact_write_complete(ctx, a, e);
+    return tessi_store_complete(ctx, a, e);
 }
 
 int tess_artefact_end(struct tess_context *ctx, struct tess_artefact *a, const char *name)
 {
     tessi_store_lock();
-    int status = artefact_write_end(ctx, a, artefact_write_bare(name));
+    int status = artefact_write_end(ctx, a, tessi_store_bare_name(name));
     tessi_store_unlock();
     return status;
 }
@@ -319,51 +319,10 @@ int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const cha
 int tess_artefact_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
                       const struct tess_dataset *d)
 {
-    name = artefact_write_bare(name);
-    TESS_TRY(check_reserved(ctx, a, name));
+    name = tessi_store_bare_name(name);
+    TESS_TRY(tessi_store_check_reserved(ctx, a, name));
     tessi_store_lock();
     int status = tessi_store_put(ctx, a, name, t, d);
-    tessi_store_unlock();
-    return status;
-}
-
-int tessi_store_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
-{
-    size_t width = 1;
-    for (int64_t i = 0; i < n; i++)
-        width = strlen(text[i]) > width ? strlen(text[i]) : width;
-    if (width > 1 << 16)
-        return ctx->fail(ctx, TESS_E_VALUE, "%s: /%s: a text of %zu bytes; 65536 is the most", a->path, name, width);
-    struct tessi_entry planned = {.dataset = -1, .dtype = TESSI_TEXT, .precision = 8 * (int32_t)width, .rank = 1, .dim = {n, 1, 1, 1, 1}};
-    TESS_TRY(check_new(ctx, a, name));
-    /* Padding costs nothing when it is deflated. */
-    struct tess_dataset d = {.size = sizeof d, .compress = n * (int64_t)width >= 4096};
-    TESS_TRY(artefact_write_start(ctx, a, name, &planned, &d));
-    if (n == 0)
-        return TESS_OK;
-
-    int64_t block = TESSI_BLOCK / (int64_t)width < n ? TESSI_BLOCK / (int64_t)width : n;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)block * width, "texts", &memory));
-    struct tessi_entry *e = &a->entry[a->entries - 1];
-    int status = TESS_OK;
-    for (int64_t done = 0; done < n && status == TESS_OK; done += block) {
-        int64_t rows = n - done < block ? n - done : block;
-        memset(memory, 0, (size_t)block * width);
-        for (int64_t i = 0; i < rows; i++)
-            memcpy((char *)memory + (size_t)i * width, text[done + i], strlen(text[done + i]));
-        status = write_rows(ctx, a, e, memory, rows);
-    }
-    tess_free(memory);
-    return status == TESS_OK ? artefact_write_complete(ctx, a, e) : status;
-}
-
-int tess_artefact_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n, const char *const *text)
-{
-    name = artefact_write_bare(name);
-    TESS_TRY(check_reserved(ctx, a, name));
-    tessi_store_lock();
-    int status = tessi_store_put_strings(ctx, a, name, n, text);
     tessi_store_unlock();
     return status;
 }

@@ -146,6 +146,16 @@ int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, c
 /* Writes a whole dataset at a checked path; `d` is not NULL. */
 int tessi_store_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t,
               const struct tess_dataset *d) TESS_CHECKED;
+/* Steps of writing a dataset (artefact_write.c), the lock held: its name without slashes in front, and checked; the planned entry begun;
+ * rows in their stored dtype appended; and after the last row the dataset closed. */
+const char *tessi_store_bare_name(const char *name);
+int tessi_store_check_reserved(struct tess_context *ctx, const struct tess_artefact *a, const char *name) TESS_CHECKED;
+int tessi_store_check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name) TESS_CHECKED;
+int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
+                      const struct tess_dataset *d) TESS_CHECKED;
+int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values,
+                           int64_t rows) TESS_CHECKED;
+int tessi_store_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
 /* Writes a whole dataset of strings at a checked path. */
 int tessi_store_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
                             const char *const *text) TESS_CHECKED;

@@ -51,6 +51,12 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_end(struct tess_context *ctx, struct 
 /* A dataset of strings, one a row (UTF-8, fixed width, null-padded). */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
                                                        const char *const *text);
+/* A dataset of n strings of at most `width` bytes each (1 to 65536), filled in order a few at a time; its file is that of
+ * tess_artefact_put_strings where `width` is the length of the longest. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_begin_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
+                                                         int64_t width);
+TESS_EXPORT TESS_CHECKED int tess_artefact_append_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
+                                                          const char *const *text);
 /* A dataset of another artefact under its name there, numbers at their precision or strings; `d` says what the file does not tell
  * (labels, compress) and may be NULL. Nothing where `from` has none of that name. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_context *ctx, struct tess_artefact *a, const char *name,

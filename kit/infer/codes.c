@@ -47,10 +47,17 @@ int32_t stage_bits(int64_t values)
     return bits;
 }
 
+struct tess_dataset stage_codes_dataset(const struct code_maps *m)
+{
+    return (struct tess_dataset){.size = sizeof(struct tess_dataset),
+                                 .bits = stage_bits(m->codebook_size),
+                                 .labels = m->depth > 1 ? "image y x level" : "image y x",
+                                 .by_row = 1};
+}
+
 int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes, const struct code_maps *m)
 {
-    const struct tess_dataset how = {
-        .size = sizeof how, .bits = stage_bits(m->codebook_size), .labels = m->depth > 1 ? "image y x level" : "image y x", .by_row = 1};
+    const struct tess_dataset how = stage_codes_dataset(m);
     return tess_artefact_put(ctx, a, "codes", codes, &how);
 }
 

@@ -21,6 +21,8 @@ int64_t code_maps_tokens(const struct code_maps *m); /* codes of a map: height x
 int code_maps_tensor(struct tess_context *ctx, const struct code_maps *m, int64_t n, struct tess_tensor *t) TESS_CHECKED;
 
 int32_t stage_bits(int64_t values); /* ceil(log2 values), at least 1 */
+/* Properties of the dataset /codes of these maps. */
+struct tess_dataset stage_codes_dataset(const struct code_maps *m);
 /* Writes codes (i32) into the dataset /codes, packed to the bits they need. */
 int stage_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *codes,
                     const struct code_maps *m) TESS_CHECKED;

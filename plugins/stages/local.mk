@@ -6,9 +6,8 @@ stages_LTLIBRARIES = plugins/stages/import.la plugins/stages/train_features.la p
     plugins/stages/refit.la plugins/stages/nearest_neighbours.la plugins/stages/train_likelihood.la plugins/stages/edit.la \
     plugins/stages/sample_canvas.la plugins/stages/classify.la
 
-plugins_stages_import_la_SOURCES = plugins/stages/import/import.c plugins/stages/import/import_image.c \
-    plugins/stages/import/import_image.h plugins/stages/import/import_read.c plugins/stages/import/import_result.c \
-    plugins/stages/import/import_rows.c plugins/stages/import/import_rows.h plugins/stages/import/import_work.h
+plugins_stages_import_la_SOURCES = plugins/stages/import/import.c plugins/stages/import/import_read.c \
+    plugins/stages/import/import_result.c plugins/stages/import/import_work.h
 plugins_stages_import_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_import_la_LIBADD = $(PLUGIN_LIBS)
 
@@ -24,7 +23,8 @@ plugins_stages_train_prior_la_SOURCES = plugins/stages/train_prior.c
 plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_stages_encode_la_SOURCES = plugins/stages/encode.c
+plugins_stages_encode_la_SOURCES = plugins/stages/encode/encode.c plugins/stages/encode/encode_read.c \
+    plugins/stages/encode/encode_result.c plugins/stages/encode/encode_run.c plugins/stages/encode/encode_work.h
 plugins_stages_encode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_encode_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -47,7 +47,7 @@ static int import_measure(struct tess_context *ctx, struct import_work *k)
     k->source->shape(k->self, &h, &w, &ch);
     if (!h || !w || !ch)
         TESS_TRY(first_size(ctx, k, &h, &w, &ch));
-    struct import_sizes z = import_sizes_of(&s->to, h, w);
+    struct image_sizes z = image_fit_sizes(&s->to, h, w);
     k->height = z.padded[0];
     k->width = z.padded[1];
     k->channels = s->to.channels ? s->to.channels : ch;
@@ -80,7 +80,7 @@ static int import_describe(struct tess_context *ctx, const struct import_work *k
  * scaled is no part of it. */
 static int64_t memory_of(const struct import_work *k)
 {
-    int64_t row = import_row_bytes(k), group = IMPORT_GROUP_BYTES / row, rows = IMPORT_ROWS_MEMORY / row;
+    int64_t row = import_row_bytes(k), group = IMPORT_GROUP_BYTES / row, rows = IMPORT_MEMORY / row;
     group = group > IMPORT_GROUP ? IMPORT_GROUP : group < 1 ? 1 : group;
     rows = rows > k->count ? k->count : rows;
     int64_t bytes = (group + rows) * row + cost_of_picture(1, k->count < group ? k->count : group, row, k->width);
@@ -126,7 +126,7 @@ static int open_rows(struct tess_context *ctx, struct tess_stage_run *r, struct 
     if (snprintf(path, sizeof path, "%s%s", tess_stage_checkpoint_path(r), TESS_CHECKPOINT_ROWS) >= (int)sizeof path)
         return ctx->fail(ctx, TESS_E_CREATE, "%s: is too long for the name of a file; choose a shorter folder",
                          tess_stage_checkpoint_path(r));
-    return import_rows_open(ctx, &k->rows, path);
+    return archive_rows_open(ctx, &k->rows, path, IMPORT_MEMORY);
 }
 
 static int import(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k)
@@ -145,7 +145,7 @@ static int import_run(void *self, struct tess_context *ctx, struct tess_stage_ru
 {
     struct import_work k = {.s = self, .seed = tess_stage_seed(r)};
     int status = import(ctx, r, &k);
-    import_rows_close(&k.rows);
+    archive_rows_close(&k.rows);
     return status;
 }
 
@@ -238,7 +238,7 @@ static const struct tess_param params[] = {
 static int open_import(void *self, struct tess_context *ctx)
 {
     const struct import_stage *s = self;
-    const struct import_fit *to = &s->to;
+    const struct image_fit *to = &s->to;
     if (to->channels == 2)
         return ctx->fail(ctx, TESS_E_VALUE, "import: channels is 2; 1 (grey), 3 (colour) or 0 (as they are) are possible");
     if (to->fit == FIT_STRETCH && !to->size)

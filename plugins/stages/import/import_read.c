@@ -19,7 +19,7 @@ struct slot { /* one image of a group */
 struct reading {
     struct import_work *k;
     struct tess_stage_run *run;
-    struct import_worker *worker_state; /* [worker] */
+    struct image_fit_worker *worker_state; /* [worker] */
     struct slot *slot;                  /* images of a group, `max` at most */
     struct tess_tensor images;
     int64_t max;
@@ -93,8 +93,9 @@ static int import_read_read_one(void *user, struct tess_context *ctx, int32_t wo
         return TESS_OK;
     TESS_TRY(import_read_image(ctx, k, source_of(k, k->done + j), image));
     if (!*image->reason) {
-        TESS_TRY(import_transform(ctx, &k->s->to, &g->worker_state[worker], k->height, k->width, k->channels,
-                                  (uint8_t *)g->images.data + j * import_row_bytes(k)));
+        const struct image_sizes z = image_fit_sizes(&k->s->to, image->height, image->width);
+        TESS_TRY(image_fit_apply(ctx, &k->s->to, &z, &g->worker_state[worker], k->height, k->width, k->channels,
+                                 (uint8_t *)g->images.data + j * import_row_bytes(k)));
         TESS_TRY(check_label(ctx, k, image));
     }
     slot->label = k->classes ? image->label : 0;
@@ -124,9 +125,12 @@ static int import_read_keep(struct tess_context *ctx, struct reading *g, int64_t
     int named = k->source->names(k->self);
     (void)snprintf(index, sizeof index, "%lld", (long long)source_of(k, k->done));
     const char *name = named ? slot->name : *slot->reason ? index : "";
-    const struct import_record record = {.name = name, .reason = slot->reason, .label = slot->label, .row_bytes = import_row_bytes(k),
-                                         .row = (const uint8_t *)g->images.data + j * import_row_bytes(k)};
-    TESS_TRY(import_rows_add(ctx, &k->rows, &record));
+    const struct archive_record record = {.name = name,
+                                          .reason = slot->reason,
+                                          .label = slot->label,
+                                          .row_bytes = import_row_bytes(k),
+                                          .row = (const uint8_t *)g->images.data + j * import_row_bytes(k)};
+    TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
     if (*slot->reason) {
         count_skipped(g->run, k, name, slot->reason);
     } else {
@@ -175,7 +179,7 @@ static int import_read_write_checkpoint(void *user, struct tess_context *ctx, st
 {
     struct import_work *k = user;
     struct tess_attrs *f = tess_artefact_describe(a);
-    TESS_TRY(import_rows_sync(ctx, &k->rows));
+    TESS_TRY(archive_rows_sync(ctx, &k->rows));
     for (size_t i = 0; i < NUMBERS; i++)
         TESS_TRY(tess_attrs_set_i64(ctx, f, kept_numbers[i].name, *number_at(k, i)));
     TESS_TRY(tess_attrs_set_i64(ctx, f, "rows_bytes", k->rows.written));
@@ -198,7 +202,7 @@ static int import_read_resume(struct tess_context *ctx, struct tess_stage_run *r
         return TESS_OK;
     TESS_TRY(tess_attrs_i64(ctx, f, "rows_bytes", &bytes));
     TESS_TRY(tess_attrs_i64(ctx, f, "rows_sum", &sum));
-    TESS_TRY(import_rows_resume(ctx, &k->rows, bytes, (uint64_t)sum, &found));
+    TESS_TRY(archive_rows_resume(ctx, &k->rows, bytes, (uint64_t)sum, &found));
     if (!found) {
         tess_stage_note(r, "its checkpoint is there and %s is not, or is cut short: it starts over", k->rows.path);
         return TESS_OK;
@@ -260,7 +264,7 @@ int import_read(struct tess_context *ctx, struct tess_stage_run *r, struct impor
     if (status == TESS_OK)
         status = import_read_read_all(ctx, &g);
     for (int32_t i = 0; g.worker_state && i < tess_stage_workers(r); i++)
-        import_worker_free(&g.worker_state[i]);
+        image_fit_worker_free(&g.worker_state[i]);
     tess_free(g.worker_state);
     tess_free(g.slot);
     tess_free(g.images.data);

@@ -79,10 +79,10 @@ static int import_result_contradiction(struct tess_context *ctx, const struct im
 static int take_record(struct tess_context *ctx, struct writing *w)
 {
     struct import_work *k = w->k;
-    struct import_record record;
+    struct archive_record record;
     char text[IMPORT_TEXTS];
     uint8_t *to = (uint8_t *)w->images.data + w->there * import_row_bytes(k);
-    TESS_TRY(import_rows_next(ctx, &k->rows, text, sizeof text, to, import_row_bytes(k), &record));
+    TESS_TRY(archive_rows_next(ctx, &k->rows, text, sizeof text, to, import_row_bytes(k), &record));
     if (!record.row)
         return add_text(&w->skipped, record.name, record.reason) ? TESS_OK : import_result_contradiction(ctx, k);
     if (!add_text(&w->names, record.name, NULL))
@@ -99,13 +99,13 @@ static int import_result_put_images(struct tess_context *ctx, struct writing *w)
     struct tess_tensor whole = w->images;
     whole.dim[0] = k->kept;
     TESS_TRY(tess_artefact_begin(ctx, tess_stage_output(w->run), "images", &whole, &how));
-    TESS_TRY(import_rows_rewind(ctx, &k->rows));
+    TESS_TRY(archive_rows_rewind(ctx, &k->rows));
     for (int64_t i = 0; i < k->done; i++) {
         TESS_TRY(stage_check_stop(ctx, w->run, i, k->done, "row"));
         TESS_TRY(take_record(ctx, w));
     }
     TESS_TRY(put_group(ctx, w));
-    return import_rows_check(ctx, &k->rows);
+    return archive_rows_check(ctx, &k->rows);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------ */

@@ -6,19 +6,19 @@
 #define PLUGINS_STAGES_IMPORT_WORK_H
 
 #include "kit/infer/common.h"
-#include "plugins/stages/import/import_image.h"
-#include "plugins/stages/import/import_rows.h"
+#include "kit/image/fit.h"
+#include "kit/archive/rows.h"
 
 struct import_stage {
     struct tess_instance *source;
-    struct import_fit to;
+    struct image_fit to;
     int64_t limit;
     double split;
     int32_t shuffle, skip_bad;
 };
 
-/* Limits: images read at a time, and their bytes; bad images told by name. */
-enum { IMPORT_GROUP = 256, IMPORT_GROUP_BYTES = 64 << 20, IMPORT_NAMED = 10 };
+/* Limits: images read at a time, and their bytes; bytes of rows kept in memory; bad images told by name. */
+enum { IMPORT_GROUP = 256, IMPORT_GROUP_BYTES = 64 << 20, IMPORT_MEMORY = 64 << 20, IMPORT_NAMED = 10 };
 /* Capacity for the texts of one record, and for "NAME: REASON". */
 enum { IMPORT_TEXTS = sizeof((struct tess_image *)0)->name + sizeof((struct tess_image *)0)->reason + 8 };
 
@@ -28,7 +28,7 @@ struct import_work {
     void *self;
     int64_t count, train, height, width, channels, classes; /* count and train: numbers of images of the source */
     uint64_t seed;
-    struct import_rows rows;
+    struct archive_rows rows;
     int64_t done, kept, kept_train, bad; /* images: read so far; kept, with a row; kept for training; bad */
     int64_t name_bytes, skipped_bytes;   /* lengths of all names of kept images, and of all "NAME: REASON", each with its end */
     char last_skipped[IMPORT_TEXTS];

@@ -39,6 +39,7 @@ struct tess_stage_run; /* one execution; the functions below */
 /* Dependences of a stage's result beyond parameters, inputs and files. */
 #define TESS_DEPENDS_SEED ((uint64_t)1)    /* the seed: the stage draws random numbers */
 #define TESS_DEPENDS_NUMERIC ((uint64_t)2) /* backend, precision and processor: the bits of floating-point results differ with them */
+#define TESS_DEPENDS_NO_FILES ((uint64_t)4) /* not on files from outside the pipeline: `fingerprint` is not asked */
 
 struct tess_stage_1 {
     uint32_t size;

@@ -1,0 +1,209 @@
+/* Pictures on their way to the encoder: a group is read, decoded and made rows of on all threads, each picture into a slot of its own, so
+ * that memory is bounded and the order is that of the source, whichever thread was faster.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/encode/encode_work.h"
+#include "kit/image/geometry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static size_t row_bytes(const struct encode_work *k)
+{
+    return (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
+}
+
+/* Makes space for `rows` rows in a slot, and for their boxes. */
+static int reserve_rows(struct tess_context *ctx, const struct encode_work *k, struct encode_slot *slot, int64_t rows)
+{
+    int64_t capacity = slot->capacity;
+    slot->rows = rows;
+    TESS_TRY(tess_reserve(ctx, &slot->box, &slot->boxes, rows, sizeof *slot->box, "boxes of crops"));
+    if (rows <= capacity)
+        return TESS_OK;
+    void *memory;
+    tess_free(slot->bytes);
+    slot->bytes = NULL;
+    slot->capacity = 0;
+    TESS_TRY(tess_alloc(ctx, (size_t)rows * row_bytes(k), "a picture's rows", &memory));
+    slot->bytes = memory;
+    slot->capacity = rows;
+    return TESS_OK;
+}
+
+/* ---- rows of one picture --------------------------------------------------------------------------------------------- */
+
+/* The whole picture, scaled and cropped, and with `flip: both` the same turned over. */
+static int make_centre(struct tess_context *ctx, const struct encode_work *k, struct image_fit_worker *worker, struct encode_slot *slot)
+{
+    const struct tess_tokenizer *t = &k->tokenizer;
+    const struct tess_image *image = &worker->image;
+    const int64_t to[2] = {t->height, t->width};
+    const struct image_sizes z = image_fit_sizes_to(&k->s->to, image->height, image->width, to);
+    TESS_TRY(reserve_rows(ctx, k, slot, encode_views(k->s)));
+    TESS_TRY(image_fit_apply(ctx, &k->s->to, &z, worker, t->height, t->width, t->channels, slot->bytes));
+    for (int64_t v = 0; v < slot->rows; v++)
+        slot->box[v] = (struct crop_box){.flipped = (int32_t)v};
+    if (slot->rows > 1) {
+        memcpy(slot->bytes + row_bytes(k), slot->bytes, row_bytes(k));
+        geometry_flip(slot->bytes + row_bytes(k), t->height, t->width, t->channels);
+    }
+    return TESS_OK;
+}
+
+static int make_crops(struct tess_context *ctx, const struct encode_work *k, int64_t item, struct image_fit_worker *worker,
+                      struct encode_slot *slot)
+{
+    const struct tess_image *image = &worker->image;
+    const struct tess_tokenizer *t = &k->tokenizer;
+    int64_t n = crops_count(&k->crop, image->height, image->width);
+    if (n == 0) {
+        (void)snprintf(slot->reason, sizeof slot->reason, "is %lld x %lld, smaller than one tile", (long long)image->height,
+                       (long long)image->width);
+        return k->s->skip_bad
+                   ? TESS_OK
+                   : ctx->fail(ctx, TESS_E_ITEM, "%s: %s; leave such pictures out with `skip_bad: true`", image->name, slot->reason);
+    }
+    if (image->channels != t->channels && image->channels != 1 && image->channels != 3)
+        return ctx->fail(ctx, TESS_E_SHAPE, "image %s has %lld channels; 1 or 3 can be changed to %lld", image->name,
+                         (long long)image->channels, (long long)t->channels);
+    TESS_TRY(reserve_rows(ctx, k, slot, n));
+    for (int64_t v = 0; v < n; v++) {
+        slot->box[v] = crops_box(&k->crop, item, image->height, image->width, v);
+        TESS_TRY(crops_apply(ctx, &k->crop, &slot->box[v], worker, t->channels, slot->bytes + (size_t)v * row_bytes(k)));
+    }
+    return TESS_OK;
+}
+
+static int check_label(struct tess_context *ctx, const struct encode_work *k, const struct tess_image *image)
+{
+    if (!k->classes || (image->label >= 0 && image->label < k->classes))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA, "image %s has label %lld of %lld classes", image->name, (long long)image->label,
+                     (long long)k->classes);
+}
+
+/* ---- one item -------------------------------------------------------------------------------------------------------- */
+
+/* Reads a picture of the source. A bad one is TESS_OK with image->reason where such are to be left out, else TESS_E_ITEM. */
+static int read_picture(struct tess_context *ctx, const struct encode_work *k, int64_t index, struct tess_image *image)
+{
+    image->name[0] = image->reason[0] = '\0';
+    int status = k->source->read(k->self, ctx, index, image);
+    if (status != TESS_E_ITEM)
+        return status;
+    if (!*image->reason)
+        (void)snprintf(image->reason, sizeof image->reason, "cannot be read");
+    if (k->s->skip_bad) {
+        tess_forget(ctx);
+        return TESS_OK;
+    }
+    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true`");
+    return status;
+}
+
+static int read_from_source(struct tess_context *ctx, const struct encode_work *k, struct image_fit_worker *worker, int64_t item,
+                            struct encode_slot *slot)
+{
+    struct tess_image *image = &worker->image;
+    int64_t index = archive_selection_at(&k->selection, item - k->s->offset);
+    TESS_TRY(read_picture(ctx, k, index, image));
+    slot->rows = 0;
+    slot->label = image->label;
+    memcpy(slot->name, image->name, sizeof slot->name);
+    memcpy(slot->reason, image->reason, sizeof slot->reason);
+    if (!*slot->reason) {
+        TESS_TRY(check_label(ctx, k, image));
+        TESS_TRY(k->s->crops == CROPS_CENTRE ? make_centre(ctx, k, worker, slot) : make_crops(ctx, k, item, worker, slot));
+    }
+    if (!k->source->names(k->self)) /* the index is the name of a bad one; others have their place */
+        (void)snprintf(slot->name, sizeof slot->name, "%.*lld", *slot->reason ? 1 : 0, *slot->reason ? (long long)index : 0LL);
+    return TESS_OK;
+}
+
+static int read_from_artefact(struct tess_context *ctx, const struct encode_work *k, int64_t row, struct encode_slot *slot)
+{
+    const struct tess_tokenizer *t = &k->tokenizer;
+    TESS_TRY(reserve_rows(ctx, k, slot, 1));
+    slot->box[0] = (struct crop_box){.flipped = encode_is_flipped(&k->layout, row)};
+    TESS_TRY(stage_images_get(ctx, &k->images, encode_image_of(&k->layout, row), slot->bytes));
+    if (slot->box[0].flipped)
+        geometry_flip(slot->bytes, t->height, t->width, t->channels);
+    return TESS_OK;
+}
+
+/* Reads item j of a group, but for the first none once a stop is asked for. */
+static int read_one(void *user, struct tess_context *ctx, int32_t worker, int64_t j)
+{
+    struct encode_work *k = user;
+    struct encode_slot *slot = &k->slot[j];
+    if (j > 0 && tess_stage_stopping(k->run))
+        return TESS_OK;
+    TESS_TRY(k->source ? read_from_source(ctx, k, &k->worker[worker], k->first_item + k->at.done + j, slot)
+                       : read_from_artefact(ctx, k, k->at.done + j, slot));
+    slot->read = 1;
+    return TESS_OK;
+}
+
+/* ---- a group ------------------------------------------------------------------------------------------------------- */
+
+/* Tells the source which items the next group is of; of a selection those up to the first gap. */
+static void announce(const struct encode_work *k)
+{
+    int64_t next = k->at.done + k->group, n = 0, first = k->first_item - k->s->offset + next;
+    if (!k->source || !ENCODE_SOURCE_HAS(k->source, soon) || next >= k->items)
+        return;
+    int64_t at = archive_selection_at(&k->selection, first);
+    while (n < k->group && next + n < k->items && archive_selection_at(&k->selection, first + n) == at + n)
+        n++;
+    k->source->soon(k->self, at, n);
+}
+
+int encode_read_group(struct tess_context *ctx, struct encode_work *k, int64_t *n)
+{
+    int64_t wanted = k->items - k->at.done < k->group ? k->items - k->at.done : k->group;
+    for (int64_t j = 0; j < wanted; j++)
+        k->slot[j].read = 0;
+    announce(k);
+    TESS_TRY(tess_stage_parallel(ctx, k->run, wanted, read_one, k));
+    for (*n = 0; *n < wanted && k->slot[*n].read;)
+        ++*n;
+    return TESS_OK;
+}
+
+/* Items of a group: as many as make about a batch of rows, in whole microbatches; where a picture has many tiles, two a thread. */
+static int64_t group_size(const struct encode_work *k)
+{
+    int64_t views = k->source ? encode_views(k->s) : 1, n = (k->s->batch + views - 1) / views;
+    if (k->source && k->s->crops == CROPS_TILES)
+        return 2 * (int64_t)k->workers;
+    if (views > 1)
+        n = (n + STAGE_MICROBATCH - 1) / STAGE_MICROBATCH * STAGE_MICROBATCH;
+    return n < k->items ? n : k->items;
+}
+
+int encode_read_open(struct tess_context *ctx, struct encode_work *k)
+{
+    void *memory;
+    k->workers = tess_stage_workers(k->run);
+    k->group = group_size(k);
+    TESS_TRY(tess_alloc(ctx, (size_t)k->workers * sizeof *k->worker, "pictures of threads", &memory));
+    k->worker = memory;
+    for (int32_t i = 0; i < k->workers; i++)
+        k->worker[i].image.size = sizeof k->worker[i].image;
+    TESS_TRY(tess_alloc(ctx, (size_t)k->group * sizeof *k->slot, "pictures on their way", &memory));
+    k->slot = memory;
+    return TESS_OK;
+}
+
+void encode_read_close(struct encode_work *k)
+{
+    for (int32_t i = 0; k->worker && i < k->workers; i++)
+        image_fit_worker_free(&k->worker[i]);
+    for (int64_t j = 0; k->slot && j < k->group; j++) {
+        tess_free(k->slot[j].bytes);
+        tess_free(k->slot[j].box);
+    }
+    tess_free(k->worker);
+    tess_free(k->slot);
+}

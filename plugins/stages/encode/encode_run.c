@@ -1,0 +1,219 @@
+/* The loop of an encoding: a group is read, encoded a batch at a time, and put at the end of the list of rows. A checkpoint is the list,
+ * synced, and a few numbers; so it costs what came since the last one, and resuming reads none of it.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "plugins/stages/encode/encode_work.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- a group encoded ----------------------------------------------------------------------------------------------- */
+
+/* Makes memory for the codes and errors of `rows` rows. */
+static int reserve_codes(struct tess_context *ctx, struct encode_work *k, int64_t rows)
+{
+    if (rows <= k->capacity)
+        return TESS_OK;
+    tess_free(k->codes.data);
+    tess_free(k->error.data);
+    k->codes.data = k->error.data = NULL;
+    k->capacity = 0;
+    TESS_TRY(code_maps_tensor(ctx, &k->maps, rows, &k->codes));
+    TESS_TRY(stage_tensor(ctx, &k->error, TESS_F32, 1, &rows));
+    k->capacity = rows;
+    return TESS_OK;
+}
+
+/* Encodes the n rows in the batch, which are rows `first` and on of the group. */
+static int encode_batch(struct tess_context *ctx, struct encode_work *k, int64_t first, int64_t n)
+{
+    struct tess_tensor out[2] = {k->codes, k->error};
+    out[0].data = (int32_t *)k->codes.data + first * code_maps_tokens(&k->maps);
+    out[1].data = (float *)k->error.data + first;
+    TESS_TRY(stage_graph_run(ctx, &k->encode, 0, k->at.rows + first, n, 1, &k->batch, 2, out));
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(((const float *)out[1].data)[i]))
+            return ctx->fail(
+                ctx, TESS_E_DATA,
+                "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
+                (long long)(k->source ? k->at.rows + first + i : encode_image_of(&k->layout, k->at.rows + first + i)));
+    return TESS_OK;
+}
+
+/* Encodes the rows of n slots; *encoded: their number, fewer once a stop is asked for. */
+static int encode_slots(struct tess_context *ctx, struct encode_work *k, int64_t n, int64_t *encoded)
+{
+    size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
+    int64_t filled = 0, rows = 0;
+    *encoded = 0;
+    for (int64_t j = 0; j < n; j++)
+        rows += k->slot[j].rows;
+    TESS_TRY(reserve_codes(ctx, k, rows));
+    for (int64_t j = 0, r = 0; j < n; j++)
+        for (int64_t v = 0; v < k->slot[j].rows; v++) {
+            memcpy((uint8_t *)k->batch.data + (size_t)filled++ * row, k->slot[j].bytes + (size_t)v * row, row);
+            if (++r < rows && filled < k->s->batch)
+                continue;
+            TESS_TRY(encode_batch(ctx, k, *encoded, filled));
+            *encoded += filled;
+            filled = 0;
+            if (tess_stage_stopping(k->run))
+                return TESS_OK;
+        }
+    return TESS_OK;
+}
+
+/* ---- into the list --------------------------------------------------------------------------------------------------- */
+
+/* Fills the payload of a row: its codes at their width, and what is known of it. */
+static void fill_record(struct encode_work *k, int64_t row, const struct encode_about *about)
+{
+    const int32_t *code = (const int32_t *)k->codes.data + row * code_maps_tokens(&k->maps);
+    int64_t tokens = code_maps_tokens(&k->maps);
+    int32_t dtype = encode_code_dtype(k);
+    for (int64_t i = 0; i < tokens; i++)
+        if (dtype == TESS_U8)
+            k->record[i] = (uint8_t)code[i];
+        else if (dtype == TESS_U16)
+            ((uint16_t *)(void *)k->record)[i] = (uint16_t)code[i];
+        else
+            ((int32_t *)(void *)k->record)[i] = code[i];
+    memcpy(k->record + (size_t)tokens * tess_dtype_size(dtype), about, sizeof *about);
+}
+
+static int64_t longer(int64_t width, size_t length)
+{
+    return (int64_t)length > width ? (int64_t)length : width;
+}
+
+static int keep_bad(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot)
+{
+    const struct archive_record record = {.name = slot->name, .reason = slot->reason};
+    TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
+    (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s: %s", slot->name, slot->reason);
+    k->at.bad_width = longer(k->at.bad_width, strlen(k->last_skipped));
+    if (++k->at.bad <= ENCODE_NAMED)
+        tess_stage_note(k->run, "skipped %s", k->last_skipped);
+    return TESS_OK;
+}
+
+/* Puts the slot's rows, which are rows `first` and on of the group, at the end of the list. */
+static int keep_slot(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot, int64_t first)
+{
+    if (*slot->reason)
+        return keep_bad(ctx, k, slot);
+    for (int64_t v = 0; v < slot->rows; v++) {
+        const struct encode_about about = {
+            .error = ((const float *)k->error.data)[first + v], .item = (int32_t)(k->first_item + k->at.done), .box = slot->box[v]};
+        const struct archive_record record = {
+            .name = slot->name, .reason = "", .label = k->classes ? slot->label : 0, .row = k->record, .row_bytes = encode_record_bytes(k)};
+        fill_record(k, first + v, &about);
+        TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
+    }
+    k->at.name_width = longer(k->at.name_width, strlen(slot->name));
+    return TESS_OK;
+}
+
+static int encode_group(struct tess_context *ctx, struct encode_work *k)
+{
+    int64_t n, encoded, row = 0;
+    TESS_TRY(encode_read_group(ctx, k, &n));
+    if (tess_stage_stopping(k->run))
+        return TESS_OK;
+    TESS_TRY(encode_slots(ctx, k, n, &encoded));
+    int64_t before = k->at.rows;
+    for (int64_t j = 0; j < n && row + k->slot[j].rows <= encoded; j++) {
+        TESS_TRY(keep_slot(ctx, k, &k->slot[j], row));
+        row += k->slot[j].rows;
+        k->at.done++;
+        k->at.rows = before + row;
+    }
+    tess_stage_progress(k->run, k->at.done, k->items, "image", k->s->skip_bad ? "skipped" : NULL, (double)k->at.bad);
+    return TESS_OK;
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} kept_numbers[] = {{"done", offsetof(struct encode_progress, done)},
+                    {"rows", offsetof(struct encode_progress, rows)},
+                    {"bad", offsetof(struct encode_progress, bad)},
+                    {"name_width", offsetof(struct encode_progress, name_width)},
+                    {"bad_width", offsetof(struct encode_progress, bad_width)}};
+enum { NUMBERS = sizeof kept_numbers / sizeof *kept_numbers };
+
+static int64_t *number_at(struct encode_progress *p, size_t i)
+{
+    return (int64_t *)(void *)((char *)p + kept_numbers[i].offset);
+}
+
+static int write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a)
+{
+    struct encode_work *k = user;
+    struct tess_attrs *f = tess_artefact_describe(a);
+    TESS_TRY(archive_rows_sync(ctx, &k->rows));
+    for (size_t i = 0; i < NUMBERS; i++)
+        TESS_TRY(tess_attrs_set_i64(ctx, f, kept_numbers[i].name, *number_at(&k->at, i)));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "rows_bytes", k->rows.written));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "rows_sum", (int64_t)k->rows.sum));
+    return tess_attrs_set_text(ctx, f, "last_skipped", k->last_skipped);
+}
+
+static int read_numbers(struct tess_context *ctx, struct encode_work *k, const struct tess_artefact *a)
+{
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    for (size_t i = 0; i < NUMBERS; i++)
+        TESS_TRY(tess_attrs_i64(ctx, f, kept_numbers[i].name, number_at(&k->at, i)));
+    (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s", tess_attrs_text_or(f, "last_skipped", ""));
+    if (k->at.done < 1 || k->at.done > k->items || k->at.rows < 0 || k->at.bad < 0 || k->at.bad > k->at.done)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: a checkpoint of %lld images of %lld; delete it to encode from the start",
+                         tess_artefact_path(a), (long long)k->at.done, (long long)k->items);
+    tess_stage_note(k->run, "resuming at image %lld of %lld", (long long)k->at.done, (long long)k->items);
+    return TESS_OK;
+}
+
+static int encode_resume(struct tess_context *ctx, struct encode_work *k)
+{
+    const struct tess_artefact *a = tess_stage_resume(k->run);
+    int64_t bytes, sum;
+    int found;
+    if (!a)
+        return TESS_OK;
+    TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(a), "rows_bytes", &bytes));
+    TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(a), "rows_sum", &sum));
+    TESS_TRY(archive_rows_resume(ctx, &k->rows, bytes, (uint64_t)sum, &found));
+    if (!found) {
+        tess_stage_note(k->run, "its checkpoint is there and %s is not, or is cut short: it starts over", k->rows.path);
+        return TESS_OK;
+    }
+    return read_numbers(ctx, k, a);
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------- */
+
+/* Once the list lies in a file its end is a checkpoint too, so that a kill while the archive is written loses none of it. */
+int encode_all(struct tess_context *ctx, struct encode_work *k)
+{
+    const struct tess_tokenizer *t = &k->tokenizer;
+    void *memory;
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    TESS_TRY(tess_alloc(ctx, (size_t)encode_record_bytes(k), "a row", &memory));
+    k->record = memory;
+    TESS_TRY(encode_resume(ctx, k));
+    TESS_TRY(encode_read_open(ctx, k));
+    int64_t saved = k->at.done;
+    while (k->at.done < k->items) {
+        TESS_TRY(encode_group(ctx, k));
+        int last = k->at.done == k->items && k->rows.written;
+        if (k->at.done > saved && (last || tess_stage_stopping(k->run) || tess_stage_checkpoint_due(k->run))) {
+            TESS_TRY(tess_stage_checkpoint(ctx, k->run, write_checkpoint, k));
+            saved = k->at.done;
+        }
+        if (k->at.done < k->items)
+            TESS_TRY(stage_check_stop(ctx, k->run, k->at.done, k->items, "image"));
+    }
+    return TESS_OK;
+}
