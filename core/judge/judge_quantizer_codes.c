@@ -14,14 +14,15 @@ static int quantizer_pair_open(struct judge *j, struct tess_instance *i, int64_t
                                struct judge_piece *lookup, struct judge_piece *record)
 {
     const struct judge_piece fresh = {.j = j, .ctx = j->ctx, .instance = i, .rows = rows, .microbatches = 1};
-    struct judge_piece *const all[3] = {assign, lookup, record};
-    *assign = *lookup = fresh;
+    *assign = fresh;
+    *lookup = fresh;
     assign->work = &judge_quantizer_workloads[1];
     lookup->work = &judge_quantizer_workloads[2];
     if (record) {
         *record = fresh;
         record->work = &quantizer_still;
     }
+    struct judge_piece *const all[3] = {assign, lookup, record};
     return judge_pieces_begin(all, record ? 3 : 2);
 }
 
