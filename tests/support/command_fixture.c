@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
 #include "tests/support/paths.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>

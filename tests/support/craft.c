@@ -4,8 +4,8 @@
 #include "core/base/context.h"
 #include "core/base/attributes_private.h"
 #include "core/store/store.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "core/base/memory.h"
 #include "core/store/store.h"
 #include "tests/support/paths.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>

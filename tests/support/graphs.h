@@ -3,10 +3,10 @@
 #ifndef TESTS_GRAPHS_H
 #define TESTS_GRAPHS_H
 
-#include <check.h>
 #include <tessera/tessera.h>
 
 #include "core/host/runtime.h"
+#include "tests/support/suite.h"
 
 struct fixture {
     struct tessi_context context;

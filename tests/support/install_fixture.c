@@ -1,8 +1,8 @@
 /* Implementation of install_fixture.h. SPDX-License-Identifier: MIT */
 #include "tests/support/install_fixture.h"
 #include "tests/support/paths.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>

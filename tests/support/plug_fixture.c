@@ -3,8 +3,8 @@
 #include "tests/support/plug_fixture.h"
 #include "tests/support/paths.h"
 #include "core/config/yaml.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>

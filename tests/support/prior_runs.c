@@ -2,8 +2,8 @@
 #include "tests/support/prior_runs.h"
 
 #include "tests/support/command_fixture.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

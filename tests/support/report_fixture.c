@@ -4,8 +4,8 @@
 #include "core/base/files.h"
 #include "core/base/memory.h"
 #include "core/store/store.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "tests/support/store_fixture.h"
 
 #include "core/base/aside.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>

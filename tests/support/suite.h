@@ -1,4 +1,4 @@
-/* The end of every test program's main. SPDX-License-Identifier: MIT */
+/* Check for all suites, and the end of every test program's main. SPDX-License-Identifier: MIT */
 #ifndef TESTS_SUITE_H
 #define TESTS_SUITE_H
 
@@ -6,6 +6,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Check writes a line to a file whenever an assertion holds, so as to tell the last one before a crash, and reads all of them again: in
+ * loops over elements that took more time than the tests. Here an assertion writes its line the first time it holds in a process. */
+static inline void suite_mark(_Atomic int *marked, const char *file, int line)
+{
+    if (!*marked) {
+        *marked = 1;
+        (_mark_point)(file, line);
+    }
+}
+#define _mark_point(file, line)                                                                                                            \
+    __extension__({                                                                                                                        \
+        static _Atomic int suite_marked;                                                                                                   \
+        suite_mark(&suite_marked, file, line);                                                                                             \
+    })
 
 #ifdef __SANITIZE_ADDRESS__
 /* The leak checker asks for this by name. HDF5 keeps its free lists to the end of the process: what was freed into them is not lost. */

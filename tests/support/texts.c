@@ -1,8 +1,8 @@
 /* See texts.h. SPDX-License-Identifier: MIT */
 #define H5_USE_18_API 1
 #include "tests/support/texts.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>

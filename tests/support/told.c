@@ -2,8 +2,8 @@
 #include "tests/support/told.h"
 
 #include "tests/support/command_fixture.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
