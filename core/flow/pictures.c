@@ -1,4 +1,4 @@
-/* Pictures of results as files of the run's folder, STAGE-NAME.png. SPDX-License-Identifier: MIT */
+/* Pictures of results as files of the run's folder, STAGE.NAME.png. SPDX-License-Identifier: MIT */
 #include "core/flow/pictures.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
@@ -9,13 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
-int tessi_flow_picture_path(struct tess_context *ctx, const struct tessi_pipeline *p, const char *stage, const char *name, char **out)
+/* The name of a stage has no `.`, so no two pictures of a pipeline have one path. */
+int tessi_flow_picture_path(struct tess_context *ctx, const char *folder, const char *stage, const char *name, char **out)
 {
-    TESS_TRY(tessi_base_format(ctx, out, "%s/%s-%s.png", p->folder, stage, name));
-    for (char *at = *out + strlen(p->folder) + strlen(stage) + 2; *at; at++)
-        if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
-            *at = '_';
-    return TESS_OK;
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, 3 * strlen(name) + 1, "name of a picture", &memory));
+    char *escaped = memory, *to = memory;
+    for (const char *at = name; *at; at++)
+        if (isalnum((unsigned char)*at) || strchr("-_.", *at))
+            *to++ = *at;
+        else
+            to += snprintf(to, 4, "%%%02X", (unsigned)(unsigned char)*at);
+    *to = '\0';
+    int status = tessi_base_format(ctx, out, "%s/%s.%s.png", folder, stage, escaped);
+    tess_free(memory);
+    return status;
 }
 
 static int pictures_export_one(struct tess_context *ctx, const struct tess_artefact *a, const char *name, const char *path)
@@ -46,25 +54,18 @@ int tessi_flow_pictures_export(struct tess_context *ctx, const struct tessi_pipe
     while (status == TESS_OK && s->pictures < n) {
         const char *name = tessi_store_artefact_picture_at(a, s->pictures);
         char **path = &s->picture[s->pictures++];
-        status = tessi_flow_picture_path(ctx, p, s->name, name, path);
+        status = tessi_flow_picture_path(ctx, p->folder, s->name, name, path);
         if (status == TESS_OK && (fresh || !tessi_base_is_file(*path)))
             status = pictures_export_one(ctx, a, name, *path);
     }
     return status;
 }
 
-/* 1 where a file is a picture of the stage: STAGE-NAME.png, and of no stage whose name is longer. */
-static int pictures_is_of(const struct tessi_pipeline *p, const char *stage, const char *name)
+/* 1 where a file is a picture of the stage: STAGE.NAME.png. */
+static int pictures_is_of(const char *stage, const char *file)
 {
-    size_t length = strlen(stage), end = strlen(name);
-    if (strncmp(name, stage, length) != 0 || name[length] != '-' || end < 4 || strcmp(name + end - 4, ".png") != 0)
-        return 0;
-    for (int64_t i = 0; i < p->count; i++) {
-        size_t other = strlen(p->stage[i].name);
-        if (other > length && strncmp(name, p->stage[i].name, other) == 0 && name[other] == '-')
-            return 0;
-    }
-    return 1;
+    size_t length = strlen(stage), end = strlen(file);
+    return strncmp(file, stage, length) == 0 && file[length] == '.' && end > length + 5 && strcmp(file + end - 4, ".png") == 0;
 }
 
 /* Removes all pictures of a stage: those of a result that does not say any more which it has. */
@@ -74,7 +75,7 @@ int tessi_flow_pictures_drop(struct tess_context *ctx, const struct tessi_pipeli
     DIR *d = opendir(p->folder);
     for (struct dirent *e; d && status == TESS_OK && (e = readdir(d));) {
         char *path = NULL;
-        if (!pictures_is_of(p, stage, e->d_name))
+        if (!pictures_is_of(stage, e->d_name))
             continue;
         status = tessi_base_format(ctx, &path, "%s/%s", p->folder, e->d_name);
         if (status == TESS_OK)

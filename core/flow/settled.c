@@ -27,7 +27,7 @@ static int settled_pictures(struct tess_context *ctx, const struct tessi_pipelin
     int status = tessi_store_artefact_open(ctx, s->path, &a);
     for (int64_t i = 0; status == TESS_OK && *settled && (name = tessi_store_artefact_picture_at(a, i)); i++) {
         char *path = NULL;
-        status = tessi_flow_picture_path(ctx, p, s->name, name, &path);
+        status = tessi_flow_picture_path(ctx, p->folder, s->name, name, &path);
         *settled = status == TESS_OK && tessi_base_is_file(path);
         tess_free(path);
     }

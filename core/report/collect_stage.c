@@ -1,11 +1,11 @@
 /* One stage of a run: its result as the log's record tells it, or as the artefact itself does. SPDX-License-Identifier: MIT */
 #include "core/base/attributes_private.h"
+#include "core/flow/pictures.h"
 #include "core/report/collect_private.h"
 #include "core/store/store.h"
 
 #include <tessera/kind/metric.h>
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,20 +20,18 @@ struct stage_reading {
     int64_t *metrics; /* capacity of the run's metrics */
 };
 
-/* Name of a picture's file, as core/flow/folder.c makes it. */
 static int stage_picture(struct stage_reading *r, const char *name, int64_t capacity)
 {
     struct tessi_report_stage *s = r->s;
-    const char *path;
+    char *path = NULL;
     if (s->pictures == capacity)
         return TESS_OK;
     TESS_TRY(tessi_report_text(r->ctx, r->set, name, &s->picture[s->pictures]));
-    TESS_TRY(tessi_report_format(r->ctx, r->set, &path, "%s/%s-%s.png", r->run->folder, s->name, name));
-    s->picture_path[s->pictures++] = path;
-    for (char *at = (char *)(uintptr_t)path + strlen(r->run->folder) + strlen(s->name) + 2; *at; at++) /* in the set's own memory */
-        if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
-            *at = '_';
-    return TESS_OK;
+    TESS_TRY(tessi_flow_picture_path(r->ctx, r->run->folder, s->name, name, &path));
+    int status = tessi_report_text(r->ctx, r->set, path, &s->picture_path[s->pictures]);
+    tess_free(path);
+    s->pictures += status == TESS_OK;
+    return status;
 }
 
 static int stage_lists(struct stage_reading *r, int64_t inputs, int64_t pictures, int64_t attributes)

@@ -307,8 +307,8 @@ START_TEST(a_run_and_a_second_one)
     ck_assert_int_eq(count_files("runs/.cache", ".partial"), 0);
     ck_assert_int_eq(access("runs/small/resolved.yaml", R_OK), 0);
     ck_assert_int_eq(access("runs/small/log.jsonl", R_OK), 0);
-    is_png("runs/small/samples-samples.png");
-    is_png("runs/small/metrics-reconstructions.png");
+    is_png("runs/small/samples.samples.png");
+    is_png("runs/small/metrics.reconstructions.png");
     (void)command_ends(DONE, "nothing to do: 7 stages cached", "run small.yaml");
     r = command_ends(DONE, "", "plan small.yaml prior.steps=10");
     ck_assert(strstr(r->out, "steps: 9 -> 10") && strstr(r->out, "3 to run, 4 cached"));

@@ -124,7 +124,7 @@ START_TEST(second_run)
     ck_assert_str_eq(flow_trace(), "flow-make\nflow-make\nflow-add\nflow-add\n");
     ck_assert_int_eq(flow_files("runs/.cache", ".h5"), 4);
     ck_assert_int_eq(flow_files("runs/.cache", ""), 4);
-    ck_assert_int_eq(access("runs/chain/sum-dots.png", R_OK), 0);
+    ck_assert_int_eq(access("runs/chain/sum.dots.png", R_OK), 0);
     ck_assert_int_eq(access("runs/chain/resolved.yaml", R_OK), 0);
     struct stat a, b;
     char cached[256];
@@ -133,7 +133,7 @@ START_TEST(second_run)
     ck_assert_int_eq(stat("runs/chain/end.h5", &b), 0);
     ck_assert(a.st_ino == b.st_ino);
 
-    (void)unlink("runs/chain/end-dots.png");
+    (void)unlink("runs/chain/end.dots.png");
     flow_run(&other);
     ck_assert_str_eq(flow_trace(), "");
     for (int i = 0; i < 4; i++) {
@@ -141,7 +141,7 @@ START_TEST(second_run)
         ck_assert_str_eq(other.stage[i].digest, r.stage[i].digest);
     }
     ck_assert_int_eq(other.stage[3].pictures, 1);
-    ck_assert_int_eq(access("runs/chain/end-dots.png", R_OK), 0);
+    ck_assert_int_eq(access("runs/chain/end.dots.png", R_OK), 0);
     /* The resolved.yaml of the run, run from its own folder, finds everything in the cache too. */
     flow_attempt(&(struct attempt){.path = "runs/chain/resolved.yaml", .run = 1}, &other);
     ck_assert_msg(other.status == TESS_OK, "%s", other.message);
@@ -765,12 +765,12 @@ START_TEST(of_one_run)
     flow_write("runs/chain/outcome.yaml", "outcome: failed\n");
     flow_run(&r);
     ck_assert_int_eq(access("runs/chain/outcome.yaml", F_OK), 0);
-    flow_write("runs/chain/sum-old.png", "of a result that nobody can read");
-    flow_write("runs/chain/summary-old.png", "of a person");
+    flow_write("runs/chain/sum.old.png", "of a result that nobody can read");
+    flow_write("runs/chain/sum-old.dots.png", "of a person");
     ck_assert_int_eq(system("printf damaged > d && mv d runs/chain/sum.h5"), 0);
     flow_run(&r);
-    ck_assert_int_ne(access("runs/chain/sum-old.png", F_OK), 0);
-    ck_assert(access("runs/chain/sum-dots.png", F_OK) == 0 && access("runs/chain/summary-old.png", F_OK) == 0);
+    ck_assert_int_ne(access("runs/chain/sum.old.png", F_OK), 0);
+    ck_assert(access("runs/chain/sum.dots.png", F_OK) == 0 && access("runs/chain/sum-old.dots.png", F_OK) == 0);
     flow_attempt(&(struct attempt){.run = 1, .override = {"one.scale=3"}}, &r);
     ck_assert_int_eq(r.status, TESS_OK);
     ck_assert_int_ne(access("runs/chain/outcome.yaml", F_OK), 0);

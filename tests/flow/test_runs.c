@@ -7,6 +7,7 @@
 
 #include "core/base/inject.h"
 #include "core/base/lock.h"
+#include "core/flow/pictures.h"
 #include "core/store/store.h"
 #include "tests/support/suite.h"
 #include "tests/support/users.h"
@@ -81,7 +82,25 @@ static void agrees(const char *slope, const char *names, int absent)
         ck_assert_msg(there(at) == !absent, "%s", at);
 }
 
-#define OLD "sum.h5 end.h5 sum-dots.png end-dots.png"
+/* No two pictures of a pipeline share a file, whatever the names of its stages and of their pictures. */
+START_TEST(pictures_apart)
+{
+    struct tessi_context context;
+    tessi_base_context_init(&context, NULL);
+    static const char *const pair[][4] = {
+        {"a", "b-c", "a-b", "c"}, {"a", "b c", "a", "b_c"}, {"a", "b%20c", "a", "b c"}, {"a", "b.c", "a", "b-c"}};
+    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++) {
+        char *one = NULL, *two = NULL;
+        ck_assert_int_eq(tessi_flow_picture_path(&context.context, "runs/x", pair[i][0], pair[i][1], &one), TESS_OK);
+        ck_assert_int_eq(tessi_flow_picture_path(&context.context, "runs/x", pair[i][2], pair[i][3], &two), TESS_OK);
+        ck_assert_str_ne(one, two);
+        tess_free(one);
+        tess_free(two);
+    }
+}
+END_TEST
+
+#define OLD "sum.h5 end.h5 sum.dots.png end.dots.png"
 
 /* ---- the folder ---------------------------------------------------------------------------------------------------- */
 
@@ -183,13 +202,13 @@ START_TEST(two_pipelines_of_one_name)
     flow_write("p.yaml",
                "tessera: 1\nname: chain\nseed: 1\nstages:\n  one: {use: flow-make, count: 5}\n  last: {use: flow-add, in: {a: one}}\n");
     flow_run(&other);
-    ck_assert(there("one.h5") && there("last.h5") && there("last-dots.png") && there("mine.h5") && there("copy.h5"));
-    ck_assert(!there("two.h5") && !there("sum.h5") && !there("end.h5") && !there("sum-dots.png") && !there("end-dots.png"));
+    ck_assert(there("one.h5") && there("last.h5") && there("last.dots.png") && there("mine.h5") && there("copy.h5"));
+    ck_assert(!there("two.h5") && !there("sum.h5") && !there("end.h5") && !there("sum.dots.png") && !there("end.dots.png"));
     flow_write("p.yaml", flow_chain);
     (void)flow_trace();
     flow_run(&other);
     ck_assert_str_eq(flow_trace(), "");
-    ck_assert(there("end-dots.png") && !there("last.h5"));
+    ck_assert(there("end.dots.png") && !there("last.h5"));
 }
 END_TEST
 
@@ -201,8 +220,8 @@ START_TEST(until)
     ck_assert_int_eq(other.status, TESS_OK);
     agrees("0.5", "one.h5 two.h5 " OLD, 0);
     flow_attempt(&(struct attempt){.until = "one", .override = {"end.offset=2"}, .run = 1}, &other);
-    agrees("0.5", "one.h5 two.h5 sum.h5 sum-dots.png", 0);
-    agrees("0.5", "end.h5 end-dots.png", 1);
+    agrees("0.5", "one.h5 two.h5 sum.h5 sum.dots.png", 0);
+    agrees("0.5", "end.h5 end.dots.png", 1);
     flow_run(&r);
     flow_attempt(&(struct attempt){.until = "one", .override = {"two.seed=5"}, .run = 1}, &other);
     agrees("0.5", "one.h5", 0);
@@ -609,8 +628,8 @@ int main(void)
         const TTest *const test[12];
     } cases[] = {
         {"folder",
-         {changed_and_killed, a_result_of_another_epoch, killed_while_it_changes, two_pipelines_of_one_name, until, nothing_is_lost,
-          other_parameters_at_once, the_same_at_once, a_killed_run_holds_nothing, without_locks}},
+         {pictures_apart, changed_and_killed, a_result_of_another_epoch, killed_while_it_changes, two_pipelines_of_one_name, until,
+          nothing_is_lost, other_parameters_at_once, the_same_at_once, a_killed_run_holds_nothing, without_locks}},
         {"locks", {who_holds_a_lock, a_removed_lock, locks_of_other_users, folder_of_another_user}},
         {"checkpoints", {checkpoint_of_another_user, no_checkpoint_yet, each_failure_while_resuming, results_that_cannot_be_read}},
         {"room",

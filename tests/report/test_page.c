@@ -222,7 +222,7 @@ static void make_runs(int n, const char *axis, const char *value)
                                                 .attempt = made.attempt[i]};
     }
     made.picture[0] = "reconstructions";
-    made.picture_path[0] = "none/metrics-reconstructions.png";
+    made.picture_path[0] = "none/metrics.reconstructions.png";
     made.axis[0] = (struct tessi_report_axis){axis, (n + 1) / 2, made.axis_value[0]};
     made.axis[1] = (struct tessi_report_axis){"seed", 2, made.axis_value[1]};
     made.baseline[1] = -1;

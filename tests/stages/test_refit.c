@@ -175,7 +175,7 @@ START_TEST(dead_codes_come_alive)
     ck_assert(all > 10 && equal == all);
     compare_weights(".", "weights/decoder/", &all, &equal);
     ck_assert(all > 10 && equal < all);
-    ck_assert(access("runs/refit/refit-usage.png", R_OK) == 0 && access("runs/refit/refit-reconstructions.png", R_OK) == 0);
+    ck_assert(access("runs/refit/refit.usage.png", R_OK) == 0 && access("runs/refit/refit.reconstructions.png", R_OK) == 0);
 }
 END_TEST
 

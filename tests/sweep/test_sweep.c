@@ -30,7 +30,7 @@ START_TEST(each_stage_once)
     r = sweep_expect(command(SWEEP_COMMAND), 0);
     sweep_expect_told(r->err, "nothing to do: 4 variants, 10 stages cached");
     ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum.h5"), 0);
-    ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum-dots.png"), 0);
+    ck_assert_int_eq(unlink("runs/group/t/K=4,kind=half,seed=2/sum.dots.png"), 0);
     (void)sweep_expect(command(SWEEP_COMMAND), 0);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".h5"), 4);
     ck_assert_int_eq(flow_files("runs/group/t/K=4,kind=half,seed=2", ".png"), 1);

@@ -353,7 +353,7 @@ START_TEST(the_weight_has_a_curve)
     }
     tess_free(curve.data);
     ck_assert(tess_artefact_has(a, "curve_names") && tess_artefact_has(a, "pictures/training"));
-    ck_assert(access("runs/small/tokenizer-training.png", R_OK) == 0);
+    ck_assert(access("runs/small/tokenizer.training.png", R_OK) == 0);
     tessi_store_artefact_close(a);
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer");
     ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/small/tokenizer.h5", &a), TESS_OK);

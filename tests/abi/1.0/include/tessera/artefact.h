@@ -65,7 +65,7 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_copy(struct tess_context *ctx, struct
 TESS_EXPORT TESS_CHECKED int tess_artefact_copy_rows(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                      const struct tess_artefact *from, int64_t n, const int64_t *row,
                                                      const struct tess_dataset *d);
-/* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE-NAME.png. */
+/* A picture to look at, u8 (H, W, 1 or 3), under /pictures/NAME: the run's folder gets it as STAGE.NAME.png. */
 TESS_EXPORT TESS_CHECKED int tess_artefact_put_picture(struct tess_context *ctx, struct tess_artefact *a, const char *name,
                                                        const struct tess_tensor *t);
 /* A picture that is a contact sheet: `count` tiles of height x width pixels, `across` side by side, each enlarged `zoom` times, `gap`
