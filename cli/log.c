@@ -30,6 +30,7 @@ struct log_reader {
     FILE *file;
     char run[40];      /* name of the run whose line was printed last */
     char last_run[40]; /* name of the run that began last */
+    int64_t taken;     /* number of lines that were events */
     int ended;         /* 1: the run that began last has ended */
 };
 
@@ -210,17 +211,20 @@ static void log_line(struct log_reader *r, const struct tessi_json *line)
     putchar('\n');
 }
 
-/* Takes a whole line. One that is no JSON was left unfinished by a kill, and is passed over. */
+/* Takes a whole line. One that is no event was left unfinished by a kill, and is passed over. */
 static void log_take(struct log_reader *r, const char *text, size_t bytes)
 {
     struct tessi_context own;
     struct tessi_json *line = NULL;
     tessi_base_context_init(&own, NULL);
-    if (tessi_base_json_read(&own.context, text, bytes, "log", &line) != TESS_OK || line->type != TESSI_JSON_MAP) {
+    int read = tessi_base_json_read(&own.context, text, bytes, "log", &line) == TESS_OK && line->type == TESSI_JSON_MAP;
+    const char *event = read ? tessi_base_json_get_text(line, "event", "") : "";
+    if (!*event) {
         tess_free(line);
         return;
     }
-    const char *event = tessi_base_json_get_text(line, "event", ""), *run = tessi_base_json_get_text(line, "run", "");
+    r->taken++;
+    const char *run = tessi_base_json_get_text(line, "run", "");
     if (strcmp(event, "run_start") == 0) {
         (void)snprintf(r->last_run, sizeof r->last_run, "%s", run);
         r->ended = 0;
@@ -256,17 +260,10 @@ static void log_take_lines(struct log_reader *r)
 static int log_is_busy(struct tess_context *ctx, const char *folder, int *busy)
 {
     char *path = NULL, holder[256];
-    int lock = -1, there;
-    *busy = 0;
     TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", folder));
-    int status = tessi_base_file_there(ctx, path, &there);
-    if (status == TESS_OK && there)
-        status = tessi_base_lock_try(ctx, path, &lock, busy, holder, sizeof holder);
-    *busy |= there && lock < 0;
-    if (lock >= 0)
-        tessi_base_lock_drop(path, lock);
+    *busy = tessi_base_lock_look(path, holder, sizeof holder) != 0;
     tess_free(path);
-    return status;
+    return TESS_OK;
 }
 
 /* Waits for more until the last run has ended, or nobody has been at work for some time: a run that begins has a line in its log before
@@ -299,12 +296,31 @@ static int log_missing(struct tess_context *ctx, const char *folder, const char 
                      strerror(error));
 }
 
+/* Fails where the file has something in it and nothing of that was an event; a log that is waited for may be yet to begin. */
+static int log_check(struct tess_context *ctx, const struct log_reader *r, const char *path)
+{
+    if (r->taken || fseeko(r->file, 0, SEEK_SET) != 0)
+        return TESS_OK;
+    int first = getc(r->file), empty = first == EOF;
+    rewind(r->file);
+    if (r->o->follow && (empty || first == '{'))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "%s: wanted the log of a run, lines of JSON with an `event` each, found %s; a run's is runs/NAME/log.jsonl", path,
+                     empty ? "an empty file" : "other text");
+}
+
+/* Opens the log and takes the lines that there are. */
 static int log_open(struct tess_context *ctx, struct log_reader *r, const char *folder)
 {
     char *path = NULL;
     TESS_TRY(tessi_base_format(ctx, &path, "%s%s", folder, tessi_base_is_file(folder) ? "" : "/log.jsonl"));
     r->file = fopen(path, "re");
     int status = r->file ? TESS_OK : log_missing(ctx, folder, path, errno);
+    if (status == TESS_OK) {
+        log_take_lines(r);
+        status = log_check(ctx, r, path);
+    }
     tess_free(path);
     return status;
 }
@@ -315,8 +331,6 @@ static int log_show(struct tess_context *ctx, const struct cli_globals *g, const
     char *folder = NULL;
     TESS_TRY(cli_run_paths(ctx, g, &o->path, 1, &folder));
     int status = log_open(ctx, &r, folder);
-    if (status == TESS_OK)
-        log_take_lines(&r);
     char *slash = strrchr(folder, '/');
     if (slash && tessi_base_is_file(folder)) /* the log itself was named */
         *slash = '\0';

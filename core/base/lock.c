@@ -31,7 +31,7 @@ static int is_current(int fd, const char *path)
 static int lock_open_there(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    return fd < 0 && errno == EACCES ? open(path, O_RDONLY | O_CLOEXEC) : fd;
+    return fd < 0 && (errno == EACCES || errno == EROFS) ? open(path, O_RDONLY | O_CLOEXEC) : fd;
 }
 
 /* Opens the lock's file: a descriptor, or -1 with errno. A system may forbid to make (O_CREAT) what another user has made already, so that
@@ -148,6 +148,19 @@ int tessi_base_lock_join(const char *path)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+int tessi_base_lock_look(const char *path, char *holder, size_t capacity)
+{
+    *holder = '\0';
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    int taken = flock(fd, LOCK_EX | LOCK_NB) == 0, held = !taken && errno == EWOULDBLOCK;
+    if (held)
+        (void)tessi_base_lock_read(fd, holder, capacity);
+    close(fd);
+    return taken ? 0 : held ? 1 : -1;
 }
 
 int tessi_base_lock_held(const char *path)

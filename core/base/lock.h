@@ -16,6 +16,9 @@ int tessi_base_lock_take(struct tess_context *ctx, const char *path,
 int tessi_base_lock_share(int lock, const char *path);
 /* Takes a shared lock, with the processes that have it; -1 when that cannot be. */
 int tessi_base_lock_join(const char *path);
+/* Looks whether any process has the lock, exclusively or shared: 1 with `holder` as in tessi_base_lock_try, 0 for none, -1 where that
+ * cannot be told. Nothing is written, made or removed, so a folder that may only be read will do. */
+int tessi_base_lock_look(const char *path, char *holder, size_t capacity);
 /* 1 while a process has the lock exclusively; looking does not take it. */
 int tessi_base_lock_held(const char *path);
 /* Writes this process as the holder of an exclusive lock, and `text` after it. */

@@ -20,6 +20,15 @@ int tessi_flow_cache_take(struct tess_context *ctx, const char *cache, int *lock
     return status;
 }
 
+int tessi_flow_cache_look(struct tess_context *ctx, const char *cache, int *held, char *holder, size_t capacity)
+{
+    char *path = NULL;
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", cache));
+    *held = tessi_base_lock_look(path, holder, capacity);
+    tess_free(path);
+    return TESS_OK;
+}
+
 /* Tries once: 1 joined, or there are no locks here; 0 to be tried again. */
 static int cache_lock_try_join(struct tess_context *ctx, const char *path, int *lock)
 {

@@ -31,13 +31,23 @@ static int gc_remove(struct gc *g, const struct tessi_inventory_file *f, const c
     return TESS_OK;
 }
 
+/* Tries a lock; a dry run only looks whether somebody has it. *lock is to be dropped. */
+static int gc_try(const struct gc *g, const char *path, int *lock, int *held, char *holder, size_t capacity)
+{
+    *lock = -1;
+    if (!g->o->dry)
+        return tessi_base_lock_try(g->ctx, path, lock, held, holder, capacity);
+    *held = tessi_base_lock_look(path, holder, capacity) == 1;
+    return TESS_OK;
+}
+
 /* Removes a file of a key, unless somebody holds the key's lock. */
 static int gc_remove_keyed(struct gc *g, const struct tessi_inventory_file *f, const char *why)
 {
     char *path = NULL, holder[256];
     int lock = -1, held = 0;
     TESS_TRY(tessi_base_format(g->ctx, &path, "%s/%s.lock", g->v->cache, f->key));
-    int status = tessi_base_lock_try(g->ctx, path, &lock, &held, holder, sizeof holder);
+    int status = gc_try(g, path, &lock, &held, holder, sizeof holder);
     if (status == TESS_OK && held)
         g->out->kept++;
     else if (status == TESS_OK)
@@ -67,8 +77,8 @@ static int gc_lock(struct gc *g, const struct tessi_inventory_file *f)
     char holder[256];
     int lock = -1, held = 0, status = TESS_OK;
     if (tessi_base_is_file(f->path))
-        status = tessi_base_lock_try(g->ctx, f->path, &lock, &held, holder, sizeof holder);
-    if (status == TESS_OK && lock >= 0)
+        status = gc_try(g, f->path, &lock, &held, holder, sizeof holder);
+    if (status == TESS_OK && (lock >= 0 || (g->o->dry && !held)))
         status = gc_remove(g, f, "left by a process that was killed");
     if (lock >= 0)
         close(lock);
@@ -104,6 +114,28 @@ static int gc_file(struct gc *g, const struct tessi_inventory_file *f)
     return TESS_OK;
 }
 
+/* Keeps runs out of the cache while it is tidied, where there is one; a dry run only looks whether one works with it. */
+static int gc_enter(struct gc *g, const char *cache, int *lock)
+{
+    struct tessi_gc *out = g->out;
+    int known;
+    if (access(cache, F_OK) != 0)
+        return TESS_OK;
+    if (g->o->dry) {
+        TESS_TRY(tessi_flow_cache_look(g->ctx, cache, &out->held, out->holder, sizeof out->holder));
+        known = out->held >= 0;
+    } else {
+        TESS_TRY(tessi_flow_cache_take(g->ctx, cache, lock, &out->held, out->holder, sizeof out->holder));
+        known = *lock >= 0 || out->held;
+    }
+    if (known)
+        return TESS_OK;
+    return g->ctx->fail(g->ctx, TESS_E_CREATE,
+                        "%s: its file system has no locks, so no one can tell whether a run is at work there; remove files by hand when "
+                        "there is none",
+                        cache);
+}
+
 int tessi_flow_gc(struct tess_context *ctx, const struct tessi_gc_options *o, struct tessi_gc *out)
 {
     struct tessi_inventory v;
@@ -113,13 +145,7 @@ int tessi_flow_gc(struct tess_context *ctx, const struct tessi_gc_options *o, st
     int here = !o->workdir || !*o->workdir || strcmp(o->workdir, ".") == 0;
     *out = (struct tessi_gc){.files = 0};
     TESS_TRY(tessi_base_format(ctx, &cache, "%s%sruns/.cache", here ? "" : o->workdir, here ? "" : "/"));
-    int there = access(cache, F_OK) == 0;
-    int status = there ? tessi_flow_cache_take(ctx, cache, &lock, &out->held, out->holder, sizeof out->holder) : TESS_OK;
-    if (status == TESS_OK && there && lock < 0 && !out->held)
-        status = ctx->fail(ctx, TESS_E_CREATE,
-                           "%s: its file system has no locks, so no one can tell whether a run is at work there; remove "
-                           "files by hand when there is none",
-                           cache);
+    int status = gc_enter(&g, cache, &lock);
     if (status == TESS_OK) {
         status = tessi_flow_inventory(ctx, o->workdir, &v);
         for (int64_t i = 0; i < v.files && status == TESS_OK; i++)

@@ -217,6 +217,14 @@ START_TEST(verb_log)
     ck_assert_str_eq(command_ends(0, "", "log runs/x/log.jsonl --follow")->out, whole); /* the run has ended */
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "log x --json")->out, log_tail));
     (void)command_ends(74, "wanted the log of a run", "log y");
+    report_write("notes.txt", "a text\nof two lines\n");
+    report_write("other.jsonl", "{\"a\":1}\n");
+    report_write("one.txt", "no line ends here");
+    report_write("empty", "");
+    (void)command_ends(65, "notes.txt: wanted the log of a run, lines of JSON with an `event` each, found other text", "log notes.txt");
+    (void)command_ends(65, "other.jsonl: wanted the log of a run", "log other.jsonl --json");
+    (void)command_ends(65, "one.txt: wanted the log of a run", "log one.txt --follow");
+    (void)command_ends(65, "found an empty file", "log empty");
     report_make_sweep("z", 1);
     (void)command_ends(2, "runs/z: is a sweep; name one of its variants, runs/z/VARIANT", "log z");
 }
