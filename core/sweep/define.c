@@ -56,6 +56,18 @@ static int define_zip_axis(struct tess_context *ctx, struct tessi_sweep *s, cons
     return TESS_OK;
 }
 
+/* Refuses a group of fewer than two axes: it would change nothing. */
+static int define_zip_end(struct tess_context *ctx, const struct tessi_sweep *s, const char *where, int64_t first)
+{
+    if (first < 0)
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted the names of two axes or more, which take their values together, found none",
+                         where);
+    if (!define_is_zipped(s, first))
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: wanted two axes or more, which take their values together, found `%s` alone", where,
+                         s->axis[first].name);
+    return TESS_OK;
+}
+
 static int define_zip_node(const struct define *d, const struct tessi_config *group)
 {
     char where[400];
@@ -66,7 +78,7 @@ static int define_zip_node(const struct define *d, const struct tessi_config *gr
             return d->ctx->fail(d->ctx, TESS_E_USAGE, "%s wants names of axes, like [K, tokenizer.batch], or a list of such lists", where);
         TESS_TRY(define_zip_axis(d->ctx, d->s, where, at->text, &first));
     }
-    return TESS_OK;
+    return define_zip_end(d->ctx, d->s, where, first);
 }
 
 static int define_zips(const struct define *d)
@@ -89,6 +101,7 @@ static int define_zips(const struct define *d)
             TESS_TRY(define_zip_axis(d->ctx, d->s, "--zip", name, &first));
             at += length;
         }
+        TESS_TRY(define_zip_end(d->ctx, d->s, "--zip", first));
     }
     return TESS_OK;
 }

@@ -139,6 +139,16 @@ START_TEST(zipped_axes)
 {
     expect(define(HEAD "sweep: {axes: {K: [4, 5], seed: [1, 2], one.scale: [2, 3]}, zip: [K, one.scale]}\n", PLAIN, NO_WORDS));
     ck_assert_str_eq(names(), "K=4,seed=1,one.scale=2 K=4,seed=2,one.scale=2 K=5,seed=1,one.scale=3 K=5,seed=2,one.scale=3");
+    const char *const alone[] = {"K"}, *const none[] = {""};
+    ck_assert_int_eq(define(HEAD "sweep: {axes: {K: [4, 5]}}\n", &(const struct tessi_sweep_options){.zips = 1, .zip = alone}, NO_WORDS),
+                     TESS_E_USAGE);
+    ck_assert_msg(strstr(tessi_base_context_message(&context.context),
+                         "--zip: wanted two axes or more, which take their values together, found `K` alone"),
+                  "%s", tessi_base_context_message(&context.context));
+    ck_assert_int_eq(define(HEAD "sweep: {axes: {K: [4, 5]}}\n", &(const struct tessi_sweep_options){.zips = 1, .zip = none}, NO_WORDS),
+                     TESS_E_USAGE);
+    ck_assert_msg(strstr(tessi_base_context_message(&context.context), "--zip: wanted the names of two axes or more"), "%s",
+                  tessi_base_context_message(&context.context));
     const char *const zip[] = {"one.scale,K"}, *const exclude[] = {"K=5,seed=2"};
     expect(define(HEAD, &(const struct tessi_sweep_options){.zips = 1, .zip = zip, .excludes = 1, .exclude = exclude, .baseline = "K=4"},
                   WORDS("K=4,5", "seed=1,2", "one.scale=2,3")));
@@ -189,6 +199,9 @@ static const struct {
     {SWEEP("{axes: {K: [1, 2]}, zip: [K, L]}"), NULL, "there is no axis `L` to be zipped"},
     {SWEEP("{axes: {K: [1], L: [1], M: [1]}, zip: [[K, L], [L, M]]}"), NULL, "the axis `L` is zipped twice"},
     {SWEEP("{axes: {K: [1, 2]}, zip: K}"), NULL, "`zip` wants names of axes"},
+    {SWEEP("{axes: {K: [1, 2], L: [1]}, zip: [K]}"), NULL, "wanted two axes or more, which take their values together, found `K` alone"},
+    {SWEEP("{axes: {K: [1, 2], L: [3, 4], M: [5]}, zip: [[K, L], [M]]}"), NULL, "found `M` alone"},
+    {SWEEP("{axes: {K: [1, 2], L: [1]}, zip: []}"), NULL, "wanted the names of two axes or more"},
     {SWEEP("{axes: {K: [1, 2]}, exclude: [{L: 1}]}"), NULL, "there is no axis `L`; there are K"},
     {SWEEP("{axes: {K: [1, 2]}, exclude: [{K: 3}]}"), NULL, "the axis `K` has no value 3; there are 1, 2"},
     {SWEEP("{axes: {K: [1, 2]}, exclude: [K]}"), NULL, "`exclude` wants a map of axes and values"},
