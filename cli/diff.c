@@ -170,10 +170,11 @@ static int diff_show(struct tess_context *ctx, const struct diff_options *o, con
     if (status == TESS_OK && set.sweeps)
         status = ctx->fail(ctx, TESS_E_USAGE, "%s: is a sweep; name two of its variants, or compare all in one table: `tessera table %s`",
                            set.sweep[0].folder, set.sweep[0].folder);
+    int64_t second = set.runs - 1; /* the first where one run was named twice */
     if (status == TESS_OK)
-        status = tessi_report_compare_runs(ctx, &set, &set.run[0], &set.run[1], &all);
+        status = tessi_report_compare_runs(ctx, &set, &set.run[0], &set.run[second], &all);
     if (status == TESS_OK)
-        (o->json ? diff_json : diff_text)(&set.run[0], &set.run[1], &all);
+        (o->json ? diff_json : diff_text)(&set.run[0], &set.run[second], &all);
     for (int64_t i = 0; status == TESS_OK && i < set.notes; i++)
         fprintf(stderr, "tessera diff: %s\n", cli_shown(set.note[i]));
     tessi_report_free(&set);

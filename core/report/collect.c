@@ -67,6 +67,50 @@ static int collect_run(struct tess_context *ctx, struct tessi_report_set *set, c
     return tessi_report_collect_run(ctx, set, run);
 }
 
+/* ---- folders named twice ------------------------------------------------------------------------------------------- */
+
+static int collect_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino != 0 && a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* 1 where a sweep has been collected from this folder. */
+static int collect_has_sweep(const struct tessi_report_set *set, const char *path)
+{
+    struct stat here, other;
+    for (int64_t i = 0; i < set->sweeps; i++)
+        if (stat(path, &here) == 0 && stat(set->sweep[i].folder, &other) == 0 && collect_same(&here, &other))
+            return 1;
+    return 0;
+}
+
+/* Takes out runs that were named by themselves and are there already: named before, or a variant of a sweep. */
+static int collect_once(struct tess_context *ctx, struct tessi_report_set *set)
+{
+    void *memory;
+    int64_t kept = 0;
+    TESS_TRY(tess_alloc(ctx, (size_t)(set->runs + 1) * sizeof(struct stat), "places of runs", &memory));
+    struct stat *place = memory;
+    for (int64_t i = 0; i < set->runs; i++)
+        if (stat(set->run[i].folder, &place[i]) != 0)
+            place[i].st_ino = 0;
+    int status = TESS_OK;
+    for (int64_t i = 0; i < set->runs && status == TESS_OK; i++) {
+        int again = 0;
+        for (int64_t k = 0; k < set->runs && !again && set->run[i].sweep < 0; k++)
+            again = k != i && (k < i || set->run[k].sweep >= 0) && collect_same(&place[i], &place[k]);
+        if (again) {
+            status = tessi_report_note(ctx, set, "%s is named more than once, and counts once", set->run[i].folder);
+            continue;
+        }
+        place[kept] = place[i];
+        set->run[kept++] = set->run[i];
+    }
+    set->runs = status == TESS_OK ? kept : set->runs;
+    tess_free(memory);
+    return status;
+}
+
 int tessi_report_collect(struct tess_context *ctx, const char *const *paths, int64_t n, struct tessi_report_set *set)
 {
     int64_t runs = 0, sweeps = 0;
@@ -75,10 +119,14 @@ int tessi_report_collect(struct tess_context *ctx, const char *const *paths, int
         int kind = collect_kind(paths[i]);
         if (kind == COLLECT_NOTHING)
             return collect_refuse(ctx, paths[i]);
-        TESS_TRY(kind == COLLECT_RUN ? collect_run(ctx, set, paths[i], &runs)
-                                     : tessi_report_collect_sweep(ctx, set, paths[i], &runs, &sweeps));
+        if (kind == COLLECT_RUN)
+            TESS_TRY(collect_run(ctx, set, paths[i], &runs));
+        else if (collect_has_sweep(set, paths[i]))
+            TESS_TRY(tessi_report_note(ctx, set, "%s is named more than once, and counts once", paths[i]));
+        else
+            TESS_TRY(tessi_report_collect_sweep(ctx, set, paths[i], &runs, &sweeps));
     }
-    return TESS_OK;
+    return collect_once(ctx, set);
 }
 
 void tessi_report_free(struct tessi_report_set *set)

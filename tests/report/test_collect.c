@@ -292,6 +292,36 @@ START_TEST(variants)
 }
 END_TEST
 
+/* A run counts once, however often and by whatever path it is named; so does a sweep, and a variant that is named beside its sweep. */
+START_TEST(named_twice)
+{
+    char variant[600];
+    struct tessi_report_set set;
+    report_make(&(struct report_made){.folder = "runs/a"});
+    report_make(&(struct report_made){.folder = "runs/b"});
+    report_make_sweep("ablation/x", 2);
+    (void)snprintf(variant, sizeof variant, "%s", report_variant("ablation/x", 2, 2));
+    report_make(&(struct report_made){.folder = variant, .quantizer = "nearest", .seed = 1});
+    const char *const twice[] = {"runs/a", "runs/b", "runs/../runs/a/", "runs/b"};
+    report_collect(C, &set, 4, twice);
+    ck_assert_int_eq(set.runs, 2);
+    ck_assert_str_eq(set.run[0].folder, "runs/a");
+    ck_assert_str_eq(set.run[1].folder, "runs/b");
+    ck_assert_int_eq(set.notes, 2);
+    ck_assert_str_eq(set.note[0], "runs/../runs/a is named more than once, and counts once");
+    tessi_report_free(&set);
+    const char *const beside[] = {variant, "runs/ablation/x", "runs/b", "runs/ablation/x/"};
+    report_collect(C, &set, 4, beside);
+    ck_assert_int_eq(set.sweeps, 1);
+    ck_assert_int_eq(set.runs, 9);
+    ck_assert_str_eq(set.run[2].folder, variant);
+    ck_assert_int_eq(set.run[2].sweep, 0);
+    ck_assert_str_eq(set.run[8].folder, "runs/b");
+    ck_assert_int_eq(set.notes, 2);
+    tessi_report_free(&set);
+}
+END_TEST
+
 START_TEST(refused_paths)
 {
     static const struct {
@@ -340,6 +370,7 @@ int main(void)
     tcase_add_test(t, record_of_another_file);
     tcase_add_test(t, outcomes);
     tcase_add_test(t, protocols);
+    tcase_add_test(t, named_twice);
     tcase_add_test(t, refused_paths);
     tcase_add_test(t, damaged_files);
     tcase_add_test(t, variants);
