@@ -25,30 +25,31 @@ CLEANFILES += tests/support/core.$(OBJEXT)
 
 # SUITE_CFLAGS is -O1 where CFLAGS asks for more: suites are compiled in half the time and run as fast, as core and plugins are optimised.
 tests/%.$(OBJEXT) tests/%.lo: CFLAGS += $(SUITE_CFLAGS)
+# Suites run in this order: the longest begin first, so that no processor waits at the end.
+include tests/judge/local.mk
+include tests/stages/local.mk
+include tests/flow/local.mk
+include tests/store/local.mk
+include tests/install/local.mk
+include tests/sample/local.mk
 include tests/fuzz/local.mk
 include tests/base/local.mk
 include tests/config/local.mk
 include tests/plug/local.mk
-include tests/store/local.mk
 include tests/kernels/local.mk
 include tests/graph/local.mk
 include tests/ops/local.mk
 include tests/search/local.mk
-include tests/sample/local.mk
 include tests/train/local.mk
 include tests/exchange/local.mk
-include tests/flow/local.mk
 include tests/archive/local.mk
 include tests/kit/local.mk
 include tests/models/local.mk
 include tests/noises/local.mk
 include tests/sources/local.mk
-include tests/stages/local.mk
 include tests/cli/local.mk
 include tests/metrics/local.mk
 include tests/testing/local.mk
-include tests/install/local.mk
-include tests/judge/local.mk
 include tests/sweep/local.mk
 include tests/report/local.mk
 else

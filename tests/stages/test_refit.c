@@ -56,7 +56,7 @@ enum { IMAGES = 400, CODES = 32, TOKENS = SMALL_H / 2 * (SMALL_W / 2) };
 static struct tessi_context context; /* context in which results are read */
 #define C (&context.context)
 
-static void setup(void)
+static void enter(void)
 {
     (void)small_folder_enter();
     small_make_data(IMAGES);
@@ -73,6 +73,30 @@ static const struct command_result *works(const char *format, ...)
     vsnprintf(line, sizeof line, format, list);
     va_end(list);
     return command_ends(0, "", "run refit.yaml %s", line);
+}
+
+static char trained[256]; /* folder of a run whose tokenizer the tests begin with */
+
+/* Trains the tokenizer, once for all tests. */
+static void train_once(void)
+{
+    enter();
+    works("-q --until tokenizer");
+    ck_assert_ptr_nonnull(getcwd(trained, sizeof trained));
+}
+
+/* Copies the cache under `from` to another folder for runs. */
+static void copy_cache(const char *from, const char *workdir)
+{
+    char line[700];
+    snprintf(line, sizeof line, "mkdir -p %s/runs && cp -a %s/runs/.cache %s/runs/", workdir, from, workdir);
+    ck_assert_int_eq(system(line), 0);
+}
+
+static void setup(void)
+{
+    enter();
+    copy_cache(trained, ".");
 }
 
 static struct tess_artefact *result(const char *workdir, const char *stage)
@@ -260,6 +284,9 @@ static const char *const kinds[] = {"refit.ema_decay=0.9", "refit.positions=all 
 
 START_TEST(threads_and_the_pools_place_do_not_count)
 {
+    copy_cache(trained, "one");
+    copy_cache(trained, "two");
+    copy_cache(trained, "four");
     works("-q --until refit --threads 1 --workdir one %s", kinds[_i]);
     works("-q --until refit --threads 2 --workdir two %s", kinds[_i]);
     works("-q --until refit --threads 4 --workdir four refit.memory=0 %s", kinds[_i]); /* the pool lies in a file */
@@ -342,8 +369,9 @@ START_TEST(killed_in_every_phase)
     int killed[PHASES] = {0}, stopped[PHASES] = {0}, here = -1;
     int64_t done;
     small_make_data(600);
-    works("-q --threads 1 --workdir calm " LONGER);
     works("-q --until tokenizer --workdir wild " WIDER);
+    copy_cache("wild", "calm");
+    works("-q --threads 1 --workdir calm " LONGER);
     for (int tries = 0; here < TRAINING || !killed[here] || !stopped[here]; tries++) {
         ck_assert_int_lt(tries, 100);
         int known = here < 0 || !killed[here] || !stopped[here], asked = here >= 0 && killed[here] ? SIGTERM : SIGKILL;
@@ -465,6 +493,7 @@ int main(void)
     Suite *s = suite_create("refit");
     TCase *t = tcase_create("refit"), *k = tcase_create("kmeans");
     tcase_set_timeout(t, 240);
+    tcase_add_unchecked_fixture(t, train_once, small_folder_leave);
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, dead_codes_come_alive);
     tcase_add_test(t, the_encoder_stands_still);

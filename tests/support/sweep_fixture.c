@@ -4,8 +4,8 @@
 #include "core/base/context.h"
 #include "core/base/text.h"
 #include "core/store/store.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
