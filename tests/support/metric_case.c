@@ -1,7 +1,7 @@
 /* See metric_case.h. SPDX-License-Identifier: MIT */
 #include "tests/support/metric_case.h"
+#include "tests/support/suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
