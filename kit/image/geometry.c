@@ -1,5 +1,6 @@
 /* Images cut, scaled and turned over; see geometry.h. SPDX-License-Identifier: MIT */
 #include "kit/image/geometry.h"
+#include "kit/image/geometry_loops.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,9 +10,9 @@ static uint8_t geometry_byte_of(double v)
     return (uint8_t)(v < 0.0 ? 0.0 : v > 255.0 ? 255.0 : v + 0.5);
 }
 
-/* Fixed-point weights: integers in units of 2^-WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not matter
- * in which order they are added. */
-enum { WEIGHT_BITS = 22, COLUMNS = 256 };
+/* Fixed-point weights: integers in units of 2^-GEOMETRY_WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not
+ * matter in which order they are added. */
+enum { COLUMNS = 256 };
 
 static int64_t geometry_larger(int64_t a, int64_t b)
 {
@@ -34,6 +35,7 @@ struct axis {
     int64_t count, taps;
     const int32_t *table; /* count rows of 2 + taps; NULL: n == m, nothing to resample */
     int64_t first, end;   /* range of inputs that the outputs need */
+    struct geometry_loops_axis loops; /* count 0: not used */
 };
 
 static size_t table_bytes(int64_t n, int64_t m, int64_t count)
@@ -49,10 +51,10 @@ static const int32_t *geometry_tap(const struct axis *a, int64_t i)
 /* The triangle filter of half width max(1, n / m) around each output's centre, its weights summing to one. */
 static struct axis geometry_weigh(int64_t n, int64_t m, int64_t first, int64_t count, int32_t *table)
 {
-    struct axis a = {count, taps_of(n, m), table, first, first + count};
+    struct axis a = {.count = count, .taps = taps_of(n, m), .table = table, .first = first, .end = first + count};
     double scale = (double)n / (double)m, reach = scale > 1.0 ? scale : 1.0;
     if (n == m)
-        return (struct axis){count, 0, NULL, first, first + count};
+        return (struct axis){.count = count, .first = first, .end = first + count};
     for (int64_t i = 0; i < count; i++) {
         int32_t *out = table + i * (2 + a.taps);
         double centre = ((double)(first + i) + 0.5) * scale, sum = 0.0;
@@ -64,7 +66,7 @@ static struct axis geometry_weigh(int64_t n, int64_t m, int64_t first, int64_t c
                 if (pass == 0)
                     sum += w;
                 else
-                    out[2 + k - from] = (int32_t)(0.5 + w * (1.0 / sum) * (double)(1 << WEIGHT_BITS));
+                    out[2 + k - from] = (int32_t)(0.5 + w * (1.0 / sum) * (double)(1 << GEOMETRY_WEIGHT_BITS));
             }
         out[0] = (int32_t)from;
         out[1] = (int32_t)(to - from);
@@ -76,18 +78,35 @@ static struct axis geometry_weigh(int64_t n, int64_t m, int64_t first, int64_t c
 
 static uint8_t geometry_settled(int32_t sum)
 {
-    sum >>= WEIGHT_BITS;
+    sum >>= GEOMETRY_WEIGHT_BITS;
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* Resamples one row horizontally. `from` is where the row's input number a->first would be, less `skipped` inputs that are not there. */
-static void along_a_row(const uint8_t *from, int64_t skipped, int64_t c, const struct axis *a, uint8_t *to)
+/* Adds the form of the axis that vectors want, for pixels of three bytes. */
+static void geometry_vectors(struct axis *a, int64_t c, void *memory)
 {
+    if (a->table && c == 3 && geometry_loops_here())
+        a->loops = geometry_loops_weigh(a->table, a->taps, a->count, memory);
+}
+
+static size_t vector_bytes(const struct geometry_scale *s)
+{
+    return s->iw == s->w || s->c != 3 || !geometry_loops_here() ? 0 : geometry_loops_bytes(taps_of(s->iw, s->w), s->columns);
+}
+
+/* Resamples one row horizontally. `from` is where the row's input number a->first would be, less `skipped` inputs that are not there;
+ * `end` is the end of the memory that may be read. */
+static void along_a_row(const uint8_t *from, const uint8_t *end, int64_t skipped, int64_t c, const struct axis *a, uint8_t *to)
+{
+    if (a->loops.count && end - (from + (a->end - skipped) * c) >= GEOMETRY_LOOPS_SPARE) {
+        geometry_loops_row(from, skipped, &a->loops, to);
+        return;
+    }
     for (int64_t x = 0; x < a->count; x++) {
         const int32_t *t = geometry_tap(a, x);
         for (int64_t k = 0; k < c; k++) {
             const uint8_t *at = from + (t[0] - skipped) * c + k;
-            int32_t sum = 1 << (WEIGHT_BITS - 1);
+            int32_t sum = 1 << (GEOMETRY_WEIGHT_BITS - 1);
             for (int32_t i = 0; i < t[1]; i++)
                 sum += t[2 + i] * at[i * c];
             to[x * c + k] = geometry_settled(sum);
@@ -98,19 +117,7 @@ static void along_a_row(const uint8_t *from, int64_t skipped, int64_t c, const s
 static void geometry_start_sums(int32_t *sum, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        sum[i] = 1 << (WEIGHT_BITS - 1);
-}
-
-static void add_weighted(int32_t *restrict sum, const uint8_t *restrict from, int32_t weight, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        sum[i] += weight * from[i];
-}
-
-static void settle_sums(const int32_t *sum, int64_t n, uint8_t *to)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = geometry_settled(sum[i]);
+        sum[i] = 1 << (GEOMETRY_WEIGHT_BITS - 1);
 }
 
 /* Resamples one row of the result vertically, a block of its `width` bytes at a time; rows of `from` are `stride` bytes apart. */
@@ -121,8 +128,8 @@ static void down_the_columns(const uint8_t *from, int64_t stride, int64_t width,
         int64_t n = geometry_smaller(width - x, COLUMNS);
         geometry_start_sums(sum, n);
         for (int32_t k = 0; k < t[1]; k++)
-            add_weighted(sum, from + (t[0] + k) * stride + x, t[2 + k], n);
-        settle_sums(sum, n, to + x);
+            geometry_loops_add(sum, from + (t[0] + k) * stride + x, t[2 + k], n);
+        geometry_loops_settle(sum, n, to + x);
     }
 }
 
@@ -138,16 +145,17 @@ static void across_first(const struct geometry_scale *s, const uint8_t *from, co
                          uint8_t *row, int32_t *sums, uint8_t *to)
 {
     int64_t n = s->columns * s->c, max = waiting_max(s->ih, s->h, s->rows), done = 0, begun = 0;
+    const uint8_t *end = from + s->ih * s->iw * s->c;
     for (int64_t r = down->first; r < down->end; r++) {
         const uint8_t *scaled = across->table ? row : from + (r * s->iw + s->left) * s->c;
         if (across->table)
-            along_a_row(from + r * s->iw * s->c, 0, s->c, across, row);
+            along_a_row(from + r * s->iw * s->c, end, 0, s->c, across, row);
         for (; begun < s->rows && geometry_tap(down, begun)[0] <= r; begun++)
             geometry_start_sums(sums + begun % max * n, n);
         for (int64_t y = done; y < begun; y++)
-            add_weighted(sums + y % max * n, scaled, geometry_tap(down, y)[2 + r - geometry_tap(down, y)[0]], n);
+            geometry_loops_add(sums + y % max * n, scaled, geometry_tap(down, y)[2 + r - geometry_tap(down, y)[0]], n);
         for (; done < begun && geometry_tap(down, done)[0] + geometry_tap(down, done)[1] == r + 1; done++)
-            settle_sums(sums + done % max * n, n, to + done * n);
+            geometry_loops_settle(sums + done % max * n, n, to + done * n);
     }
 }
 
@@ -157,7 +165,7 @@ static void down_first(const struct geometry_scale *s, const uint8_t *from, cons
     int64_t width = (across->end - across->first) * s->c;
     for (int64_t y = 0; y < s->rows; y++) {
         down_the_columns(from + across->first * s->c, s->iw * s->c, width, geometry_tap(down, y), row);
-        along_a_row(row, across->first, s->c, across, to + y * s->columns * s->c);
+        along_a_row(row, row + width + GEOMETRY_LOOPS_SPARE, across->first, s->c, across, to + y * s->columns * s->c);
     }
 }
 
@@ -168,7 +176,7 @@ static void one_way(const struct geometry_scale *s, const uint8_t *from, const s
     for (int64_t y = 0; y < s->rows; y++) {
         const uint8_t *at = from + (s->top + y) * s->iw * s->c;
         if (across->table)
-            along_a_row(at, 0, s->c, across, to + y * n);
+            along_a_row(at, from + s->ih * s->iw * s->c, 0, s->c, across, to + y * n);
         else
             memcpy(to + y * n, at + s->left * s->c, (size_t)n);
     }
@@ -179,10 +187,10 @@ static int is_down_first(const struct geometry_scale *s)
     return s->rule == GEOMETRY_PILLOW_13 && s->w != s->iw && s->ih - s->h > 2 * (s->iw - s->w);
 }
 
-/* Bytes of one intermediate row, in whole integers. */
+/* Bytes of one intermediate row with what may be read behind it, in whole integers. */
 static size_t row_bytes(const struct geometry_scale *s)
 {
-    return ((size_t)((is_down_first(s) ? s->iw : s->columns) * s->c) + 3) & ~(size_t)3;
+    return ((size_t)((is_down_first(s) ? s->iw : s->columns) * s->c) + GEOMETRY_LOOPS_SPARE + 3) & ~(size_t)3;
 }
 
 size_t geometry_capacity(const struct geometry_scale *s)
@@ -190,7 +198,7 @@ size_t geometry_capacity(const struct geometry_scale *s)
     size_t sums = s->h == s->ih || is_down_first(s)
                       ? 0
                       : (size_t)(waiting_max(s->ih, s->h, s->rows) * s->columns * s->c) * sizeof(int32_t);
-    return table_bytes(s->iw, s->w, s->columns) + table_bytes(s->ih, s->h, s->rows) + row_bytes(s) + sums;
+    return table_bytes(s->iw, s->w, s->columns) + table_bytes(s->ih, s->h, s->rows) + vector_bytes(s) + row_bytes(s) + sums;
 }
 
 void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *buffer, uint8_t *to)
@@ -200,6 +208,8 @@ void geometry_resize(const struct geometry_scale *s, const uint8_t *from, void *
     at += table_bytes(s->iw, s->w, s->columns);
     struct axis down = geometry_weigh(s->ih, s->h, s->top, s->rows, (int32_t *)(void *)at);
     at += table_bytes(s->ih, s->h, s->rows);
+    geometry_vectors(&across, s->c, at);
+    at += vector_bytes(s);
     if (s->h == s->ih)
         one_way(s, from, &across, to);
     else if (is_down_first(s))

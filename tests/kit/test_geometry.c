@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { CAPACITY = 64 * 64 * 3 };
 static uint8_t image[CAPACITY], out[CAPACITY], other[CAPACITY], again[CAPACITY];
@@ -153,6 +155,47 @@ START_TEST(a_part_is_a_part)
 }
 END_TEST
 
+/* Colours are resampled by vectors where the processor has them, grey by plain loops: each channel of a colour image comes out as the grey image
+ * that it is. The image ends where memory ends, and nothing behind it is read. */
+static const struct geometry_scale colours[] = {
+    {.ih = 40, .iw = 61, .h = 17, .w = 23, .rows = 17, .columns = 23},
+    {.ih = 40, .iw = 61, .h = 17, .w = 23, .top = 3, .left = 5, .rows = 9, .columns = 18},
+    {.ih = 33, .iw = 17, .h = 32, .w = 64, .rows = 32, .columns = 64},
+    {.ih = 64, .iw = 64, .h = 64, .w = 9, .rows = 64, .columns = 9},
+    {.ih = 64, .iw = 9, .h = 5, .w = 9, .rows = 5, .columns = 9},
+    {.ih = 64, .iw = 24, .h = 3, .w = 20, .rows = 3, .columns = 20, .rule = GEOMETRY_PILLOW_13},
+    {.ih = 64, .iw = 24, .h = 3, .w = 20, .left = 6, .rows = 3, .columns = 14, .rule = GEOMETRY_PILLOW_13},
+    {.ih = 2, .iw = 2000, .h = 1, .w = 3, .rows = 1, .columns = 3},
+    {.ih = 1, .iw = 1, .h = 8, .w = 8, .rows = 8, .columns = 8},
+    {.ih = 3, .iw = 2, .h = 7, .w = 5, .rows = 7, .columns = 5},
+};
+enum { COLOURS = sizeof colours / sizeof *colours };
+
+START_TEST(colours_are_as_grey_ones)
+{
+    struct geometry_scale s = colours[_i];
+    long page = sysconf(_SC_PAGESIZE);
+    int64_t n = s.ih * s.iw, m = s.rows * s.columns;
+    uint8_t *memory = mmap(NULL, (size_t)(5 * page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(memory, MAP_FAILED);
+    ck_assert_int_eq(mprotect(memory + 4 * page, (size_t)page, PROT_NONE), 0);
+    uint8_t *colour = memory + 4 * page - 3 * n;
+    draw(colour, 3 * n);
+    s.c = 3;
+    resize_part(&s, colour, out);
+    s.c = 1;
+    for (int k = 0; k < 3; k++) {
+        for (int64_t i = 0; i < n; i++)
+            image[i] = colour[3 * i + k];
+        resize_part(&s, image, other);
+        for (int64_t i = 0; i < m; i++)
+            again[i] = out[3 * i + k];
+        expect(again, other, m);
+    }
+    ck_assert_int_eq(munmap(memory, (size_t)(5 * page)), 0);
+}
+END_TEST
+
 START_TEST(places_in_the_centre)
 {
     static const uint8_t three[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -219,6 +262,7 @@ int main(void)
     tcase_add_test(t, doubling_interpolates);
     tcase_add_loop_test(t, gives_the_bytes_of_pillow, GEOMETRY_PILLOW_12, GEOMETRY_PILLOW_13 + 1);
     tcase_add_loop_test(t, a_part_is_a_part, GEOMETRY_PILLOW_12, GEOMETRY_PILLOW_13 + 1);
+    tcase_add_loop_test(t, colours_are_as_grey_ones, 0, COLOURS);
     tcase_add_test(t, places_in_the_centre);
     tcase_add_test(t, changes_channels);
     tcase_add_test(t, turns_over);
