@@ -8,7 +8,7 @@
 
 const void *tessi_base_host_service(const struct tess_host *h, const char *id)
 {
-    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
+    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1", "array/1"};
     (void)h;
     for (size_t i = 0; i < sizeof offered / sizeof *offered; i++)
         if (strcmp(offered[i], id) == 0)

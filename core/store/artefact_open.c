@@ -45,7 +45,7 @@ static int known_type(hid_t type, struct tessi_entry *e)
     return e->precision >= 1 && (size == 1 || size == 2 || (size == 4 && e->precision <= TESSI_FILE_BITS_MAX));
 }
 
-static int known_shape(hid_t space, struct tessi_entry *e)
+int tessi_store_known_shape(hid_t space, struct tessi_entry *e)
 {
     hsize_t dims[H5S_MAX_RANK], count = 1;
     H5S_class_t class = H5Sget_simple_extent_type(space);
@@ -63,8 +63,7 @@ static int known_shape(hid_t space, struct tessi_entry *e)
     return 1;
 }
 
-/* Defect in where or how the values are stored; NULL: none. */
-static const char *foreign_storage(hid_t layout, const struct tessi_entry *e)
+const char *tessi_store_foreign_storage(hid_t layout, const struct tessi_entry *e)
 {
     if (H5Pget_external_count(layout) != 0)
         return "is stored outside the file";
@@ -114,11 +113,11 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
     } else {
         if (!known_type(type, &e))
             wrong = "is of a foreign type";
-        else if (!known_shape(space, &e))
+        else if (!tessi_store_known_shape(space, &e))
             wrong = "is of a shape tessera has no use for";
         e.stored = wrong ? 0 : (int64_t)H5Dget_storage_size(dataset);
         if (!wrong)
-            wrong = foreign_storage(layout, &e);
+            wrong = tessi_store_foreign_storage(layout, &e);
         status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : artefact_open_add_entry(ctx, a, name, &e);
     }
     tessi_store_close(type);

@@ -1,5 +1,5 @@
 # HDF5 and PNG: artefacts, checkpoints and pictures. Nothing else includes <hdf5.h> or <png.h>.
-libtessera_la_SOURCES += core/store/artefact.c core/store/artefact_check.c core/store/artefact_copy.c core/store/artefact_digest.c \
+libtessera_la_SOURCES += core/store/array.c core/store/artefact.c core/store/artefact_check.c core/store/artefact_copy.c core/store/artefact_digest.c \
     core/store/artefact_metrics.c core/store/artefact_finish.c core/store/artefact_head.c core/store/artefact_open.c core/store/artefact_parts.c core/store/artefact_parts_read.c \
     core/store/artefact_parts_table.c core/store/artefact_parts_write.c core/store/artefact_pictures.c \
     core/store/artefact_read.c core/store/artefact_strings.c core/store/artefact_write.c core/store/contact_sheet.c core/store/disk.c core/store/hdf5.c \

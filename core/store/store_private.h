@@ -117,6 +117,13 @@ struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const 
 int tessi_store_entry_order(const void *a, const void *b);
 void tessi_store_artefact_free(struct tess_artefact *a);
 
+/* ---- artefact_open.c ----------------------------------------------------------------------------------------------- */
+
+/* Reads rank and sizes of a dataspace; 0 where they are more than any dataset of ours could have. */
+int tessi_store_known_shape(hid_t space, struct tessi_entry *e);
+/* Defect in where or how an entry's values are stored, by its creation properties; NULL: none. `dtype`, sizes and `stored` are set. */
+const char *tessi_store_foreign_storage(hid_t layout, const struct tessi_entry *e);
+
 /* ---- layout.c ------------------------------------------------------------------------------------------------------ */
 
 /* Bytes of one element, and elements of one row (dim[0] left out; all of a scalar). */

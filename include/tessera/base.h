@@ -56,7 +56,8 @@ struct tess_context {
 };
 
 /* The host as a plugin sees it: its ABI version and its services. `service` gives NULL for an id it does not know.
- * Ids of this host: "graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1". */
+ * Ids of this host: "graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1",
+ * "array/1". */
 struct tess_host {
     uint32_t size;
     uint16_t abi_major, abi_minor;

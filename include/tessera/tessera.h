@@ -4,6 +4,7 @@
 #ifndef TESSERA_TESSERA_H
 #define TESSERA_TESSERA_H
 
+#include <tessera/array.h>
 #include <tessera/artefact.h>
 #include <tessera/codes.h>
 #include <tessera/kind/backend.h>

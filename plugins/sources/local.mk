@@ -1,5 +1,9 @@
 sourcesdir = $(pluginsdir)/sources
-sources_LTLIBRARIES = plugins/sources/idx.la plugins/sources/cifar.la plugins/sources/npy.la
+sources_LTLIBRARIES = plugins/sources/idx.la plugins/sources/cifar.la plugins/sources/npy.la plugins/sources/hdf5.la
+plugins_sources_hdf5_la_SOURCES = plugins/sources/hdf5.c
+plugins_sources_hdf5_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_sources_hdf5_la_LIBADD = $(PLUGIN_LIBS)
+
 plugins_sources_npy_la_SOURCES = plugins/sources/npy/npy.c plugins/sources/npy/npy_files.c plugins/sources/npy/npy_files.h
 plugins_sources_npy_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_npy_la_LIBADD = $(PLUGIN_LIBS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the small images of test_folder.c into this folder. Needs Pillow and numpy.
+"""Write the small images of test_folder.c into this folder. Needs Pillow, numpy and h5py.
 
 Quarters of one colour survive JPEG: red, green over blue, white in colour; 0, 80 over 160, 240 in grey.
 """
@@ -7,6 +7,7 @@ import ctypes
 import io
 import tarfile
 
+import h5py
 import numpy as np
 from PIL import Image
 
@@ -66,3 +67,5 @@ with tarfile.open("pictures.tar", "w", format=tarfile.USTAR_FORMAT) as t:
         about.size = len(content)
         t.addfile(about, io.BytesIO(content))
 np.save("pictures.npy", photo[:24, :20].reshape(3, 8, 20, 3))
+with h5py.File("pictures.h5", "w") as f:
+    f.create_dataset("images", data=np.load("pictures.npy"), compression="gzip", chunks=(1, 8, 20, 3))

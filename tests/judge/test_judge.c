@@ -48,7 +48,8 @@ static int judged(const struct tessi_judge_options *o, struct verdicts *v, struc
 static char idx_file[64] = "/tmp/tessera-judge-idx-XXXXXX", idx_setting[128];
 static const char *const settings[] = {idx_setting, "source/folder.path=" TEST_FOLDER, "source/list.path=" TEST_FOLDER "/pictures.csv",
                                       "source/tar.path=" TEST_FOLDER "/pictures.tar",
-                                      "source/npy.path=" TEST_FOLDER "/pictures.npy"};
+                                      "source/npy.path=" TEST_FOLDER "/pictures.npy",
+                                      "source/hdf5.path=" TEST_FOLDER "/pictures.h5"};
 
 static int make_idx(void)
 {

@@ -229,6 +229,8 @@ static const struct row rows[] = {
     S(tess_image)
         F(tess_image, size) F(tess_image, reserved) F(tess_image, height) F(tess_image, width) F(tess_image, channels) F(tess_image, pixels) F(tess_image, capacity)
         F(tess_image, label) F(tess_image, name) F(tess_image, reason)
+    S(tess_array_shape)
+        F(tess_array_shape, size) F(tess_array_shape, kind) F(tess_array_shape, bytes) F(tess_array_shape, rank) F(tess_array_shape, dim)
     S(tess_source_1)
         F(tess_source_1, size) F(tess_source_1, count) F(tess_source_1, shape) F(tess_source_1, labels) F(tess_source_1, names)
         F(tess_source_1, read) F(tess_source_1, fingerprint) F(tess_source_1, class_name) F(tess_source_1, tolerate)

@@ -486,7 +486,7 @@ END_TEST
 
 START_TEST(the_host_offers_what_it_says)
 {
-    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1"};
+    static const char *const offered[] = {"graph/1", "random/1", "digest/1", "artefact/1", "train/1", "stage/1", "array/1"};
     plug_scan(&fixture);
     const struct tess_host *host = fixture.ctx->host;
     ck_assert_ptr_eq(host, &fixture.runtime->host);

@@ -1,5 +1,5 @@
 # Images from files.
-check_PROGRAMS += tests/sources/test_cifar tests/sources/test_idx tests/sources/test_npy tests/sources/test_sources
+check_PROGRAMS += tests/sources/test_cifar tests/sources/test_idx tests/sources/test_hdf5 tests/sources/test_npy tests/sources/test_sources
 if HAVE_VIPS
 check_PROGRAMS += tests/sources/test_folder tests/sources/test_list tests/sources/test_pictures
 endif
