@@ -24,8 +24,8 @@ struct cli_verb {
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
 };
 
-extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, cli_plan, cli_why, cli_graph, cli_plugins, cli_inspect, cli_view,
-    cli_du, cli_gc, cli_import, cli_export, cli_bench, cli_new, cli_check;
+extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, cli_plan, cli_why, cli_graph, cli_plugins, cli_inspect,
+    cli_view, cli_du, cli_gc, cli_encode, cli_decode, cli_import, cli_export, cli_bench, cli_new, cli_check;
 extern const struct cli_verb cli_report;
 
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */

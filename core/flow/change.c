@@ -66,9 +66,19 @@ static void change_values(struct found *f, const char *name, const struct tessi_
     tess_free(b);
 }
 
-/* Compares parameters: `then` has all of them, as `whole` has now; `now` those alone that count for the key. */
-static void change_parameters(struct found *f, const char *where, const struct tessi_config *then, const struct tessi_config *now,
-                              const struct tessi_config *whole)
+/* 1 for a parameter of `k` that is in no key while it has its default, and counts otherwise. */
+static int is_at_default(const struct tess_component *k, const char *name)
+{
+    const struct tess_param *p = NULL;
+    for (int64_t i = 0; k && (p = tessi_plug_param_at(k, i)) && strcmp(p->name, name) != 0;)
+        i++;
+    return p && (p->flags & TESS_LATER) && !(p->flags & (TESS_NEUTRAL | TESS_PATH));
+}
+
+/* Compares parameters: `k` is whose they are, where it is the stage itself; `then` has all of them, as `whole` has now; `now` those alone
+ * that count for the key. */
+static void change_parameters(struct found *f, const struct tess_component *k, const char *where, const struct tessi_config *then,
+                              const struct tessi_config *now, const struct tessi_config *whole)
 {
     for (const struct tessi_config *at = whole ? whole->child : NULL; at; at = at->next) {
         char name[512];
@@ -79,8 +89,8 @@ static void change_parameters(struct found *f, const char *where, const struct t
             snprintf(name + strlen(name), sizeof name - strlen(name), ".use");
             change_values(f, name, old_use, use);
         } else if (old && at->kind == TESSI_MAP && old->kind == TESSI_MAP) {
-            change_parameters(f, name, old, counts, at);
-        } else if (counts || (old && (old->kind == TESSI_MAP) != (at->kind == TESSI_MAP))) {
+            change_parameters(f, NULL, name, old, counts, at);
+        } else if (counts || (old && ((old->kind == TESSI_MAP) != (at->kind == TESSI_MAP) || is_at_default(k, at->key)))) {
             change_values(f, name, old, counts ? counts : at);
         }
     }
@@ -102,7 +112,8 @@ static void change_configs(struct found *f, const struct tessi_stage *s, const c
         if (old_use && strcmp(old_use->text, s->component->name) != 0)
             (void)change_add(f, TESSI_CHANGE_PARAMETER, "use", old_use->text, s->component->name);
         else
-            change_parameters(f, "", then, tessi_plug_instance_identity(s->instance), tessi_plug_instance_values(s->instance));
+            change_parameters(f, s->component, "", then, tessi_plug_instance_identity(s->instance),
+                              tessi_plug_instance_values(s->instance));
     }
     tessi_config_free(then);
 }

@@ -1,2 +1,2 @@
 # Archives of codes, from a source to a finished folder.
-check_PROGRAMS += tests/archive/test_encode_source
+check_PROGRAMS += tests/archive/test_encode_source tests/archive/test_encode

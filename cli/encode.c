@@ -1,0 +1,298 @@
+/* `tessera encode`: images to an archive of codes. A name that ends in .h5 is one file, any other a folder of shards. The same command goes
+ * on where it was stopped or killed. SPDX-License-Identifier: MIT */
+#include "cli/encode.h"
+#include "core/base/files.h"
+#include "core/store/store.h"
+
+#include <tessera/model.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the command line ---------------------------------------------------------------------------------------------------- */
+
+static int take_source(void *options, const char *verb, const char *word)
+{
+    struct cli_encode *o = options;
+    if (o->source)
+        return cli_usage_error(verb, "wanted one source of images, found `%s` after `%s`", word, o->source);
+    o->source = word;
+    return 0;
+}
+
+static int take_set(void *options, const char *verb, const char *value)
+{
+    struct cli_encode *o = options;
+    if (!strchr(value, '='))
+        return cli_usage_error(verb, "--set wants KEY=VALUE, found `%s`", value);
+    if (o->sets == CLI_ENCODE_SETS)
+        return cli_usage_error(verb, "--set at most %d times", CLI_ENCODE_SETS);
+    o->set[o->sets++] = value;
+    return 0;
+}
+
+static int read_line(struct cli_globals *g, int argc, char **argv, struct cli_encode *o)
+{
+    int code = cli_flags_read(g, &cli_encode, argc, argv, o, take_source);
+    if (code)
+        return code;
+    if (!o->source)
+        return cli_usage_error(argv[0], "wanted a source of images: a folder, a file, or - for a list on standard input");
+    if (!o->model)
+        return cli_usage_error(argv[0], "wanted -m MODEL.h5, the tokenizer");
+    if (!o->output)
+        return cli_usage_error(argv[0], "wanted -o, the archive: FILE.h5, or a folder of shards");
+    if (o->tiles && o->crops)
+        return cli_usage_error(argv[0], "--tiles and --crops do not go together");
+    return 0;
+}
+
+static int is_one_file(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".h5") == 0;
+}
+
+/* ---- the archive ------------------------------------------------------------------------------------------------------------ */
+
+/* Reads the tokenizer's digest, and the bits of an image's codes. */
+static int read_model(struct tess_context *ctx, struct cli_archive *a)
+{
+    struct tess_artefact *model = NULL;
+    int64_t h = 0, w = 0, codebook_size = 0, bits = 1;
+    int status = tessi_store_artefact_open(ctx, a->o->model, &model);
+    if (status == TESS_OK && strcmp(tess_artefact_kind(model), "autoencoder") != 0)
+        status = ctx->fail(ctx, TESS_E_USAGE, "%s: is of kind %s; the tokenizer, an artefact of kind autoencoder, was wanted", a->o->model,
+                           tess_artefact_kind(model));
+    const struct tess_attrs *f = status == TESS_OK ? tess_artefact_attrs(model) : NULL;
+    if (status == TESS_OK)
+        status = tess_attrs_i64(ctx, f, "latent_height", &h);
+    if (status == TESS_OK)
+        status = tess_attrs_i64(ctx, f, "latent_width", &w);
+    if (status == TESS_OK)
+        status = tess_attrs_i64(ctx, f, "codebook_size", &codebook_size);
+    while (bits < 31 && (INT64_C(1) << bits) < codebook_size)
+        bits++;
+    enum { TEN = 10, TILES = 16 };
+    const char *crops = a->o->crops ? a->o->crops : "";
+    int64_t views = a->o->tiles                                       ? TILES
+                    : strcmp(crops, "multi") == 0 && a->o->crop_count ? a->o->crop_count
+                    : *crops                                          ? TEN
+                    : a->o->flip                                      ? 2
+                                                                      : 1;
+    if (status == TESS_OK) {
+        (void)snprintf(a->tokenizer, sizeof a->tokenizer, "%s", tess_tokenizer_digest(model));
+        a->row_bits = h * w * tess_attrs_i64_or(f, "depth", 1) * bits * views;
+        a->row_bits = a->row_bits < 1 ? 1 : a->row_bits;
+    }
+    tessi_store_artefact_close(model);
+    return status;
+}
+
+static int encode_file(struct tess_context *ctx, struct cli_archive *a)
+{
+    int computed = 0;
+    if (a->o->append || a->o->shard || a->o->shard_items)
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "%s is one file; --append, --shard and --shard-items are for an archive of shards, a folder: -o %.*s",
+                         a->o->output, (int)strlen(a->o->output) - 3, a->o->output);
+    TESS_TRY(cli_encode_part(ctx, a, "codes", a->stage, a->o->output, &computed));
+    if (!computed)
+        tessi_base_log_note(a->runtime->log, "nothing to do: %s is complete", a->o->output);
+    cli_encode_remove_work(a);
+    return TESS_OK;
+}
+
+static void show_archive(const struct tess_artefact *a, const char *path)
+{
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    struct tess_tensor shape;
+    int32_t bits;
+    int64_t stored, skipped = 0;
+    const char *name;
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++)
+        if (strcmp(name, "skipped") == 0)
+            skipped = shape.dim[0];
+    printf("%s: %" PRId64 " rows of %" PRId64 " images, %" PRId64 " skipped", cli_shown(path), tess_attrs_i64_or(f, "count", 0),
+           tess_attrs_i64_or(f, "items", tess_attrs_i64_or(f, "count", 0)), skipped);
+    if (tessi_store_parts_count(a))
+        printf(", in %" PRId64 " shards", tessi_store_parts_count(a));
+    printf("\n%" PRId64 " x %" PRId64 " codes of %" PRId64 ", tokenizer %.12s...\n", tess_attrs_i64_or(f, "height", 0),
+           tess_attrs_i64_or(f, "width", 0), tess_attrs_i64_or(f, "codebook_size", 0), tess_attrs_text_or(f, "tokenizer", ""));
+}
+
+/* Prints what the archive holds; a folder that waits for the shards of others holds nothing yet. */
+static int show_result(struct tess_context *ctx, const struct cli_archive *a)
+{
+    struct tess_artefact *made = NULL;
+    char *index = NULL;
+    TESS_TRY(tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, a->o->output));
+    int there = tessi_base_is_file(a->o->output) || tessi_base_is_file(index);
+    tess_free(index);
+    if (!there || a->g->level <= TESSI_QUIET)
+        return TESS_OK;
+    TESS_TRY(tessi_store_artefact_open(ctx, a->o->output, &made));
+    show_archive(made, a->o->output);
+    tessi_store_artefact_close(made);
+    return TESS_OK;
+}
+
+static int encode_all(struct tess_context *ctx, struct cli_archive *a)
+{
+    const char *output = a->o->output;
+    const struct tessi_runtime_options options = {.plugin_path = a->g->plugin_path,
+                                                  .backend = a->g->backend,
+                                                  .threads = (int)a->g->threads,
+                                                  .level = a->g->level,
+                                                  .colour = a->g->colour,
+                                                  .terminal = stderr};
+    TESS_TRY(tessi_host_runtime_new(ctx, &options, &a->runtime));
+    TESS_TRY(read_model(ctx, a));
+    TESS_TRY(cli_encode_stage(ctx, a->o, &a->stage));
+    TESS_TRY(tessi_base_format(ctx, &a->work, is_one_file(output) ? "%s.work" : "%s/.work", output));
+    TESS_TRY(is_one_file(output) ? encode_file(ctx, a) : cli_encode_folder(ctx, a));
+    return show_result(ctx, a);
+}
+
+static int encode(struct cli_globals *g, int argc, char **argv)
+{
+    static struct cli_encode o = {.seed = -1};
+    struct tessi_context context;
+    struct cli_archive a = {.o = &o, .g = g};
+    int code = read_line(g, argc, argv, &o);
+    if (code)
+        return code;
+    tessi_base_context_init(&context, NULL);
+    tessi_base_signals_catch();
+    int status = encode_all(&context.context, &a);
+    code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
+    tessi_config_free(a.stage);
+    tess_free(a.work);
+    tessi_host_runtime_free(a.runtime);
+    return code;
+}
+
+#define ENCODE_AT(m) .offset = offsetof(struct cli_encode, m)
+#define ENCODE_SIDE(flag, words, m)                                                                                                        \
+    {                                                                                                                                      \
+        .name = flag, .value = "N", .help = words, .type = CLI_INTEGER, ENCODE_AT(m), .lo = 1, .hi = 65536                                 \
+    }
+#define ENCODE_WORD(flag, letters, words, m)                                                                                               \
+    {                                                                                                                                      \
+        .name = flag, .value = "WORD", .help = words, .choices = letters, .type = CLI_TEXT, ENCODE_AT(m)                                   \
+    }
+
+static const struct cli_flag flags[] = {
+    {.name = "--model",
+     .brief = "-m",
+     .value = "FILE",
+     .help = "the tokenizer, an artefact of a trained autoencoder",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     ENCODE_AT(model)},
+    {.name = "--output",
+     .brief = "-o",
+     .value = "ARCHIVE",
+     .help = "where the codes go: FILE.h5, or a folder of shards and their index",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     ENCODE_AT(output)},
+    {.name = "--skip-bad",
+     .help = "go on without images that cannot be read; their names and reasons are in /skipped",
+     .type = CLI_SWITCH,
+     ENCODE_AT(skip_bad)},
+    ENCODE_SIDE("--size", "scale the shorter side to N pixels first; without it so that the tokenizer's size is covered", size),
+    ENCODE_SIDE("--crop", "then keep the centre, N pixels a side; without it the tokenizer's size", crop),
+    ENCODE_SIDE("--pad", "then pad around to N pixels a side", pad),
+    ENCODE_WORD("--fit", "shorter stretch none", "which sides --size is for: shorter, stretch (both), none (pixels as they are)", fit),
+    {.name = "--tiles", .help = "cut each image into tiles of the tokenizer's size, a row each", .type = CLI_SWITCH, ENCODE_AT(tiles)},
+    ENCODE_WORD("--crops", "ten multi", "several rows an image: ten crops, or multi, drawn ones; their boxes are stored", crops),
+    {.name = "--crop-count",
+     .value = "N",
+     .help = "crops of an image with --crops multi",
+     .initial = "10",
+     .type = CLI_INTEGER,
+     ENCODE_AT(crop_count),
+     .lo = 1,
+     .hi = 1024},
+    ENCODE_WORD("--flip", "both", "both: each image a second time, turned over from left to right", flip),
+    ENCODE_WORD("--labels", "folders", "folders: the class of an image is the folder that it lies in", labels),
+    {.name = "--append",
+     .help = "add the images that a finished archive has not yet, as further shards",
+     .type = CLI_SWITCH,
+     ENCODE_AT(append)},
+    {.name = "--shard",
+     .value = "I/N",
+     .help = "only the I-th of N shares of the shards, from 1: on N machines at once",
+     .type = CLI_TEXT,
+     ENCODE_AT(shard)},
+    {.name = "--shard-items",
+     .value = "N",
+     .help = "images of a shard; without it as many as make 128 MiB of codes",
+     .type = CLI_INTEGER,
+     ENCODE_AT(shard_items),
+     .lo = 1,
+     .hi = 1000000000},
+    {.name = "--limit",
+     .value = "N",
+     .help = "images at most, the first ones",
+     .type = CLI_INTEGER,
+     ENCODE_AT(limit),
+     .lo = 1,
+     .hi = 1000000000000},
+    {.name = "--batch",
+     .value = "N",
+     .help = "images computed at a time; changes speed and memory, not the result",
+     .initial = "64",
+     .type = CLI_INTEGER,
+     ENCODE_AT(batch),
+     .lo = 1,
+     .hi = 65536},
+    {.name = "--seed",
+     .value = "N",
+     .help = "of crops that are drawn",
+     .initial = "0",
+     .type = CLI_INTEGER,
+     ENCODE_AT(seed),
+     .lo = 0,
+     .hi = INT64_MAX},
+    {.name = "--checkpoint-seconds",
+     .value = "N",
+     .help = "between two checkpoints: a kill loses at most so much",
+     .initial = "60",
+     .type = CLI_INTEGER,
+     ENCODE_AT(checkpoint_seconds),
+     .lo = 1,
+     .hi = 1000000000},
+    {.name = "--source",
+     .value = "NAME",
+     .help = "how to read SOURCE, where the file does not tell: `tessera plugins source`",
+     .type = CLI_TEXT,
+     ENCODE_AT(use)},
+    {.name = "--set",
+     .value = "KEY=VALUE",
+     .help = "another parameter of the stage `encode` or of its source: source.alpha=drop",
+     .type = CLI_EACH,
+     .take = take_set},
+    {.name = NULL}};
+
+const struct cli_verb cli_encode = {
+    .name = "encode",
+    .summary = "turn images into an archive of codes",
+    .arguments = "SOURCE -m MODEL.h5 -o ARCHIVE [--skip-bad]",
+    .description =
+        "Reads images straight from SOURCE, scales and crops them to the size that the tokenizer wants, and stores their codes. SOURCE\n"
+        "is a folder of pictures, a tar file, a list of paths (.txt, .csv, .jsonl, or - for standard input), an IDX or NPY file, or an\n"
+        "artefact of images. ARCHIVE is one file, where its name ends in .h5, or a folder: shards, and index.h5, which presents\n"
+        "them as one. Stages and verbs that take codes take either: `in: {codes: ARCHIVE}`, `tessera inspect ARCHIVE`.\n",
+    .flags = flags,
+    .notes =
+        "Ctrl-C and SIGTERM stop at a checkpoint, and the same command resumes there, as after a kill or a full disk; the archive is the\n"
+        "same, byte for byte. What is being made lies in ARCHIVE/.work, or FILE.h5.work, which goes at the end. A finished archive is\n"
+        "left as it is: another tokenizer, other images or other settings are refused with what differs.\n"
+        "\n"
+        "  tessera encode photographs -m tokenizer.h5 -o codes.h5 --skip-bad\n"
+        "  tessera encode photographs -m tokenizer.h5 -o archive --skip-bad --shard 1/4    on the first of four machines\n",
+    .run = encode,
+};

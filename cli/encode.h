@@ -1,0 +1,57 @@
+/* `tessera encode`: its command line, and the steps from there to an archive. SPDX-License-Identifier: MIT */
+#ifndef TESSI_CLI_ENCODE_H
+#define TESSI_CLI_ENCODE_H
+
+#include "cli/flags.h"
+#include "core/config/config.h"
+#include "core/flow/pipeline.h"
+
+enum { CLI_ENCODE_SETS = 64 };
+
+struct cli_encode {
+    const char *source, *model, *output;
+    const char *use, *fit, *resize, *flip, *crops, *labels, *shard;
+    int64_t size, crop, pad, fill, crop_count, limit, batch, shard_items, checkpoint_seconds, seed;
+    int tiles, skip_bad, append;
+    const char *set[CLI_ENCODE_SETS];
+    int64_t sets;
+};
+
+/* A finished or unfinished archive being made. */
+struct cli_archive {
+    const struct cli_encode *o;
+    const struct cli_globals *g;
+    struct tessi_runtime *runtime;
+    struct tessi_config *stage; /* the stage of the command line, without the items of a part */
+    char *work;                 /* folder of cache, checkpoints and locks */
+    char tokenizer[TESS_DIGEST_TEXT];
+    int64_t row_bits; /* bits of a picture's codes */
+};
+
+/* ---- encode_stage.c ---- */
+
+/* The stage of the command line as a tree, `{use: encode, ...}`, all paths absolute; freed by tessi_config_free. */
+int cli_encode_stage(struct tess_context *ctx, const struct cli_encode *o, struct tessi_config **stage) TESS_CHECKED;
+/* Adds a key to a map: a number or a word as it is, or `quoted` a text. */
+int cli_encode_put(struct tess_context *ctx, struct tessi_config *map, const char *key, const char *text, int quoted) TESS_CHECKED;
+int cli_encode_put_i64(struct tess_context *ctx, struct tessi_config *map, const char *key, int64_t value) TESS_CHECKED;
+/* Writes a pipeline of one stage, or `text`, lines of stages, as PATH. */
+int cli_encode_write(struct tess_context *ctx, const char *path, const char *name, const char *text) TESS_CHECKED;
+/* A line of a pipeline, "  NAME: {...}\n"; freed with tess_free. */
+int cli_encode_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, char **line) TESS_CHECKED;
+
+/* ---- encode_work.c ---- */
+
+/* Encodes one stage in the archive's work folder and makes `path` its result. A file that is there already and is that result stays; any
+ * other is TESS_E_DATA with what differs. *computed: 1 where anything was computed. */
+int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
+                    const char *path, int *computed) TESS_CHECKED;
+/* Removes the work folder and all in it. */
+void cli_encode_remove_work(const struct cli_archive *a);
+
+/* ---- encode_archive.c ---- */
+
+/* Encodes into a folder of shards. */
+int cli_encode_folder(struct tess_context *ctx, struct cli_archive *a) TESS_CHECKED;
+
+#endif

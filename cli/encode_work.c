@@ -1,0 +1,94 @@
+/* One part of an archive, or a whole small one, through a pipeline of one stage in a work folder beside it: locks, checkpoints, resuming,
+ * the disk and signals are the pipeline's. SPDX-License-Identifier: MIT */
+#define _XOPEN_SOURCE 700 /* nftw */
+#include "cli/encode.h"
+#include "core/base/files.h"
+#include "core/store/store.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *ftw)
+{
+    (void)about, (void)type, (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+void cli_encode_remove_work(const struct cli_archive *a)
+{
+    enum { OPEN = 16 };
+    (void)nftw(a->work, remove_one, OPEN, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Puts a finished part where the pipeline's run would have it, so that planning says whether it is the result, or what differs. */
+static int show_finished(struct tess_context *ctx, const struct cli_archive *a, const char *name, const char *path)
+{
+    char *folder = NULL, *there = NULL;
+    if (!tessi_base_is_file(path))
+        return TESS_OK;
+    TESS_TRY(tessi_base_format(ctx, &folder, "%s/runs/%s", a->work, name));
+    int status = tessi_base_make_folder(ctx, folder);
+    if (status == TESS_OK)
+        status = tessi_base_format(ctx, &there, "%s/%s.h5", folder, name);
+    if (status == TESS_OK)
+        status = tessi_base_link_file(ctx, path, there, NULL);
+    tess_free(folder);
+    tess_free(there);
+    return status;
+}
+
+/* Runs the pipeline, and links its result into place. */
+static int part_run(struct tess_context *ctx, struct tessi_pipeline *p, const char *path, int *computed)
+{
+    struct tessi_stage_view view;
+    TESS_TRY(tessi_flow_pipeline_run(ctx, p));
+    tessi_flow_pipeline_stage(p, 0, &view);
+    *computed = view.outcome == TESSI_COMPUTED;
+    TESS_TRY(tessi_base_link_file(ctx, view.path, path, NULL));
+    (void)unlink(view.path); /* only other names of the file, or copies where the file system has no such names */
+    (void)unlink(view.cached);
+    return TESS_OK;
+}
+
+static int part_do(struct tess_context *ctx, const struct cli_archive *a, struct tessi_pipeline *p, const char *path, int *computed)
+{
+    struct tessi_stage_view view;
+    tessi_flow_pipeline_stage(p, 0, &view);
+    if (!tessi_base_is_file(path))
+        return part_run(ctx, p, path, computed);
+    if (view.state == TESSI_CACHED)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA, "%s is there and was encoded from something else: %s; encode to another place, or %s", path,
+                     *view.reason ? view.reason : "its settings differ",
+                     a->o->append ? "give the archive its own settings" : "remove it to encode again");
+}
+
+int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
+                    const char *path, int *computed)
+{
+    char *yaml = NULL, *line = NULL;
+    struct tessi_pipeline *p = NULL;
+    *computed = 0;
+    int status = tessi_base_format(ctx, &yaml, "%s/%s.yaml", a->work, name);
+    if (status == TESS_OK)
+        status = tessi_base_make_folder(ctx, a->work);
+    if (status == TESS_OK)
+        status = cli_encode_line(ctx, name, stage, &line);
+    if (status == TESS_OK)
+        status = cli_encode_write(ctx, yaml, name, line);
+    if (status == TESS_OK)
+        status = show_finished(ctx, a, name, path);
+    const struct tessi_pipeline_options o = {
+        .path = yaml, .workdir = a->work, .checkpoint_seconds = a->o->checkpoint_seconds, .anonymous = 1};
+    if (status == TESS_OK)
+        status = tessi_flow_pipeline_open(ctx, a->runtime, &o, &p);
+    if (status == TESS_OK)
+        status = part_do(ctx, a, p, path, computed);
+    tessi_flow_pipeline_free(p);
+    tess_free(yaml);
+    tess_free(line);
+    return status;
+}

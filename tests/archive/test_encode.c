@@ -1,0 +1,224 @@
+/* `tessera encode` and `decode`: one file and folders of shards, killed at any point, shared by several processes, on any number of
+ * threads, are byte for byte those of an undisturbed run; every picture has a row or a reason; what differs from the archive that is there
+ * is refused with a sentence.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/base/context.h"
+#include "core/store/store.h"
+#include "tests/support/command_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+#include "tests/support/paths.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PICTURES = 26, BAD = 4 };
+#define MODEL " -m model.h5 "
+
+static void shell(const char *line)
+{
+    ck_assert_msg(system(line) == 0, "%s", line);
+}
+
+/* Pictures of several sizes in two folders, some of them no pictures. */
+static void write_pictures(const char *folder, int first, int n)
+{
+    static uint8_t pixel[40 * 60];
+    struct tessi_context context;
+    char path[128];
+    tessi_base_context_init(&context, NULL);
+    for (int i = first; i < first + n; i++) {
+        const int64_t dim[3] = {8 + i % 9, 12 + 3 * (i % 11), 1};
+        for (int64_t at = 0; at < dim[0] * dim[1]; at++)
+            pixel[at] = (uint8_t)(small_pixel(i, at % (SMALL_H * SMALL_W)) + i);
+        const struct tess_tensor picture = tess_tensor_over(pixel, TESS_U8, 3, dim);
+        snprintf(path, sizeof path, "%s/%c", folder, "ab"[i % 2]);
+        (void)mkdir(folder, 0777);
+        (void)mkdir(path, 0777);
+        snprintf(path, sizeof path, "%s/%c/p%03d.png", folder, "ab"[i % 2], i);
+        if (i % 7 == 3)
+            small_write(path, "no picture");
+        else
+            ck_assert_int_eq(tessi_store_png_write(&context.context, path, &picture), TESS_OK);
+    }
+}
+
+static int has_folders(void)
+{
+    return command("plugins source/folder")->code == 0;
+}
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+    (void)command_ends(0, "", "run small.yaml --until tokenizer --workdir model");
+    shell("cp model/runs/small/tokenizer.h5 model.h5; sed 's/seed: 3/seed: 4/' small.yaml > other.yaml");
+    write_pictures("photos", 0, PICTURES);
+}
+
+static void rows_are(const char *path, int64_t rows, int64_t skipped)
+{
+    struct tessi_context context;
+    struct tess_artefact *a = NULL;
+    struct tess_tensor shape;
+    int32_t bits;
+    int64_t stored, found = 0;
+    const char *name;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_msg(tessi_store_artefact_open(&context.context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
+    ck_assert_msg(tessi_store_artefact_verify(&context.context, a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
+    ck_assert_int_eq(tess_attrs_i64_or(tess_artefact_attrs(a), "count", -1), rows);
+    for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++)
+        found += strcmp(name, "skipped") == 0 ? shape.dim[0] : 0;
+    ck_assert_int_eq(found, skipped);
+    tessi_store_artefact_close(a);
+}
+
+/* ---- kills --------------------------------------------------------------------------------------------------------------- */
+
+/* Runs the command until it ends, each time asked for a checkpoint and killed a little further on. Gives the number of kills. */
+static int killed_until_it_ends(const char *line)
+{
+    for (int kills = 0;; kills++) {
+        char plan[80];
+        snprintf(plan, sizeof plan, "usr1@step:%d,kill@%s:%d", 1 + kills % 2, kills % 3 ? "step" : "write",
+                 kills % 3 ? 2 + kills % 2 : 5 + kills);
+        const struct command_limits limits = {.inject = plan};
+        const struct command_result *r = command_within(&limits, "%s --threads %d", line, 1 + kills % 2);
+        if (r->code == 0)
+            return kills;
+        ck_assert_msg(r->code == -9 && kills < 100, "%s: %d: %s", plan, r->code, r->err);
+    }
+}
+
+START_TEST(one_file_killed)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "skipped a/p010.png", "encode photos" MODEL "-o calm.h5 --skip-bad --batch 4");
+    rows_are("calm.h5", PICTURES - BAD, BAD);
+    int kills = killed_until_it_ends("encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
+    ck_assert_int_ge(kills, 3);
+    shell("cmp calm.h5 wild.h5 && test ! -e wild.h5.work");
+    (void)command_ends(0, "nothing to do", "encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
+}
+END_TEST
+
+#define SHARDED "--skip-bad --batch 4 --shard-items 7 --labels folders"
+
+START_TEST(shards_killed)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", "encode photos" MODEL "-o calm-s " SHARDED " --threads 1");
+    rows_are("calm-s", PICTURES - BAD, BAD);
+    ck_assert_int_ge(killed_until_it_ends("encode photos" MODEL "-o wild-s " SHARDED), 3);
+    shell("diff -r calm-s wild-s && test ! -e wild-s/.work");
+    (void)command_ends(0, "nothing to do", "encode photos" MODEL "-o wild-s " SHARDED);
+}
+END_TEST
+
+/* Shares of an archive, in any order, make the same files; the index comes with the last. */
+START_TEST(shares)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", "encode photos" MODEL "-o whole " SHARDED);
+    (void)command_ends(0, "2 of 4 shards of parts are left", "encode photos" MODEL "-o parts " SHARDED " --shard 2/2");
+    shell("test ! -e parts/index.h5 && test -e parts/shard-000003.h5 && test ! -e parts/shard-000002.h5");
+    (void)command_ends(0, "", "encode photos" MODEL "-o parts " SHARDED " --shard 1/2 --threads 2");
+    shell("diff -r whole parts");
+    (void)command_ends(2, "as 2/4", "encode photos" MODEL "-o parts " SHARDED " --shard 3/2");
+}
+END_TEST
+
+/* The rows of an archive do not depend on how it is cut. */
+START_TEST(one_or_four)
+{
+    struct tessi_context context;
+    struct tess_tensor t[2];
+    static const char *const path[] = {"one.h5", "four"};
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", "encode photos" MODEL "-o one.h5 --skip-bad --flip both");
+    (void)command_ends(0, "", "encode photos" MODEL "-o four --skip-bad --flip both --shard-items 7");
+    tessi_base_context_init(&context, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct tess_artefact *a = NULL;
+        ck_assert_int_eq(tessi_store_artefact_open(&context.context, path[i], &a), TESS_OK);
+        ck_assert_int_eq(tess_artefact_load(&context.context, a, "codes", TESS_I32, &t[i]), TESS_OK);
+        tessi_store_artefact_close(a);
+    }
+    ck_assert_int_eq(t[0].dim[0], 2 * (PICTURES - BAD));
+    ck_assert(tess_tensor_same_shape(&t[0], &t[1]) && memcmp(t[0].data, t[1].data, tess_tensor_bytes(&t[0])) == 0);
+    tess_free(t[0].data);
+    tess_free(t[1].data);
+}
+END_TEST
+
+/* ---- what is refused ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(changes_are_told)
+{
+    if (!has_folders())
+        return;
+    shell("cp -r photos mine");
+    (void)command_ends(0, "", "run other.yaml --until tokenizer --workdir other");
+    (void)command_ends(0, "", "encode mine" MODEL "-o first.h5 --skip-bad");
+    (void)command_ends(0, "left to other shares", "encode mine" MODEL "-o some " SHARDED " --shard 1/2");
+    (void)command_ends(65, "input `model` changed", "encode mine -m other/runs/small/tokenizer.h5 -o first.h5 --skip-bad");
+    (void)command_ends(65, "codes of two tokenizers cannot be one", "encode mine -m other/runs/small/tokenizer.h5 -o some " SHARDED);
+    (void)command_ends(65, "skip_bad: true -> false", "encode mine" MODEL "-o first.h5");
+    (void)command_ends(65, "`size: 20` is wanted now", "encode mine" MODEL "-o some " SHARDED " --size 20");
+    shell("printf changed > mine/a/p010.png");
+    (void)command_ends(65, "a/p010.png changed", "encode mine" MODEL "-o first.h5 --skip-bad");
+    (void)command_ends(65, "a/p010.png changed", "encode mine" MODEL "-o some " SHARDED);
+    write_pictures("mine", PICTURES, 1);
+    (void)command_ends(65, "has 27 images, and had 26 when some was begun", "encode mine" MODEL "-o some " SHARDED);
+    (void)command_ends(73, "a folder with other files", "encode mine" MODEL "-o mine");
+    (void)command_ends(2, "autoencoder, was wanted", "encode mine -m first.h5 -o two.h5");
+    (void)command_ends(65, "leave such images out", "encode mine" MODEL "-o strict.h5");
+}
+END_TEST
+
+/* ---- back again ------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(decoded)
+{
+    if (!has_folders())
+        return;
+    const struct command_limits stop = {.inject = "term@write:5"};
+    (void)command_ends(0, "", "encode photos" MODEL "-o codes " SHARDED);
+    (void)command_ends(0, "", "decode codes" MODEL "-o calm");
+    shell("test $(find calm -name '*.png' | wc -l) = 22 && test -e calm/a/p000.png.png && test ! -e calm/.decoding");
+    const struct command_result *r = command_within(&stop, "decode codes" MODEL "-o wild --batch 4");
+    ck_assert_msg(r->code == 75, "%d: %s", r->code, r->err);
+    (void)command_ends(73, "another archive, or with another tokenizer", "decode codes/shard-000000.h5" MODEL "-o wild");
+    (void)command_ends(0, "", "decode codes" MODEL "-o wild");
+    shell("diff -r calm wild");
+    (void)command_ends(0, "", "decode codes" MODEL "-o images.h5");
+    (void)command_ends(0, "nothing to do", "decode codes" MODEL "-o images.h5");
+    (void)command_ends(73, "is not empty", "decode codes" MODEL "-o photos");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("encode");
+    TCase *t = tcase_create("encode");
+    tcase_set_timeout(t, 600);
+    tcase_add_unchecked_fixture(t, setup, small_folder_leave);
+    tcase_add_test(t, one_file_killed);
+    tcase_add_test(t, shards_killed);
+    tcase_add_test(t, shares);
+    tcase_add_test(t, one_or_four);
+    tcase_add_test(t, changes_are_told);
+    tcase_add_test(t, decoded);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
