@@ -49,6 +49,36 @@ int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const
 /* Removes the work folder and all in it. */
 void cli_encode_remove_work(const struct cli_archive *a);
 
+/* ---- encode_recipe.c ---- */
+
+#define CLI_ENCODE_RECIPE "encode.yaml"
+
+/* An archive that is a folder. */
+struct cli_folder {
+    struct cli_archive *a;
+    const char *path;
+    int64_t items, shard_items;  /* images of the source; of a shard at most */
+    int64_t shards;              /* shards in all, as the recipe has them */
+    int64_t mine, of;            /* share of the shards: those of number mine - 1, mine - 1 + of, ... */
+    struct tessi_config *recipe; /* encode.yaml */
+    int lock;
+    char lock_path[4096];
+};
+
+enum { CLI_ENCODE_NAME = 64 };
+void cli_encode_shard_name(int64_t i, char name[CLI_ENCODE_NAME]);
+/* The stage of a shard of the n items from `first` on. */
+int cli_encode_shard(struct tess_context *ctx, const struct cli_folder *f, int64_t first, int64_t n,
+                     struct tessi_config **stage) TESS_CHECKED;
+/* Writes the recipe of a new archive, or holds the command against that of one that was begun; loads it. */
+int cli_encode_recipe_begin(struct tess_context *ctx, struct cli_folder *f) TESS_CHECKED;
+int cli_encode_recipe_load(struct tess_context *ctx, struct cli_folder *f) TESS_CHECKED;
+
+/* ---- encode_append.c ---- */
+
+/* Adds shards of the images whose contents a complete archive has not yet to its recipe; *added: their number. */
+int cli_encode_append(struct tess_context *ctx, struct cli_folder *f, int64_t *added) TESS_CHECKED;
+
 /* ---- encode_archive.c ---- */
 
 /* Encodes into a folder of shards. */

@@ -22,35 +22,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RECIPE "encode.yaml"
 #define NOTHING_ELSE "give the archive what it was begun with, or encode to another folder"
 
-enum { SHARD_BYTES = 128 << 20, SHARD_STEP = 1024, SHARDS_MAX = 65536, PATH = 4096, NAME = 64 };
+enum { SHARD_BYTES = 128 << 20, SHARD_STEP = 1024, SHARDS_MAX = 65536, NAME = CLI_ENCODE_NAME };
 
-struct folder {
-    struct cli_archive *a;
-    const char *path;
-    int64_t items, shard_items, shards; /* of the source; a shard's; shards in all */
-    int64_t mine, of;                   /* share of the shards: those of number mine - 1, mine - 1 + of, ... */
-    int lock;
-    char lock_path[PATH];
-};
-
-static void shard_name(int64_t i, char name[NAME])
+void cli_encode_shard_name(int64_t i, char name[NAME])
 {
     (void)snprintf(name, NAME, "shard-%06" PRId64, i);
 }
 
-static int shard_path(struct tess_context *ctx, const struct folder *f, int64_t i, char **path)
+static int shard_path(struct tess_context *ctx, const struct cli_folder *f, int64_t i, char **path)
 {
     char name[NAME];
-    shard_name(i, name);
+    cli_encode_shard_name(i, name);
     return tessi_base_format(ctx, path, "%s/%s.h5", f->path, name);
 }
 
 /* ---- what there is to do ------------------------------------------------------------------------------------------------- */
 
-static int read_share(struct tess_context *ctx, const char *text, struct folder *f)
+static int read_share(struct tess_context *ctx, const char *text, struct cli_folder *f)
 {
     char rest;
     f->mine = f->of = 1;
@@ -60,7 +50,7 @@ static int read_share(struct tess_context *ctx, const char *text, struct folder 
 }
 
 /* Counts the images of the source. */
-static int count_items(struct tess_context *ctx, struct folder *f)
+static int count_items(struct tess_context *ctx, struct cli_folder *f)
 {
     struct tess_instance *source = NULL;
     struct tessi_config *at = tessi_config_child(f->a->stage, "source"), *copy = NULL;
@@ -82,7 +72,7 @@ static int count_items(struct tess_context *ctx, struct folder *f)
 }
 
 /* Items of a shard: as many as make 128 MiB of codes, in steps of a thousand or so. */
-static int plan_shards(struct tess_context *ctx, struct folder *f)
+static int plan_shards(struct tess_context *ctx, struct cli_folder *f)
 {
     double fit = (double)SHARD_BYTES * 8.0 / (double)f->a->row_bits;
     f->shard_items = f->a->o->shard_items;
@@ -98,150 +88,12 @@ static int plan_shards(struct tess_context *ctx, struct folder *f)
     return TESS_OK;
 }
 
-/* The stage of shard i. */
-static int shard_stage(struct tess_context *ctx, const struct folder *f, int64_t i, struct tessi_config **stage)
-{
-    int64_t first = i * f->shard_items, n = f->items - first < f->shard_items ? f->items - first : f->shard_items;
-    TESS_TRY(tessi_config_copy(ctx, f->a->stage, stage));
-    int status = cli_encode_put(ctx, *stage, "expect_tokenizer", f->a->tokenizer, 1);
-    if (status == TESS_OK && !f->a->o->limit)
-        status = cli_encode_put_i64(ctx, *stage, "expect_count", f->items);
-    if (status == TESS_OK)
-        status = cli_encode_put_i64(ctx, *stage, "first_item", first);
-    if (status == TESS_OK)
-        status = cli_encode_put_i64(ctx, *stage, "items", n);
-    return status;
-}
-
-/* ---- the recipe ----------------------------------------------------------------------------------------------------------- */
-
-/* Text of encode.yaml: a line a shard. */
-static int recipe_text(struct tess_context *ctx, const struct folder *f, char **text)
-{
-    char *whole = NULL, name[NAME];
-    size_t bytes = 0;
-    FILE *to = open_memstream(&whole, &bytes);
-    int status = to ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s", RECIPE);
-    for (int64_t i = 0; i < f->shards && status == TESS_OK; i++) {
-        struct tessi_config *stage = NULL;
-        char *line = NULL;
-        shard_name(i, name);
-        status = shard_stage(ctx, f, i, &stage);
-        if (status == TESS_OK)
-            status = cli_encode_line(ctx, name, stage, &line);
-        if (status == TESS_OK)
-            fputs(line, to);
-        tess_free(line);
-        tessi_config_free(stage);
-    }
-    if (to && fclose(to) != 0 && status == TESS_OK)
-        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s", RECIPE);
-    if (status == TESS_OK)
-        status = tessi_base_format(ctx, text, "%s", whole);
-    free(whole);
-    return status;
-}
-
-static int refuse_key(struct tess_context *ctx, const struct folder *f, const char *key, const char *was, const char *is)
-{
-    if (strcmp(key, "expect_tokenizer") == 0)
-        return ctx->fail(
-            ctx, TESS_E_DATA,
-            "%s was begun with tokenizer %.12s..., and %s is tokenizer %.12s...: codes of two tokenizers cannot be one archive; "
-            "give it the tokenizer it was begun with, or encode to another folder",
-            f->path, was, f->a->o->model, is);
-    if (strcmp(key, "expect_count") == 0)
-        return ctx->fail(
-            ctx, TESS_E_DATA,
-            "%s has %s images, and had %s when %s was begun; give the archive the same images, or add new ones to the finished "
-            "archive with --append",
-            f->a->o->source, is, was, f->path);
-    return ctx->fail(ctx, TESS_E_DATA, "%s was begun with `%s: %s`, and `%s: %s` is wanted now; " NOTHING_ELSE, f->path, key, was, key, is);
-}
-
-/* Compares a key of two stages; what either does not have is `not set`. */
-static int compare_key(struct tess_context *ctx, const struct folder *f, const char *key, const struct tessi_config *before,
-                       const struct tessi_config *now)
-{
-    char *was = NULL, *is = NULL;
-    const struct tessi_config *a = tessi_config_child(before, key), *b = tessi_config_child(now, key);
-    int status = a ? tessi_config_print(ctx, a, &was) : tessi_base_format(ctx, &was, "not set");
-    if (status == TESS_OK)
-        status = b ? tessi_config_print(ctx, b, &is) : tessi_base_format(ctx, &is, "not set");
-    if (status == TESS_OK && strcmp(was, is) != 0) {
-        int quoted = strlen(was) > 2 && *was == '"' && *is == '"';
-        if (quoted)
-            was[strlen(was) - 1] = is[strlen(is) - 1] = '\0';
-        status = refuse_key(ctx, f, key, was + quoted, is + quoted);
-    }
-    tess_free(was);
-    tess_free(is);
-    return status;
-}
-
-/* Holds the first shard of an archive that was begun before against that of this command. Tokenizer and images first: they are the reason
- * where sizes of shards differ. */
-static int compare_recipe(struct tess_context *ctx, const struct folder *f, struct tessi_config *root)
-{
-    const struct tessi_config *stages = tessi_config_child(root, "stages"), *before = stages ? stages->child : NULL;
-    struct tessi_config *now = NULL;
-    if (!before || before->kind != TESSI_MAP)
-        return ctx->fail(ctx, TESS_E_DATA, "%s/%s: has no stages; it is not the recipe of an archive", f->path, RECIPE);
-    int status = shard_stage(ctx, f, 0, &now);
-    if (status == TESS_OK)
-        status = compare_key(ctx, f, "expect_tokenizer", before, now);
-    if (status == TESS_OK)
-        status = compare_key(ctx, f, "expect_count", before, now);
-    for (const struct tessi_config *key = before->child; key && status == TESS_OK; key = key->next)
-        status = compare_key(ctx, f, key->key, before, now);
-    for (const struct tessi_config *key = now ? now->child : NULL; key && status == TESS_OK; key = key->next)
-        status = compare_key(ctx, f, key->key, before, now);
-    tessi_config_free(now);
-    return status;
-}
-
-static int is_empty(const char *path)
-{
-    int empty = 1;
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        empty = empty && *e->d_name == '.';
-    if (d)
-        (void)closedir(d);
-    return empty;
-}
-
-/* Writes encode.yaml of a new archive, or checks that of one that was begun. */
-static int begin_or_resume(struct tess_context *ctx, const struct folder *f)
-{
-    char *path = NULL, *text = NULL;
-    struct tessi_config *root = NULL;
-    TESS_TRY(tessi_base_format(ctx, &path, "%s/" RECIPE, f->path));
-    int status = TESS_OK;
-    if (tessi_base_is_file(path)) {
-        status = tessi_config_yaml_load(ctx, path, &root);
-        if (status == TESS_OK)
-            status = compare_recipe(ctx, f, root);
-    } else if (!is_empty(f->path)) {
-        status = ctx->fail(ctx, TESS_E_CREATE, "%s: is a folder with other files and no %s, so no archive; give a new or an empty folder",
-                           f->path, RECIPE);
-    } else {
-        status = recipe_text(ctx, f, &text);
-        if (status == TESS_OK)
-            status = cli_encode_write(ctx, path, "archive", text);
-    }
-    tessi_config_free(root);
-    tess_free(path);
-    tess_free(text);
-    return status;
-}
-
 /* ---- the end ----------------------------------------------------------------------------------------------------------------- */
 
-static int write_index(struct tess_context *ctx, const struct folder *f)
+static int write_index(struct tess_context *ctx, const struct cli_folder *f)
 {
-    static const char *const joined[] = {"codes", "error", "labels", "names", "flipped", "crops", "item", NULL};
-    static const char *const gathered[] = {"skipped", NULL}, *const summed[] = {"count", "train_count", "items", NULL};
+    static const char *const joined[] = {"codes", "error", "labels", "names", "flipped", "crops", "item", "content", NULL};
+    static const char *const gathered[] = {"skipped", "skipped_content", NULL}, *const summed[] = {"count", "train_count", "items", NULL};
     char *path = NULL, (*name)[NAME] = NULL;
     const char **file = NULL;
     void *memory;
@@ -269,7 +121,7 @@ static int write_index(struct tess_context *ctx, const struct folder *f)
 }
 
 /* *missing: number of shards that are not there yet. */
-static int count_missing(struct tess_context *ctx, const struct folder *f, int64_t *missing)
+static int count_missing(struct tess_context *ctx, const struct cli_folder *f, int64_t *missing)
 {
     *missing = 0;
     for (int64_t i = 0; i < f->shards; i++) {
@@ -282,7 +134,7 @@ static int count_missing(struct tess_context *ctx, const struct folder *f, int64
 }
 
 /* Enters the folder with the other processes at work in it. */
-static int folder_join(struct tess_context *ctx, struct folder *f)
+static int folder_join(struct tess_context *ctx, struct cli_folder *f)
 {
     char holder[256];
     int held = 0;
@@ -301,10 +153,25 @@ static int folder_join(struct tess_context *ctx, struct folder *f)
     }
 }
 
-/* Leaves the folder, and where all is there and nobody else is at work finishes it: the index, no work folder. */
-static int folder_finish(struct tess_context *ctx, struct folder *f)
+/* *complete: 1 where the index is of all shards of the recipe. */
+static int is_complete(struct tess_context *ctx, const struct cli_folder *f, int *complete)
 {
-    char holder[256], *index = NULL;
+    struct tess_artefact *index = NULL;
+    char *path = NULL;
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/" TESSI_STORE_INDEX, f->path));
+    *complete = tessi_base_is_file(path);
+    int status = *complete ? tessi_store_artefact_open(ctx, path, &index) : TESS_OK;
+    if (status == TESS_OK && *complete)
+        *complete = tessi_store_parts_count(index) == f->shards;
+    tessi_store_artefact_close(index);
+    tess_free(path);
+    return status;
+}
+
+/* Leaves the folder, and where all is there and nobody else is at work finishes it: the index, no work folder. */
+static int folder_finish(struct tess_context *ctx, struct cli_folder *f)
+{
+    char holder[256];
     int held = 0;
     int64_t missing;
     tessi_base_lock_drop(f->lock_path, f->lock);
@@ -318,46 +185,46 @@ static int folder_finish(struct tess_context *ctx, struct folder *f)
     TESS_TRY(tessi_base_lock_try(ctx, f->lock_path, &f->lock, &held, holder, sizeof holder));
     if (held)
         return TESS_OK; /* another process is at work, and will find all shards there */
-    int status = tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, f->path);
-    if (status == TESS_OK && !tessi_base_is_file(index))
+    int complete, status = is_complete(ctx, f, &complete);
+    if (status == TESS_OK && !complete)
         status = write_index(ctx, f);
     if (status == TESS_OK)
         cli_encode_remove_work(f->a);
     tessi_base_lock_drop(f->lock_path, f->lock);
     f->lock = -1;
-    tess_free(index);
     return status;
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------------------ */
 
-static int one_shard(struct tess_context *ctx, const struct folder *f, int64_t i)
+/* Makes a shard, or finds it there. Where the archive grows the earlier ones are of fewer images than the source has by now. */
+static int one_shard(struct tess_context *ctx, const struct cli_folder *f, int64_t i)
 {
-    struct tessi_config *stage = NULL;
     char *path = NULL, name[NAME];
     int computed = 0;
-    shard_name(i, name);
-    int status = shard_path(ctx, f, i, &path);
-    if (status == TESS_OK)
-        status = shard_stage(ctx, f, i, &stage);
-    if (status == TESS_OK)
-        status = cli_encode_part(ctx, f->a, name, stage, path, &computed);
-    tessi_config_free(stage);
+    cli_encode_shard_name(i, name);
+    const struct tessi_config *stage = tessi_config_child(tessi_config_child(f->recipe, "stages"), name);
+    if (!stage)
+        return ctx->fail(ctx, TESS_E_DATA, "%s/" CLI_ENCODE_RECIPE ": has no stage `%s`; it is not the recipe of an archive", f->path,
+                         name);
+    TESS_TRY(shard_path(ctx, f, i, &path));
+    int status = f->a->o->append && tessi_base_is_file(path) ? TESS_OK : cli_encode_part(ctx, f->a, name, stage, path, &computed);
     tess_free(path);
     return status;
 }
 
-static int all_shards(struct tess_context *ctx, struct folder *f)
+static int all_shards(struct tess_context *ctx, struct cli_folder *f)
 {
-    char *index = NULL;
-    TESS_TRY(tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, f->path));
-    int done = tessi_base_is_file(index);
-    tess_free(index);
-    if (done) {
+    int complete;
+    int64_t added = 0;
+    TESS_TRY(is_complete(ctx, f, &complete));
+    if (complete && f->a->o->append)
+        TESS_TRY(cli_encode_append(ctx, f, &added));
+    if (complete && !added) {
         tessi_base_log_note(f->a->runtime->log, "nothing to do: %s is complete", f->path);
         return TESS_OK;
     }
-    tessi_base_log_note(f->a->runtime->log, "%s: %" PRId64 " images in %" PRId64 " %s", f->path, f->items, f->shards,
+    tessi_base_log_note(f->a->runtime->log, "%s: %" PRId64 " images in %" PRId64 " %s", f->path, added ? added : f->items, f->shards,
                         f->shards == 1 ? "shard" : "shards");
     for (int64_t i = f->mine - 1; i < f->shards; i += f->of)
         TESS_TRY(one_shard(ctx, f, i));
@@ -366,17 +233,21 @@ static int all_shards(struct tess_context *ctx, struct folder *f)
 
 int cli_encode_folder(struct tess_context *ctx, struct cli_archive *a)
 {
-    struct folder f = {.a = a, .path = a->o->output, .lock = -1};
+    struct cli_folder f = {.a = a, .path = a->o->output, .lock = -1};
     TESS_TRY(read_share(ctx, a->o->shard, &f));
     TESS_TRY(count_items(ctx, &f));
     TESS_TRY(plan_shards(ctx, &f));
+    if (a->o->append && access(f.path, F_OK) != 0)
+        return ctx->fail(ctx, TESS_E_USAGE, "%s: is no archive yet, so there is nothing to add to; encode without --append first", f.path);
     TESS_TRY(tessi_base_make_folder(ctx, f.path));
     TESS_TRY(folder_join(ctx, &f));
-    int status = begin_or_resume(ctx, &f);
+    int status = cli_encode_recipe_begin(ctx, &f);
     if (status == TESS_OK)
         status = all_shards(ctx, &f);
     if (status == TESS_OK)
-        return folder_finish(ctx, &f);
-    tessi_base_lock_drop(f.lock_path, f.lock);
+        status = folder_finish(ctx, &f);
+    else
+        tessi_base_lock_drop(f.lock_path, f.lock);
+    tessi_config_free(f.recipe);
     return status;
 }

@@ -8,7 +8,7 @@ tessera_SOURCES += \
 
 tessera_SOURCES += cli/report.c
 
-tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_archive.c cli/encode_stage.c cli/encode_work.c cli/decode.c
+tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_archive.c cli/encode_recipe.c cli/encode_stage.c cli/encode_work.c cli/decode.c
 
 # `tessera new` has its templates in it: those of all kinds, and what projects share.
 tessera_SOURCES += cli/new.c cli/new_templates.h

@@ -42,6 +42,19 @@ int archive_selection_read(struct tess_context *ctx, const char *path, int64_t c
     return status;
 }
 
+int archive_selection_digest(struct tess_context *ctx, const char *path, struct tess_digest *d)
+{
+    char piece[4096];
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        tess_digest_add(d, piece, n);
+    int status = ferror(f) ? ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno)) : TESS_OK;
+    (void)fclose(f);
+    return status;
+}
+
 void archive_selection_free(struct archive_selection *s)
 {
     tess_free(s->item);

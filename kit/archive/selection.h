@@ -3,7 +3,7 @@
 #ifndef KIT_ARCHIVE_SELECTION_H
 #define KIT_ARCHIVE_SELECTION_H
 
-#include <tessera/base.h>
+#include <tessera/digest.h>
 
 struct archive_selection {
     int64_t *item; /* NULL: all items */
@@ -11,6 +11,8 @@ struct archive_selection {
 };
 /* Reads the numbers, each below `count`. TESS_E_DATA names file and line. `path` NULL: all `count` items. Freed in any case. */
 int archive_selection_read(struct tess_context *ctx, const char *path, int64_t count, struct archive_selection *out) TESS_CHECKED;
+/* Adds the bytes of the file to a digest. Its place and times are no part of what is made of it. */
+int archive_selection_digest(struct tess_context *ctx, const char *path, struct tess_digest *d) TESS_CHECKED;
 void archive_selection_free(struct archive_selection *s);
 /* Number in the source of the selection's i-th item. */
 int64_t archive_selection_at(const struct archive_selection *s, int64_t i);

@@ -186,6 +186,28 @@ START_TEST(changes_are_told)
 }
 END_TEST
 
+/* An archive grows by what is new, wherever that lies among the rest; killed while it does, it becomes the same. */
+START_TEST(grows)
+{
+    if (!has_folders())
+        return;
+    shell("cp -r photos growing");
+    (void)command_ends(0, "", "encode growing" MODEL "-o grow " SHARDED);
+    (void)command_ends(0, "nothing to do", "encode growing" MODEL "-o grow --append " SHARDED);
+    write_pictures("growing", PICTURES, 8);
+    (void)command_ends(65, "or add new ones to the finished archive with --append", "encode growing" MODEL "-o grow " SHARDED);
+    shell("cp -r grow kept");
+    (void)command_ends(0, "grow: 7 images in 5 shards", "encode growing" MODEL "-o grow --append " SHARDED);
+    rows_are("grow", PICTURES - BAD + 7, BAD); /* the one that is no picture has the content of those before */
+    shell("mv grow calm-g && mv kept grow");
+    ck_assert_int_ge(killed_until_it_ends("encode growing" MODEL "-o grow --append " SHARDED), 1);
+    shell("diff -r calm-g grow");
+    (void)command_ends(0, "nothing to do", "encode growing" MODEL "-o grow --append " SHARDED);
+    (void)command_ends(65, "`flip: both` is wanted now", "encode growing" MODEL "-o grow --append --flip both " SHARDED);
+    (void)command_ends(2, "nothing to add to", "encode growing" MODEL "-o none --append " SHARDED);
+}
+END_TEST
+
 /* ---- back again ------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(decoded)
@@ -218,6 +240,7 @@ int main(void)
     tcase_add_test(t, shares);
     tcase_add_test(t, one_or_four);
     tcase_add_test(t, changes_are_told);
+    tcase_add_test(t, grows);
     tcase_add_test(t, decoded);
     suite_add_tcase(s, t);
     return suite_run(s);

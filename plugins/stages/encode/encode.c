@@ -211,7 +211,7 @@ static int encode_fingerprint(void *self, struct tess_context *ctx, struct tess_
         ops->tolerate(tess_instance_self(s->source), s->skip_bad);
     if (ops->fingerprint)
         TESS_TRY(ops->fingerprint(tess_instance_self(s->source), ctx, d));
-    return s->select ? tess_digest_add_file(ctx, d, s->select) : TESS_OK;
+    return s->select ? archive_selection_digest(ctx, s->select, d) : TESS_OK;
 }
 
 /* Dependencies of the result: the numeric mode, the seed where crops are drawn, and files where there is a source. */

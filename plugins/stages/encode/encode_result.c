@@ -14,7 +14,7 @@ struct block {
     struct encode_work *k;
     struct tess_artefact *to;
     int64_t rows, bad; /* number in it now: of rows, and of texts of bad items */
-    struct tess_tensor codes, error, label, flipped, box, item;
+    struct tess_tensor codes, error, label, flipped, box, item, content, bad_content;
     char (*name)[TEXT], (*skipped)[REASON];
     const char **names, **reasons;
     int64_t *counts; /* (depth, codebook_size): how often each code was used */
@@ -42,6 +42,11 @@ static int has_error(const struct encode_work *k)
     return k->source && !k->tokenizer.without_error;
 }
 
+static int has_content(const struct encode_work *k)
+{
+    return k->source && archive_has_content(k->source);
+}
+
 static int has_names(const struct encode_work *k)
 {
     return k->source && k->source->names(k->self);
@@ -61,6 +66,15 @@ static int begin_codes(struct tess_context *ctx, struct block *b)
     const struct code_maps *m = &b->k->maps;
     const struct tess_dataset how = stage_codes_dataset(m);
     return begin(ctx, b, "codes", &b->codes, &how);
+}
+
+static int begin_contents(struct tess_context *ctx, struct block *b)
+{
+    const struct tess_dataset how = {.size = sizeof how, .labels = "image byte"};
+    struct tess_tensor bad = b->bad_content;
+    bad.dim[0] = b->k->at.bad;
+    TESS_TRY(begin(ctx, b, "content", &b->content, &how));
+    return bad.dim[0] ? tess_artefact_begin(ctx, b->to, "skipped_content", &bad, &how) : TESS_OK;
 }
 
 static int begin_all(struct tess_context *ctx, struct block *b)
@@ -86,7 +100,7 @@ static int begin_all(struct tess_context *ctx, struct block *b)
         TESS_TRY(tess_artefact_begin_strings(ctx, b->to, "names", k->at.rows, k->at.name_width > 0 ? k->at.name_width : 1));
     if (k->at.bad)
         TESS_TRY(tess_artefact_begin_strings(ctx, b->to, "skipped", k->at.bad, k->at.bad_width));
-    return TESS_OK;
+    return has_content(k) ? begin_contents(ctx, b) : TESS_OK;
 }
 
 /* ---- a block -------------------------------------------------------------------------------------------------------------- */
@@ -114,6 +128,8 @@ static int put_block(struct tess_context *ctx, struct block *b)
         TESS_TRY(put_rows(ctx, b, "item", &b->item));
     if (k->source && k->classes)
         TESS_TRY(put_rows(ctx, b, "labels", &b->label));
+    if (has_content(k))
+        TESS_TRY(put_rows(ctx, b, "content", &b->content));
     if (has_names(k))
         TESS_TRY(tess_artefact_append_strings(ctx, b->to, "names", b->rows, b->names));
     b->rows = 0;
@@ -122,9 +138,12 @@ static int put_block(struct tess_context *ctx, struct block *b)
 
 static int put_bad(struct tess_context *ctx, struct block *b)
 {
-    int64_t n = b->bad;
+    struct tess_tensor content = b->bad_content;
+    content.dim[0] = b->bad;
     b->bad = 0;
-    return n ? tess_artefact_append_strings(ctx, b->to, "skipped", n, b->reasons) : TESS_OK;
+    if (content.dim[0] && has_content(b->k))
+        TESS_TRY(tess_artefact_append(ctx, b->to, "skipped_content", &content));
+    return content.dim[0] ? tess_artefact_append_strings(ctx, b->to, "skipped", content.dim[0], b->reasons) : TESS_OK;
 }
 
 /* Reads the codes of a record into row r of the block, and counts them. TESS_E_DATA where one is out of range. */
@@ -156,6 +175,7 @@ static int take_row(struct tess_context *ctx, struct block *b, const struct arch
     memcpy((int32_t *)b->box.data + r * BOX, box, sizeof box);
     ((float *)b->error.data)[r] = about.error;
     ((int32_t *)b->item.data)[r] = about.item;
+    memcpy((uint8_t *)b->content.data + r * ARCHIVE_CONTENT, about.content, sizeof about.content);
     ((uint8_t *)b->flipped.data)[r] = (uint8_t)about.box.flipped;
     ((uint16_t *)b->label.data)[r] = (uint16_t)record->label;
     (void)snprintf(b->name[r], TEXT, "%s", record->name);
@@ -178,6 +198,7 @@ static int take_all(struct tess_context *ctx, struct block *b)
             TESS_TRY(take_row(ctx, b, &record));
             continue;
         }
+        memcpy((uint8_t *)b->bad_content.data + b->bad * ARCHIVE_CONTENT, &record.label, sizeof record.label);
         (void)snprintf(b->skipped[b->bad++], REASON, "%s: %s", record.name, record.reason);
         if (b->bad == BAD_BLOCK)
             TESS_TRY(put_bad(ctx, b));
@@ -197,6 +218,8 @@ static int block_open(struct tess_context *ctx, struct block *b)
     TESS_TRY(stage_tensor(ctx, &b->flipped, TESS_U8, 1, &n));
     TESS_TRY(stage_tensor(ctx, &b->item, TESS_I32, 1, &n));
     TESS_TRY(stage_tensor(ctx, &b->box, TESS_I32, 2, box));
+    TESS_TRY(stage_tensor(ctx, &b->content, TESS_U8, 2, (const int64_t[]){ENCODE_BLOCK, ARCHIVE_CONTENT}));
+    TESS_TRY(stage_tensor(ctx, &b->bad_content, TESS_U8, 2, (const int64_t[]){BAD_BLOCK, ARCHIVE_CONTENT}));
     TESS_TRY(tess_alloc(ctx, ENCODE_BLOCK * (TEXT + sizeof(char *)) + BAD_BLOCK * (REASON + sizeof(char *)), "names of images", &memory));
     b->names = memory;
     b->reasons = b->names + ENCODE_BLOCK;
@@ -213,7 +236,7 @@ static int block_open(struct tess_context *ctx, struct block *b)
 
 static void block_close(struct block *b)
 {
-    struct tess_tensor *const tensors[] = {&b->codes, &b->error, &b->label, &b->flipped, &b->box, &b->item};
+    struct tess_tensor *const tensors[] = {&b->codes, &b->error, &b->label, &b->flipped, &b->box, &b->item, &b->content, &b->bad_content};
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
         tess_free(tensors[i]->data);
     tess_free(b->names);

@@ -87,9 +87,23 @@ static int64_t longer(int64_t width, size_t length)
     return (int64_t)length > width ? (int64_t)length : width;
 }
 
+/* Content of the item that is done next; zeros where the images are an artefact's. */
+static int next_content(struct tess_context *ctx, const struct encode_work *k, uint8_t content[ARCHIVE_CONTENT])
+{
+    memset(content, 0, ARCHIVE_CONTENT);
+    if (!k->source)
+        return TESS_OK;
+    return archive_content(ctx, k->source, k->self, archive_selection_at(&k->selection, k->first_item + k->at.done - k->s->offset),
+                           content);
+}
+
+/* A bad item's record has its content in place of a label. */
 static int keep_bad(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot)
 {
-    const struct archive_record record = {.name = slot->name, .reason = slot->reason};
+    struct archive_record record = {.name = slot->name, .reason = slot->reason};
+    uint8_t content[ARCHIVE_CONTENT];
+    TESS_TRY(next_content(ctx, k, content));
+    memcpy(&record.label, content, sizeof record.label);
     TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
     (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s: %s", slot->name, slot->reason);
     k->at.bad_width = longer(k->at.bad_width, strlen(k->last_skipped));
@@ -103,11 +117,14 @@ static int keep_slot(struct tess_context *ctx, struct encode_work *k, const stru
 {
     if (*slot->reason)
         return keep_bad(ctx, k, slot);
+    uint8_t content[ARCHIVE_CONTENT];
+    TESS_TRY(next_content(ctx, k, content));
     for (int64_t v = 0; v < slot->rows; v++) {
-        const struct encode_about about = {
+        struct encode_about about = {
             .error = ((const float *)k->error.data)[first + v], .item = (int32_t)(k->first_item + k->at.done), .box = slot->box[v]};
         const struct archive_record record = {
             .name = slot->name, .reason = "", .label = k->classes ? slot->label : 0, .row = k->record, .row_bytes = encode_record_bytes(k)};
+        memcpy(about.content, content, sizeof content);
         fill_record(k, first + v, &about);
         TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
     }

@@ -5,6 +5,7 @@
 #ifndef PLUGINS_STAGES_ENCODE_WORK_H
 #define PLUGINS_STAGES_ENCODE_WORK_H
 
+#include "kit/archive/content.h"
 #include "kit/archive/crops.h"
 #include "kit/archive/rows.h"
 #include "kit/archive/selection.h"
@@ -31,6 +32,7 @@ struct encode_about {
     float error;
     int32_t item; /* number of its picture in the archive */
     struct crop_box box;
+    uint8_t content[ARCHIVE_CONTENT];
 };
 
 /* A picture on its way: its rows as bytes, their boxes, and its name; or the reason why it has none. */
