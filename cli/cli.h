@@ -22,11 +22,17 @@ struct cli_verb {
     const struct cli_flag *flags;                             /* the verb's own flags (cli/flags.h); NULL: none */
     const char *notes;                                        /* lines at the end of the help; NULL: none */
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
+    const struct cli_verb *const *sub;                        /* verbs below this one, "archive verify"; NULL ends, NULL: none */
 };
 
 extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, cli_plan, cli_why, cli_graph, cli_plugins, cli_inspect,
     cli_view, cli_du, cli_gc, cli_encode, cli_decode, cli_import, cli_export, cli_bench, cli_new, cli_check;
 extern const struct cli_verb cli_report;
+extern const struct cli_verb cli_archive;
+
+/* The verb below `verb` that `word` calls, or NULL; and its word: "verify". */
+const struct cli_verb *cli_sub_verb(const struct cli_verb *verb, const char *word);
+const char *cli_sub_word(const struct cli_verb *sub);
 
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
 int cli_failed(const struct tess_context *ctx, int status);

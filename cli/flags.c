@@ -273,6 +273,8 @@ void cli_flags_rows(const struct cli_flag *flags, FILE *to)
 void cli_flags_help(const struct cli_verb *verb, FILE *to)
 {
     fprintf(to, "usage: tessera %s %s%s\n\n%s\n", verb->name, verb->arguments, verb->flags ? " [FLAGS]" : "", verb->description);
+    for (const struct cli_verb *const *v = verb->sub; v && *v; v++)
+        fprintf(to, "%s  %-8s %s\n", v == verb->sub ? "verbs\n" : "", cli_sub_word(*v), (*v)->summary);
     cli_flags_rows(verb->flags, to);
     if (verb->notes)
         fprintf(to, "%s%s", verb->flags ? "\n" : "", verb->notes);

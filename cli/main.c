@@ -22,9 +22,10 @@
 #define EXIT_USAGE 2
 #define EXIT_IO 74
 
-static const struct cli_verb *const verbs[] = {&cli_run,    &cli_sweep,  &cli_table,   &cli_report,  &cli_diff,  &cli_log, &cli_plan,
-                                               &cli_why,    &cli_graph,  &cli_plugins, &cli_inspect, &cli_view,  &cli_du,  &cli_gc,
-                                               &cli_encode, &cli_decode, &cli_import,  &cli_export,  &cli_bench, &cli_new, &cli_check};
+static const struct cli_verb *const verbs[] = {&cli_run,    &cli_sweep,  &cli_table,   &cli_report,  &cli_diff,   &cli_log,   &cli_plan,
+                                               &cli_why,    &cli_graph,  &cli_plugins, &cli_inspect, &cli_view,   &cli_du,    &cli_gc,
+                                               &cli_encode, &cli_decode, &cli_archive, &cli_import,  &cli_export, &cli_bench, &cli_new,
+                                               &cli_check};
 #define VERBS (sizeof verbs / sizeof *verbs)
 
 static void main_help(FILE *to)
@@ -87,6 +88,19 @@ static const struct cli_verb *find_verb(const char *name)
     return NULL;
 }
 
+const char *cli_sub_word(const struct cli_verb *sub)
+{
+    return strrchr(sub->name, ' ') + 1;
+}
+
+const struct cli_verb *cli_sub_verb(const struct cli_verb *verb, const char *word)
+{
+    for (const struct cli_verb *const *s = verb->sub; s && *s; s++)
+        if (strcmp(cli_sub_word(*s), word) == 0)
+            return *s;
+    return NULL;
+}
+
 static int unknown_verb(const char *word)
 {
     const char *names[VERBS];
@@ -100,6 +114,12 @@ static int run_verb(struct cli_globals *g, int argc, char **argv)
     const struct cli_verb *verb = find_verb(argv[0]);
     if (!verb)
         return unknown_verb(argv[0]);
+    const struct cli_verb *sub = argc > 1 ? cli_sub_verb(verb, argv[1]) : NULL;
+    if (sub) {
+        verb = sub;
+        argc--;
+        argv++;
+    }
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             cli_flags_help(verb, stdout);
@@ -139,6 +159,8 @@ static int main_run(int argc, char **argv)
             const struct cli_verb *verb = i + 1 < argc ? find_verb(argv[i + 1]) : NULL;
             if (i + 1 < argc && !verb)
                 return unknown_verb(argv[i + 1]);
+            if (verb && i + 2 < argc && cli_sub_verb(verb, argv[i + 2]))
+                verb = cli_sub_verb(verb, argv[i + 2]);
             if (verb)
                 cli_flags_help(verb, stdout);
             else

@@ -78,6 +78,8 @@ static void roff_verb(const struct cli_verb *v, FILE *to)
         fputs(".PP\n", to);
         roff_paragraphs(v->notes, to);
     }
+    for (const struct cli_verb *const *s = v->sub; s && *s; s++)
+        roff_verb(*s, to);
 }
 
 static const char man_end[] = ".SH EXIT STATUS\n"
@@ -111,6 +113,16 @@ static void bash_names(const struct cli_flag *flags, FILE *to)
         fprintf(to, " %s%s%s", f->name, f->brief ? " " : "", f->brief ? f->brief : "");
 }
 
+/* Name of a verb as one word: "archive-verify". */
+static const char *one_word(const struct cli_verb *v)
+{
+    static char text[80];
+    (void)snprintf(text, sizeof text, "%s", v->name);
+    if (strchr(text, ' '))
+        *strchr(text, ' ') = '-';
+    return text;
+}
+
 /* Branches of a `case` over the word before: what a flag's value may be. */
 static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to)
 {
@@ -126,6 +138,42 @@ static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to
             fprintf(to, ") _tessera_files %s; return ;;\n", f->complete == CLI_COMPLETE_FILES ? "-f" : "-d");
         else
             fputs(") return ;;\n", to);
+    }
+}
+
+static void bash_values_of(const struct cli_verb *v, FILE *to)
+{
+    bash_values(one_word(v), v->flags, to);
+    for (const struct cli_verb *const *s = v->sub; s && *s; s++)
+        bash_values_of(*s, to);
+}
+
+static void bash_words_of(const struct cli_verb *v, FILE *to)
+{
+    fprintf(to, "    %s:-*) COMPREPLY=($(compgen -W '", one_word(v));
+    bash_names(v->flags, to);
+    bash_names(cli_global_flags, to);
+    fputs("' -- \"$word\")) ;;\n", to);
+    if (v->sub)
+        fprintf(to, "    %s:*) COMPREPLY=($(compgen -W '", one_word(v));
+    for (const struct cli_verb *const *s = v->sub; s && *s; s++)
+        fprintf(to, "%s%s", s == v->sub ? "" : " ", cli_sub_word(*s));
+    if (v->sub)
+        fputs("' -- \"$word\")) ;;\n", to);
+    for (const struct cli_verb *const *s = v->sub; s && *s; s++)
+        bash_words_of(*s, to);
+}
+
+/* Makes one word of a verb and the verb below it that follows, where there is one. */
+static void bash_sub_verbs(const struct cli_verb *const *verbs, size_t n, FILE *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!verbs[i]->sub)
+            continue;
+        fprintf(to, "  if [[ $verb == %s ]] && ((i + 1 < COMP_CWORD)); then\n    case ${COMP_WORDS[i + 1]} in\n    ", verbs[i]->name);
+        for (const struct cli_verb *const *s = verbs[i]->sub; *s; s++)
+            fprintf(to, "%s%s", s == verbs[i]->sub ? "" : " | ", cli_sub_word(*s));
+        fprintf(to, ") verb=%s-${COMP_WORDS[i + 1]} ;;\n    esac\n  fi\n", verbs[i]->name);
     }
 }
 
@@ -145,17 +193,15 @@ static void bash_completion(const struct cli_verb *const *verbs, size_t n, FILE 
           to);
     for (size_t i = 0; i < n; i++)
         fprintf(to, "%s%s", i ? " | " : "", verbs[i]->name);
-    fputs(") verb=${COMP_WORDS[i]}; break ;;\n    esac\n  done\n  case $verb:$before in\n", to);
+    fputs(") verb=${COMP_WORDS[i]}; break ;;\n    esac\n  done\n", to);
+    bash_sub_verbs(verbs, n, to);
+    fputs("  case $verb:$before in\n", to);
     bash_values("*", cli_global_flags, to);
     for (size_t i = 0; i < n; i++)
-        bash_values(verbs[i]->name, verbs[i]->flags, to);
+        bash_values_of(verbs[i], to);
     fputs("  esac\n  case $verb:$word in\n", to);
-    for (size_t i = 0; i < n; i++) {
-        fprintf(to, "    %s:-*) COMPREPLY=($(compgen -W '", verbs[i]->name);
-        bash_names(verbs[i]->flags, to);
-        bash_names(cli_global_flags, to);
-        fputs("' -- \"$word\")) ;;\n", to);
-    }
+    for (size_t i = 0; i < n; i++)
+        bash_words_of(verbs[i], to);
     fputs("    :-*) COMPREPLY=($(compgen -W '", to);
     bash_names(cli_global_flags, to);
     fputs("' -- \"$word\")) ;;\n    :*) COMPREPLY=($(compgen -W '", to);
@@ -198,6 +244,33 @@ static void zsh_flags(const struct cli_flag *flags, const char *indent, FILE *to
         }
 }
 
+static void zsh_arguments(const struct cli_verb *v, FILE *to)
+{
+    fputs("      _arguments \\\n", to);
+    zsh_flags(v->flags, "        ", to);
+    zsh_flags(cli_global_flags, "        ", to);
+    fputs("        '*:file:_files' ;;\n", to);
+}
+
+/* A verb with verbs below it: their words, then the arguments of the one that is there. */
+static void zsh_sub_verbs(const struct cli_verb *v, FILE *to)
+{
+    fputs("      if ((CURRENT == 2)); then\n        local -a subs=(\n", to);
+    for (const struct cli_verb *const *s = v->sub; *s; s++) {
+        fprintf(to, "          '%s:", cli_sub_word(*s));
+        zsh_text((*s)->summary, to);
+        fputs("'\n", to);
+    }
+    fputs("        )\n        _describe verb subs\n        return\n      fi\n      shift words\n      ((CURRENT--))\n      case $words[1] "
+          "in\n",
+          to);
+    for (const struct cli_verb *const *s = v->sub; *s; s++) {
+        fprintf(to, "      %s)\n", cli_sub_word(*s));
+        zsh_arguments(*s, to);
+    }
+    fputs("      esac ;;\n", to);
+}
+
 static void zsh_completion(const struct cli_verb *const *verbs, size_t n, FILE *to)
 {
     fputs("#compdef tessera\n# Completion of tessera for zsh, made by `tessera --completion zsh`.\n"
@@ -213,10 +286,8 @@ static void zsh_completion(const struct cli_verb *const *verbs, size_t n, FILE *
     fputs("    '1:verb:->verb' '*::argument:->rest'\n  case $state in\n  verb) _describe verb verbs ;;\n  rest)\n    case $line[1] in\n",
           to);
     for (size_t i = 0; i < n; i++) {
-        fprintf(to, "    %s)\n      _arguments \\\n", verbs[i]->name);
-        zsh_flags(verbs[i]->flags, "        ", to);
-        zsh_flags(cli_global_flags, "        ", to);
-        fputs("        '*:file:_files' ;;\n", to);
+        fprintf(to, "    %s)\n", verbs[i]->name);
+        (verbs[i]->sub ? zsh_sub_verbs : zsh_arguments)(verbs[i], to);
     }
     fputs("    esac ;;\n  esac\n}\n_tessera \"$@\"\n", to);
 }

@@ -10,7 +10,7 @@ tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/suppo
     tests/support/noise_fixture.h tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h tests/support/plug_fixture.c tests/support/plug_fixture.h \
     tests/support/prior_runs.c tests/support/prior_runs.h \
     tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/source_fixture.c tests/support/source_fixture.h tests/support/stage_fixture.c tests/support/stage_fixture.h \
-    tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
+    tests/support/archive_fixture.c tests/support/archive_fixture.h tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
     tests/support/sweep_fixture.c tests/support/sweep_fixture.h \
     tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h \
     tests/support/vgg_file.c tests/support/vgg_file.h plugins/noises/uniform/uniform_steps.c

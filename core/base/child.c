@@ -146,21 +146,25 @@ static void child_wait(struct watch *w, double left)
                 (void)child_read(w, i);
 }
 
-/* Reads from the child until it ends, or until its time is over. */
-static void child_follow(struct watch *w, double seconds)
+/* Reads from the child for at most `seconds`, or until it has ended: 1, and its wait status. */
+static int child_follow(struct watch *w, double seconds, int *status)
 {
     double end = tessi_base_seconds() + seconds;
-    int status = 0;
     pid_t got = 0;
-    while ((got = waitpid(w->pid, &status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+    while ((got = waitpid(w->pid, status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
         double left = end - tessi_base_seconds();
         if (left <= 0)
-            break;
+            return 0;
         child_wait(w, left);
     }
-    int late = got == 0;
+    return 1;
+}
+
+/* Kills what is left of the child's group, and of the child where it has not ended; reads the rest of the pipes. */
+static void child_reap(struct watch *w, int ended, int status)
+{
     (void)kill(-w->pid, SIGKILL); /* the whole group: the child and the processes that it started */
-    if (late) {
+    if (!ended) {
         (void)kill(w->pid, SIGKILL);
         while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
             ;
@@ -168,7 +172,10 @@ static void child_follow(struct watch *w, double seconds)
     for (int i = 0; i < PIPES; i++)
         for (int pieces = 0; pieces < 64 && child_read(w, i); pieces++)
             ;
-    w->out->how = late ? TESSI_CHILD_LATE : WIFSIGNALED(status) ? TESSI_CHILD_KILLED : TESSI_CHILD_EXITED;
+    for (int i = 0; i < PIPES; i++)
+        if (w->from[i].fd >= 0)
+            close(w->from[i].fd);
+    w->out->how = !ended ? TESSI_CHILD_LATE : WIFSIGNALED(status) ? TESSI_CHILD_KILLED : TESSI_CHILD_EXITED;
     w->out->value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -211,36 +218,80 @@ static void child_close(int fd[PIPES])
             close(fd[i]);
 }
 
-int tessi_base_child_run(struct tess_context *ctx, int (*task)(void *user), void *user, double seconds, struct tessi_child *out)
+static int child_fork(struct tess_context *ctx, int (*task)(void *user), void *user, struct tessi_child *out, struct watch *w)
 {
     int from[PIPES], to[PIPES];
-    struct watch w = {.out = out};
     pid_t parent = getpid();
     memset(out, 0, sizeof *out);
-    out->seconds = seconds;
+    *w = (struct watch){.out = out};
     (void)fflush(NULL);
     int ready = child_pipes(from, to);
-    w.pid = ready == 0 ? fork() : -1;
-    if (w.pid < 0) {
+    w->pid = ready == 0 ? fork() : -1;
+    if (w->pid < 0) {
         int error = errno;
         child_close(from);
         child_close(to);
         return ctx->fail(ctx, TESS_E_MEMORY, "a process could not be had: %s", strerror(error));
     }
-    if (w.pid == 0) {
+    if (w->pid == 0) {
         child_close(from);
         child_main(task, user, to, parent);
     }
-    (void)setpgid(w.pid, w.pid); /* whoever of the two comes first */
+    (void)setpgid(w->pid, w->pid); /* whoever of the two comes first */
     child_close(to);
     for (int i = 0; i < PIPES; i++)
-        w.from[i] = (struct pollfd){.fd = from[i], .events = POLLIN};
-    child_follow(&w, seconds);
-    for (int i = 0; i < PIPES; i++)
-        if (w.from[i].fd >= 0)
-            close(w.from[i].fd);
+        w->from[i] = (struct pollfd){.fd = from[i], .events = POLLIN};
+    return TESS_OK;
+}
+
+int tessi_base_child_run(struct tess_context *ctx, int (*task)(void *user), void *user, double seconds, struct tessi_child *out)
+{
+    struct watch w;
+    int status = 0;
+    TESS_TRY(child_fork(ctx, task, user, out, &w));
+    out->seconds = seconds;
+    int ended = child_follow(&w, seconds, &status);
+    child_reap(&w, ended, status);
     child_came_back(&w);
     return TESS_OK;
+}
+
+struct tessi_child_process {
+    struct watch watch;
+    struct tessi_child end;
+};
+
+int tessi_base_child_begin(struct tess_context *ctx, int (*task)(void *user), void *user, struct tessi_child_process **out)
+{
+    void *memory;
+    *out = NULL;
+    TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_child_process), "a process", &memory));
+    struct tessi_child_process *p = memory;
+    int status = child_fork(ctx, task, user, &p->end, &p->watch);
+    if (status != TESS_OK)
+        tess_free(p);
+    else
+        *out = p;
+    return status;
+}
+
+int tessi_base_child_ended(struct tessi_child_process *p, double seconds, struct tessi_child *out)
+{
+    int status = 0;
+    if (!child_follow(&p->watch, seconds, &status))
+        return 0;
+    child_reap(&p->watch, 1, status);
+    child_came_back(&p->watch);
+    *out = p->end;
+    tess_free(p);
+    return 1;
+}
+
+void tessi_base_child_kill(struct tessi_child_process *p)
+{
+    if (p)
+        child_reap(&p->watch, 0, 0);
+    tess_free(p);
 }
 
 const char *tessi_base_child_words(const struct tessi_child *c, char *text, size_t capacity)

@@ -29,6 +29,13 @@ struct tessi_child {
  * had. [one thread: another's locks would stay locked in the child] */
 int tessi_base_child_run(struct tess_context *ctx, int (*task)(void *user), void *user, double seconds,
                          struct tessi_child *out) TESS_CHECKED;
+/* A child at work beside its parent and others: begin, then ask until it has ended. As tessi_base_child_run but for the time limit. */
+struct tessi_child_process;
+int tessi_base_child_begin(struct tess_context *ctx, int (*task)(void *user), void *user, struct tessi_child_process **out) TESS_CHECKED;
+/* Reads what the child says, for at most `seconds`: 1 once it has ended, after which `p` is freed and *out says how. */
+int tessi_base_child_ended(struct tessi_child_process *p, double seconds, struct tessi_child *out);
+/* Kills the child and frees `p`. NULL is fine. */
+void tessi_base_child_kill(struct tessi_child_process *p);
 /* Appends to the report `said`; for the task, without effect in any other process. */
 void tessi_base_child_say(const char *format, ...) TESS_PRINTF(1, 2);
 /* Words for the end of a child, to follow "it": "was killed by signal 11 (Segmentation fault)", "took more than 10 s". */

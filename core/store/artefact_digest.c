@@ -197,11 +197,11 @@ int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefac
 
 /* ---- checking ------------------------------------------------------------------------------------------------------ */
 
-/* Checks the bytes after a text's end in its row, which the digest leaves out: they must be zero. */
-static int check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const char *text,
-                         int64_t rows)
+int tessi_store_check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const void *values,
+                              int64_t rows)
 {
     size_t width = tessi_store_entry_size(e);
+    const char *text = values;
     int bad = 0;
     for (int64_t i = 0; i < rows && e->dtype == TESSI_TEXT; i++, text += width)
         for (size_t k = strnlen(text, width); k < width; k++)
@@ -226,7 +226,7 @@ static int read_again(struct tess_context *ctx, const struct tess_artefact *a, s
         int64_t rows = all - first < step ? all - first : step;
         status = tessi_store_read_rows(ctx, a, e, dataset, first, rows, block);
         if (status == TESS_OK)
-            status = check_padding(ctx, a, e, block, rows * tessi_store_entry_row(e));
+            status = tessi_store_check_padding(ctx, a, e, block, rows * tessi_store_entry_row(e));
         if (status == TESS_OK)
             tessi_store_digest_values(&e->digest, e, block, rows * tessi_store_entry_row(e));
     }
@@ -263,6 +263,16 @@ int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefac
     return status;
 }
 
+int tessi_store_compare_digest(struct tess_context *ctx, const struct tess_artefact *a, const char *digest)
+{
+    if (strcmp(digest, a->digest) != 0)
+        return ctx->fail(ctx, TESS_E_DATA,
+                       "%s: the content has digest %s, the file says %s; it was changed or damaged: delete it and run again "
+                       "what writes it",
+                       a->path, digest, a->digest);
+    return verify_notes(ctx, a);
+}
+
 int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess_artefact *a)
 {
     char digest[TESS_DIGEST_TEXT];
@@ -270,12 +280,7 @@ int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess
         if (!a->entry[i].joined)
             TESS_TRY(tessi_store_digest_entry(ctx, a, &a->entry[i]));
     TESS_TRY(tessi_store_digest_content(ctx, a, digest));
-    if (strcmp(digest, a->digest) != 0)
-        return ctx->fail(ctx, TESS_E_DATA,
-                       "%s: the content has digest %s, the file says %s; it was changed or damaged: delete it and run again "
-                       "what writes it",
-                       a->path, digest, a->digest);
-    return verify_notes(ctx, a);
+    return tessi_store_compare_digest(ctx, a, digest);
 }
 
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a)

@@ -65,15 +65,16 @@ int tessi_store_parts_read(struct tess_context *ctx, const struct tess_artefact 
 
 /* ---- verifying ----------------------------------------------------------------------------------------------------- */
 
-/* Compares the datasets that both have, by the digests of their values. */
-static int parts_same_values(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, const struct tess_artefact *part)
+/* Compares the datasets that both have, by the digests of their values; those of the index are computed where `again` says so. */
+static int parts_same_values(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, const struct tess_artefact *part,
+                             int again)
 {
     for (int64_t k = 0; k < a->entries; k++) {
         struct tessi_entry *e = &a->entry[k], *own = e->joined ? NULL : tessi_store_entry_find(part, e->name);
         char one[TESS_DIGEST_TEXT], other[TESS_DIGEST_TEXT];
         if (!own)
             continue;
-        if (i == 0)
+        if (again)
             TESS_TRY(tessi_store_digest_entry(ctx, a, e));
         TESS_TRY(tessi_store_digest_entry(ctx, part, own));
         struct tess_digest d = e->digest, f = own->digest;
@@ -107,7 +108,7 @@ static int parts_verify_all(struct tess_context *ctx, const struct tess_artefact
         TESS_TRY(tessi_store_part_acquire(ctx, a, i, &part));
         int status = verify(ctx, part);
         if (status == TESS_OK)
-            status = parts_same_values(ctx, a, i, part);
+            status = parts_same_values(ctx, a, i, part, i == 0);
         for (int64_t k = 0; k < a->parts->sums; k++)
             sum[k] += (uint64_t)tess_attrs_i64_or(part->attrs, a->parts->summed[k], 0);
         tessi_store_part_release(a, i);
@@ -123,6 +124,33 @@ int tessi_store_parts_verify(struct tess_context *ctx, const struct tess_artefac
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, (size_t)(a->parts->sums + 1) * sizeof(uint64_t), "sums", &sum));
     int status = parts_verify_all(ctx, a, verify, sum);
+    tess_free(sum);
+    return status;
+}
+
+int tessi_store_part_same(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, const struct tess_artefact *part)
+{
+    return parts_same_values(ctx, a, i, part, 1);
+}
+
+int tessi_store_parts_check_sums(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    void *sum;
+    int status = TESS_OK;
+    if (!a->parts)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)(a->parts->sums + 1) * sizeof(uint64_t), "sums", &sum));
+    for (int64_t i = 0; i < a->parts->count && status == TESS_OK; i++) {
+        struct tess_artefact *part;
+        status = tessi_store_part_acquire(ctx, a, i, &part);
+        if (status != TESS_OK)
+            break;
+        for (int64_t k = 0; k < a->parts->sums; k++)
+            ((uint64_t *)sum)[k] += (uint64_t)tess_attrs_i64_or(part->attrs, a->parts->summed[k], 0);
+        tessi_store_part_release(a, i);
+    }
+    if (status == TESS_OK)
+        status = parts_check_sums(ctx, a, sum);
     tess_free(sum);
     return status;
 }

@@ -50,6 +50,25 @@ int tessi_store_artefact_descriptor(const struct tess_artefact *a);
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* Verifies one file: of an artefact in parts the index alone. */
 int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Properties of a dataset for a copy of it: precision, filters, kind of chunks, and its texts. `dataset` points into the struct: set
+ * dataset.labels and dataset.unit again where the struct was moved. All zero where there is no such dataset in the file itself. */
+struct tessi_store_how {
+    struct tess_dataset dataset;
+    char labels[128], unit[64];
+};
+int tessi_store_dataset_how(struct tess_context *ctx, const struct tess_artefact *a, const char *name,
+                            struct tessi_store_how *out) TESS_CHECKED;
+/* Functions told of what is in a file as it is read. Rows pass by dataset after dataset, in order; values in their stored dtype, borrowed.
+ */
+struct tessi_examiner {
+    void *user;
+    void (*rows)(void *user, const char *name, int64_t first, const struct tess_tensor *rows);
+    void (*damaged)(void *user, const char *name, int64_t first, int64_t rows, const char *why); /* rows that cannot be read */
+};
+/* Reads all datasets of a file, those joined of parts left out, past what is damaged; *damaged is the number of rows that cannot be read.
+ * Where there are none, compares the content's digest and the provenance's sum as tessi_store_artefact_verify does. */
+int tessi_store_artefact_examine(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_examiner *x,
+                                 int64_t *damaged) TESS_CHECKED;
 /* Checks that attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage
  * gets it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
@@ -98,6 +117,11 @@ void tessi_store_part_release(const struct tess_artefact *a, int64_t i);
 /* Checks that the parts that were opened so far are the files they were then. TESS_E_DATA names the one that is not. */
 int tessi_store_parts_unchanged(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 
+/* Compares the datasets that index and part both have of their own (/codebook). TESS_E_DATA names one that differs. */
+int tessi_store_part_same(struct tess_context *ctx, const struct tess_artefact *a, int64_t i,
+                          const struct tess_artefact *part) TESS_CHECKED;
+/* Compares the attributes that are sums with those of all parts, each of which is opened. */
+int tessi_store_parts_check_sums(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* Verifies every part by `verify` (tessi_store_artefact_verify_file, or what remembers that it was done), then that the parts agree with
  * the index in what it says once, and in its sums. */
 int tessi_store_parts_verify(struct tess_context *ctx, const struct tess_artefact *a,

@@ -202,6 +202,11 @@ int tessi_store_can_widen(int32_t from, int32_t to);
 void tessi_store_digest_values(struct tess_digest *d, const struct tessi_entry *e, const void *values, int64_t count);
 /* Reads the values of an entry of the file's own and leaves their digest in it. The lock is not held. */
 int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
+/* Checks the bytes after a text's end in its row, which the digest leaves out: they must be zero. */
+int tessi_store_check_padding(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, const void *values,
+                              int64_t rows) TESS_CHECKED;
+/* Compares the content's digest with the one that the file says, and the provenance with its sum. TESS_E_DATA. */
+int tessi_store_compare_digest(struct tess_context *ctx, const struct tess_artefact *a, const char *digest) TESS_CHECKED;
 /* SHA-256 of the provenance attributes, by name, but for the content digest and the sum itself. */
 #define TESSI_NOTE_DIGEST "digest"
 #define TESSI_NOTE_SUM "sum"

@@ -1,0 +1,72 @@
+/* `tessera archive`: the list of its verbs, and what they share. SPDX-License-Identifier: MIT */
+#include "cli/archive.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int archive_take_word(void *options, const char *verb, const char *word)
+{
+    struct cli_archive_one *o = options;
+    if (o->path)
+        return cli_usage_error(verb, "wanted one archive, found `%s` and `%s`", o->path, word);
+    o->path = word;
+    return 0;
+}
+
+int cli_archive_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_archive_one *o)
+{
+    int code = cli_flags_read(g, verb, argc, argv, o, archive_take_word);
+    if (code == 0 && !o->path)
+        code = cli_usage_error(verb->name, "wanted an archive of codes: a folder with its index.h5, or one file");
+    return code;
+}
+
+int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_artefact **out)
+{
+    TESS_TRY(tessi_store_artefact_open(ctx, path, out));
+    if (strcmp(tess_artefact_kind(*out), "codes") == 0)
+        return TESS_OK;
+    int status = ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an archive of codes was wanted", path, tess_artefact_kind(*out));
+    tessi_store_artefact_close(*out);
+    *out = NULL;
+    return status;
+}
+
+const char *cli_archive_count(int64_t n, char text[32])
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)n), at = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-')
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+static const struct cli_verb *const verbs[] = {&cli_archive_info,   &cli_archive_verify, &cli_archive_merge, &cli_archive_split,
+                                               &cli_archive_export, &cli_archive_import, &cli_archive_stats, NULL};
+
+static int archive(struct cli_globals *g, int argc, char **argv)
+{
+    const char *names[16];
+    int64_t n = 0;
+    (void)g;
+    for (; verbs[n]; n++)
+        names[n] = cli_sub_word(verbs[n]);
+    if (argc < 2)
+        return cli_usage_error(argv[0], "wanted a verb, such as `tessera archive info ARCHIVE`");
+    const char *nearest = tessi_base_nearest_name(argv[1], names, n);
+    return nearest ? cli_usage_error(argv[0], "there is no verb `%s`; did you mean `%s`?", argv[1], nearest)
+                   : cli_usage_error(argv[0], "there is no verb `%s`", argv[1]);
+}
+
+const struct cli_verb cli_archive = {
+    .name = "archive",
+    .summary = "verify, merge, split, export and repair archives of codes",
+    .arguments = "VERB ARCHIVE",
+    .description = "ARCHIVE is a folder of shards with its index.h5, or one file; `tessera archive VERB --help` has each verb's flags.\n",
+    .run = archive,
+    .sub = verbs,
+};

@@ -1,0 +1,23 @@
+/* Verbs on archives of codes, a file each. SPDX-License-Identifier: MIT */
+#ifndef TESSI_CLI_ARCHIVE_H
+#define TESSI_CLI_ARCHIVE_H
+
+#include "cli/flags.h"
+#include "core/archive/archive.h"
+
+extern const struct cli_verb cli_archive_info, cli_archive_verify, cli_archive_merge, cli_archive_split, cli_archive_export,
+    cli_archive_import, cli_archive_stats;
+
+/* Options of a verb of one archive; further options follow it. */
+struct cli_archive_one {
+    const char *path;
+    int json;
+};
+/* Reads a command line with one archive on it. 0, or the exit code after a message. */
+int cli_archive_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_archive_one *o);
+/* Opens an archive of codes; TESS_E_DATA for an artefact of another kind. */
+int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
+/* "1,234,567" */
+const char *cli_archive_count(int64_t n, char text[32]);
+
+#endif

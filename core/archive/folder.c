@@ -1,0 +1,64 @@
+/* The folder of a new archive: shards that have the names of their numbers, and an index that comes last. Without it a folder is no
+ * archive, so a kill leaves nothing half, and the same command ends what was begun. SPDX-License-Identifier: MIT */
+#include "core/archive/pieces.h"
+#include "core/base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tessi_archive_folder_begin(struct tess_context *ctx, const char *folder, int64_t n)
+{
+    char name[TESSI_ARCHIVE_SHARD_NAME];
+    struct dirent *e;
+    int status = TESS_OK;
+    TESS_TRY(tessi_base_make_folder(ctx, folder));
+    DIR *d = opendir(folder);
+    if (!d)
+        return ctx->fail(ctx, TESS_E_CREATE, "%s: cannot be read: %s", folder, strerror(errno));
+    while (status == TESS_OK && (e = readdir(d))) {
+        if (strcmp(e->d_name, TESSI_STORE_INDEX) == 0)
+            status = ctx->fail(ctx, TESS_E_CREATE, "%s: is an archive already; choose another name, or delete it first", folder);
+        else if (tessi_archive_is_shard_name(e->d_name) &&
+                 (strtoll(e->d_name + 6, NULL, 10) >= n ||
+                  strcmp(tessi_archive_shard_name(strtoll(e->d_name + 6, NULL, 10), name), e->d_name) != 0))
+            status = ctx->fail(ctx, TESS_E_CREATE, "%s: has %s, which the new archive would not have; choose another name, or delete it",
+                               folder, e->d_name);
+    }
+    closedir(d);
+    return status;
+}
+
+int tessi_archive_folder_finish(struct tess_context *ctx, const char *folder, int64_t n)
+{
+    void *memory;
+    char *index = NULL;
+    TESS_TRY(tess_alloc(ctx, (size_t)n * (TESSI_ARCHIVE_SHARD_NAME + sizeof(char *)), "names of shards", &memory));
+    const char **file = memory;
+    char(*name)[TESSI_ARCHIVE_SHARD_NAME] = (char(*)[TESSI_ARCHIVE_SHARD_NAME])(void *)(file + n);
+    for (int64_t i = 0; i < n; i++)
+        file[i] = tessi_archive_shard_name(i, name[i]);
+    int status = tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, folder);
+    if (status == TESS_OK)
+        status = tessi_archive_write_index(ctx, index, file, n, NULL);
+    tess_free(index);
+    tess_free(memory);
+    return status;
+}
+
+int tessi_archive_shard_path(struct tess_context *ctx, const char *folder, int64_t i, char **out)
+{
+    char name[TESSI_ARCHIVE_SHARD_NAME];
+    return tessi_base_format(ctx, out, "%s/%s", folder, tessi_archive_shard_name(i, name));
+}
+
+int tessi_archive_link_shard(struct tess_context *ctx, const struct tessi_archive_piece *piece, const char *folder, int64_t i)
+{
+    char *path = NULL;
+    TESS_TRY(tessi_archive_shard_path(ctx, folder, i, &path));
+    int status = tessi_base_link_file(ctx, piece->path, path, NULL);
+    tess_free(path);
+    return status;
+}

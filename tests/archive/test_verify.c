@@ -1,0 +1,206 @@
+/* Verifying archives: every flipped bit is found, every fault is named with its shard and rows, and no file harms the process that asked.
+ * SPDX-License-Identifier: MIT */
+#include "core/archive/archive.h"
+#include "tests/support/archive_fixture.h"
+#include "tests/support/suite.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct tessi_archive_fault last;
+static char all_faults[1 << 14];
+
+static void take_fault(void *user, const struct tessi_archive_fault *fault)
+{
+    (void)user;
+    last = *fault;
+    size_t at = strlen(all_faults);
+    snprintf(all_faults + at, sizeof all_faults - at, "%s /%s %lld+%lld @%lld %s\n", fault->file, fault->dataset, (long long)fault->first,
+             (long long)fault->rows, (long long)fault->archive_row, fault->text);
+}
+
+static struct tessi_archive_counts verified(const char *name, int processes)
+{
+    struct tessi_archive_counts counts;
+    const struct tessi_archive_verify o = {.path = store_path(name), .processes = processes, .fault = take_fault};
+    all_faults[0] = '\0';
+    store_ok(tessi_archive_verify(C, &o, &counts));
+    return counts;
+}
+
+/* The archive "a" has one fault, with all of the words (NULL ends). */
+static void has_fault(int64_t shard, ...)
+{
+    va_list list;
+    struct tessi_archive_counts c = verified("a", 2);
+    ck_assert_msg(c.faults == 1 && last.shard == shard, "%lld faults:\n%s", (long long)c.faults, all_faults);
+    va_start(list, shard);
+    for (const char *word; (word = va_arg(list, const char *));)
+        ck_assert_msg(strstr(all_faults, word), "`%s` is not in: %s", word, all_faults);
+    va_end(list);
+}
+
+static void setup_fresh(const struct archive_shard *shard)
+{
+    store_setup();
+    archive_setup("a", ARCHIVE_SHARDS, shard);
+}
+
+static void rename_in(const char *from, const char *to)
+{
+    ck_assert_int_eq(rename(store_path(from), store_path(to)), 0);
+}
+
+static void write_index_again(void)
+{
+    const char *const file[] = {"shard-000000.h5", "shard-000001.h5", "shard-000002.h5"};
+    store_ok(tessi_archive_write_index(C, store_path("a/index.h5"), file, 3, NULL));
+}
+
+/* ---- whole ones ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(whole)
+{
+    const struct archive_shard kinds[] = {{0}, {.crops = 1}, {.depth = 3}, {.codebook_size = 1000}, {.codebook_size = 70000}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        setup_fresh(&kinds[i]);
+        struct tessi_archive_counts c = verified("a", 1 + (int)i);
+        ck_assert_msg(c.faults == 0, "%s", all_faults);
+        ck_assert_int_eq(c.shards, 3);
+        ck_assert_int_eq(c.items, 75);
+        ck_assert_int_eq(c.skipped, 11);
+        ck_assert_int_eq(c.rows, 64 * (1 + kinds[i].crops));
+        c = verified("a/shard-000001.h5", 1);
+        ck_assert_msg(c.faults == 0 && c.shards == 0 && c.items == 25, "%s", all_faults);
+        store_teardown();
+    }
+}
+END_TEST
+
+/* ---- faults --------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(shards)
+{
+    setup_fresh(NULL);
+    rename_in("a/shard-000001.h5", "a/elsewhere");
+    has_fault(1, "shard-000001.h5", "missing", NULL);
+    archive_write_shard("a/shard-000001.h5", &(struct archive_shard){.first = 25, .items = 25, .tokenizer = "other"});
+    has_fault(1, "another artefact", NULL);
+    store_copy("a/shard-000000.h5", "a/shard-000001.h5", -1);
+    has_fault(1, "shard-000001.h5", "part 1", "changed names", NULL);
+    store_copy("a/elsewhere", "a/shard-000001.h5", store_size("a/elsewhere") - 1);
+    has_fault(1, "truncated", NULL);
+    store_copy("a/elsewhere", "a/shard-000001.h5", 0);
+    has_fault(1, "shard-000001.h5", NULL);
+    rename_in("a/elsewhere", "a/shard-000001.h5");
+    ck_assert_int_eq(verified("a", 2).faults, 0);
+    store_copy("a/index.h5", "a/index.h5", 100);
+    has_fault(-1, "index.h5", NULL);
+    store_teardown();
+}
+END_TEST
+
+START_TEST(values)
+{
+    setup_fresh(NULL);
+    archive_write_shard("a/shard-000001.h5", &(struct archive_shard){.first = 25, .items = 25, .wrong_code = 1});
+    write_index_again();
+    has_fault(1, "shard-000001.h5 /codes 3+1 @24 code 41 at level 0, whose codes are below 40", NULL);
+    archive_write_shard("a/shard-000001.h5", &(struct archive_shard){.first = 25, .items = 25, .wrong_label = 1});
+    write_index_again();
+    has_fault(1, "shard-000001.h5 /labels 2+1 @23 label 6 of 5 classes", NULL);
+    archive_write_shard("a/shard-000001.h5", &(struct archive_shard){.first = 25, .items = 25, .lost_item = 1});
+    write_index_again();
+    has_fault(1, "21 items with rows and 3 skipped are not its 25 items", NULL);
+    store_teardown();
+    setup_fresh(&(struct archive_shard){.depth = 2});
+    archive_write_shard("a/shard-000002.h5", &(struct archive_shard){.first = 50, .items = 25, .depth = 2, .wrong_code = 1});
+    write_index_again();
+    has_fault(2, "/codes 3+1", "at level 1", NULL);
+    store_teardown();
+}
+END_TEST
+
+/* ---- damage --------------------------------------------------------------------------------------------------------------- */
+
+static void flip(int file, int64_t bit)
+{
+    uint8_t byte;
+    ck_assert_int_eq(pread(file, &byte, 1, bit / 8), 1);
+    byte ^= (uint8_t)(1 << bit % 8);
+    ck_assert_int_eq(pwrite(file, &byte, 1, bit / 8), 1);
+}
+
+/* Flips bits of a file of the archive, `step` apart. Every one is a fault, or lies in bytes that HDF5 leaves unused: then digest,
+ * attributes and provenance are those that were written. */
+static void flips_are_found(const char *name, int64_t first, int64_t step)
+{
+    int64_t bytes = store_size(name), unnoticed = 0, tried = 0;
+    int file = open(store_path(name), O_RDWR);
+    ck_assert_int_ge(file, 0);
+    for (int64_t bit = first; bit < 8 * bytes; bit += step, tried++) {
+        flip(file, bit);
+        unnoticed += verified("a", 2).faults == 0;
+        flip(file, bit);
+    }
+    close(file);
+    ck_assert_msg(unnoticed * 3 <= tried, "%s: %lld of %lld flips went unnoticed", name, (long long)unnoticed, (long long)tried);
+}
+
+START_TEST(flipped)
+{
+    setup_fresh(NULL);
+    flips_are_found("a/shard-000001.h5", 3, 8 * 97 + 1);
+    flips_are_found("a/index.h5", 5, 8 * 193 + 1);
+    store_teardown();
+}
+END_TEST
+
+/* Rows of a damaged chunk are named, and those before and behind it were read. */
+START_TEST(rows_of_a_chunk)
+{
+    setup_fresh(&(struct archive_shard){.items = 600, .height = 16, .width = 16});
+    const char *name = "a/shard-000001.h5";
+    int file = open(store_path(name), O_RDWR);
+    int64_t bytes = store_size(name), found = 0;
+    for (int64_t at = bytes / 4; at < bytes && !found; at += bytes / 16) {
+        flip(file, 8 * at);
+        struct tessi_archive_counts c = verified("a", 1);
+        if (c.faults == 1 && strcmp(last.dataset, "codes") == 0) {
+            found = 1;
+            ck_assert_int_eq(last.shard, 1);
+            ck_assert_msg(last.rows >= 60 && last.rows <= 130, "%s", all_faults);
+            ck_assert_int_eq(last.archive_row - last.first, 514);
+        }
+        flip(file, 8 * at);
+    }
+    close(file);
+    ck_assert(found);
+    store_teardown();
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("archive verify");
+    TCase *c = tcase_create("faults");
+    tcase_set_timeout(c, 20);
+    tcase_add_test(c, whole);
+    tcase_add_test(c, shards);
+    tcase_add_test(c, values);
+    suite_add_tcase(s, c);
+    c = tcase_create("damage");
+    tcase_set_timeout(c, 20);
+    tcase_add_test(c, flipped);
+    tcase_add_test(c, rows_of_a_chunk);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
