@@ -82,4 +82,5 @@ const struct cli_verb cli_archive_export = {
                    "Images of codes are the matter of `tessera decode`.\n",
     .flags = flags,
     .run = export_run,
+    .apart = 1,
 };

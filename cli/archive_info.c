@@ -274,4 +274,5 @@ const struct cli_verb cli_archive_info = {
     .description = "Reads attributes and the list of shards, not the codes: `tessera archive verify` reads everything.\n",
     .flags = flags,
     .run = info,
+    .apart = 1,
 };

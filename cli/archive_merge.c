@@ -66,4 +66,5 @@ const struct cli_verb cli_archive_merge = {
         "where tokenizers or sizes differ, and where items are missing or in two shards that differ.\n",
     .flags = flags,
     .run = merge,
+    .apart = 1,
 };

@@ -76,4 +76,5 @@ const struct cli_verb cli_archive_split = {
     .description = "Every shard is an archive by itself, and FOLDER one of all of them. A shard that is one of the old is a link to it.\n",
     .flags = flags,
     .run = split,
+    .apart = 1,
 };

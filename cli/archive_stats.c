@@ -246,4 +246,5 @@ const struct cli_verb cli_archive_stats = {
                    "them, with a histogram of the uses by rank.\n",
     .flags = flags,
     .run = stats,
+    .apart = 1,
 };

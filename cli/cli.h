@@ -22,6 +22,7 @@ struct cli_verb {
     const struct cli_flag *flags;                             /* the verb's own flags (cli/flags.h); NULL: none */
     const char *notes;                                        /* lines at the end of the help; NULL: none */
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
+    int apart;                                                /* 1: it reads files of strangers, in a process of its own */
     const struct cli_verb *const *sub;                        /* verbs below this one, "archive verify"; NULL ends, NULL: none */
 };
 
@@ -30,6 +31,9 @@ extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, c
 extern const struct cli_verb cli_report;
 extern const struct cli_verb cli_archive;
 
+/* Runs what follows in a child process, which an input that is made to harm may crash: 1 in the child, which goes on; 0 in the parent once
+ * the child has ended, with the exit code. */
+int cli_apart(const char *verb, int *code);
 /* The verb below `verb` that `word` calls, or NULL; and its word: "verify". */
 const struct cli_verb *cli_sub_verb(const struct cli_verb *verb, const char *word);
 const char *cli_sub_word(const struct cli_verb *sub);

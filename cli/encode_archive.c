@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/encode.h"
+#include "core/archive/pieces.h"
 #include "core/config/merge.h"
 #include "core/base/files.h"
 #include "core/base/lock.h"
@@ -92,32 +93,7 @@ static int plan_shards(struct tess_context *ctx, struct cli_folder *f)
 
 static int write_index(struct tess_context *ctx, const struct cli_folder *f)
 {
-    static const char *const joined[] = {"codes", "error", "labels", "names", "flipped", "crops", "item", "content", NULL};
-    static const char *const gathered[] = {"skipped", "skipped_content", NULL}, *const summed[] = {"count", "train_count", "items", NULL};
-    char *path = NULL, (*name)[NAME] = NULL;
-    const char **file = NULL;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)f->shards * (NAME + sizeof *file), "names of shards", &memory));
-    file = memory;
-    name = (char(*)[NAME])(void *)(file + f->shards);
-    for (int64_t i = 0; i < f->shards; i++) {
-        (void)snprintf(name[i], NAME, "shard-%06" PRId64 ".h5", i);
-        file[i] = name[i];
-    }
-    int status = tessi_base_format(ctx, &path, "%s/" TESSI_STORE_INDEX, f->path);
-    const struct tessi_parts_options o = {.path = path,
-                                          .file = file,
-                                          .files = f->shards,
-                                          .joined = joined,
-                                          .gathered = gathered,
-                                          .summed = summed,
-                                          .start = "first_item",
-                                          .length = "items"};
-    if (status == TESS_OK)
-        status = tessi_store_parts_write(ctx, &o, NULL);
-    tess_free(path);
-    tess_free(memory);
-    return status;
+    return tessi_archive_folder_finish(ctx, f->path, f->shards);
 }
 
 /* *missing: number of shards that are not there yet. */

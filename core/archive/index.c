@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *const tessi_archive_joined[] = {"codes", "crops", "error", "flipped", "item", "labels", "names", NULL};
+const char *const tessi_archive_joined[] = {"codes", "error", "labels", "names", "flipped", "crops", "item", "content", NULL};
 
 int tessi_archive_is_folder(const char *path)
 {
@@ -37,7 +37,7 @@ static int index_has_ranges(struct tess_context *ctx, const char *path, const ch
 
 int tessi_archive_write_index(struct tess_context *ctx, const char *path, const char *const *file, int64_t n, char digest[65])
 {
-    static const char *const gathered[] = {"skipped", NULL}, *const sums[] = {"count", "train_count", NULL};
+    static const char *const gathered[] = {"skipped", "skipped_content", NULL}, *const sums[] = {"count", "train_count", NULL};
     static const char *const sums_of_ranges[] = {"count", "train_count", "items", NULL};
     int ranges = 0;
     if (n < 1)

@@ -103,9 +103,11 @@ static int column_copy_span(struct tess_context *ctx, struct column *c, const st
     return status;
 }
 
-static int column_begin(struct tess_context *ctx, struct column *c)
+static int column_begin(struct tess_context *ctx, struct column *c, int64_t rows)
 {
-    c->shape.dim[0] = write_rows(c->w);
+    c->how.dataset.labels = *c->how.labels ? c->how.labels : NULL;
+    c->how.dataset.unit = *c->how.unit ? c->how.unit : NULL;
+    c->shape.dim[0] = rows;
     if (c->text)
         return tess_artefact_begin_strings(ctx, c->to, c->name, c->shape.dim[0], c->width > 0 ? c->width : 1);
     if (c->shape.dtype != TESS_F32)
@@ -127,18 +129,16 @@ static int write_column(struct tess_context *ctx, const struct tessi_archive_wri
     }
     if (!c.there)
         return TESS_OK;
-    c.how.dataset.labels = *c.how.labels ? c.how.labels : NULL;
-    c.how.dataset.unit = *c.how.unit ? c.how.unit : NULL;
-    TESS_TRY(column_begin(ctx, &c));
+    TESS_TRY(column_begin(ctx, &c, write_rows(w)));
     for (int64_t i = 0; i < w->spans; i++)
         TESS_TRY(column_copy_span(ctx, &c, &w->span[i]));
     return TESS_OK;
 }
 
-/* The items that were skipped: one list after the other. */
-static int write_skipped(struct tess_context *ctx, const struct tessi_archive_write *w, struct tess_artefact *to)
+/* Lists of the items that were skipped, a line an item, one file's after the other's. */
+static int write_skipped(struct tess_context *ctx, const struct tessi_archive_write *w, struct tess_artefact *to, const char *name)
 {
-    struct column c = {.w = w, .to = to, .name = "skipped", .text = 1};
+    struct column c = {.w = w, .to = to, .name = name};
     int64_t n = 0;
     for (int64_t i = 0; i < w->skippeds; i++) {
         struct tess_artefact *a;
@@ -148,16 +148,16 @@ static int write_skipped(struct tess_context *ctx, const struct tessi_archive_wr
         tessi_store_artefact_close(a);
         TESS_TRY(status);
     }
-    if (n == 0)
+    if (n == 0 || !c.there)
         return TESS_OK;
-    TESS_TRY(tess_artefact_begin_strings(ctx, to, c.name, n, c.width > 0 ? c.width : 1));
+    TESS_TRY(column_begin(ctx, &c, n));
     for (int64_t i = 0; i < w->skippeds; i++) {
         struct tess_artefact *a;
         int64_t own = w->skipped[i]->skipped;
         if (own == 0)
             continue;
         TESS_TRY(tessi_store_artefact_open(ctx, w->skipped[i]->path, &a));
-        int status = column_copy_texts(ctx, &c, a, 0, own, own);
+        int status = c.text ? column_copy_texts(ctx, &c, a, 0, own, own) : column_copy_numbers(ctx, &c, a, 0, own);
         tessi_store_artefact_close(a);
         TESS_TRY(status);
     }
@@ -195,7 +195,8 @@ static int write_contents(struct tess_context *ctx, const struct tessi_archive_w
     TESS_TRY(write_attrs(ctx, w, first, tess_artefact_describe(to)));
     for (const char *const *name = tessi_archive_joined; *name; name++)
         TESS_TRY(write_column(ctx, w, to, *name));
-    TESS_TRY(write_skipped(ctx, w, to));
+    TESS_TRY(write_skipped(ctx, w, to, "skipped"));
+    TESS_TRY(write_skipped(ctx, w, to, "skipped_content"));
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
         struct tessi_store_how how;
         TESS_TRY(tessi_store_dataset_how(ctx, first, shared[i], &how));

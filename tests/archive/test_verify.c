@@ -159,6 +159,34 @@ START_TEST(flipped)
 }
 END_TEST
 
+/* Random damage: bytes anywhere, a file cut anywhere. Whatever is in the files, the call comes back. */
+START_TEST(fuzzed)
+{
+    static const char *const file[] = {"a/shard-000000.h5", "a/shard-000002.h5", "a/index.h5"};
+    setup_fresh(NULL);
+    int64_t found = 0, tried = 0;
+    for (uint64_t seed = 0; seed < 90; seed++, tried++) {
+        const char *name = file[seed % 3];
+        int64_t bytes = store_size(name), many = 1 + store_number(7 * seed) % 40;
+        store_copy(name, "kept", -1);
+        int f = open(store_path(name), O_RDWR);
+        for (int64_t i = 0; i < many && seed % 4 != 3; i++) {
+            uint8_t byte = (uint8_t)store_number(1000 * seed + (uint64_t)i);
+            int64_t at = store_number(2000 * seed + (uint64_t)i) % (seed % 4 == 2 ? 600 : bytes);
+            ck_assert_int_eq(pwrite(f, &byte, 1, at), 1);
+        }
+        if (seed % 4 == 3)
+            ck_assert_int_eq(ftruncate(f, store_number(seed) % bytes), 0);
+        close(f);
+        found += verified("a", 2).faults > 0;
+        store_copy("kept", name, -1);
+    }
+    ck_assert_int_ge(found, tried * 3 / 4);
+    ck_assert_int_eq(verified("a", 2).faults, 0);
+    store_teardown();
+}
+END_TEST
+
 /* Rows of a damaged chunk are named, and those before and behind it were read. */
 START_TEST(rows_of_a_chunk)
 {
@@ -195,6 +223,7 @@ static Suite *suite(void)
     c = tcase_create("damage");
     tcase_set_timeout(c, 20);
     tcase_add_test(c, flipped);
+    tcase_add_test(c, fuzzed);
     tcase_add_test(c, rows_of_a_chunk);
     suite_add_tcase(s, c);
     return s;

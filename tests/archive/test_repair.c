@@ -1,0 +1,130 @@
+/* `tessera archive` on archives that `tessera encode` made: four machines' shares become the undisturbed archive, damaged shards are
+ * encoded again as they were, an export that is killed leaves no file. SPDX-License-Identifier: MIT */
+#include "core/base/context.h"
+#include "core/store/store.h"
+#include "tests/support/command_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PICTURES = 26 };
+#define ENCODE "encode photos -m model.h5 --skip-bad --batch 4 --shard-items 7"
+
+static void shell(const char *line)
+{
+    ck_assert_msg(system(line) == 0, "%s", line);
+}
+
+static void setup(void)
+{
+    struct tessi_context context;
+    uint8_t pixel[SMALL_H * SMALL_W];
+    char path[64];
+    tessi_base_context_init(&context, NULL);
+    (void)small_folder_enter();
+    (void)command_ends(0, "", "run small.yaml --until tokenizer --workdir model");
+    shell("cp model/runs/small/tokenizer.h5 model.h5 && mkdir photos");
+    for (int i = 0; i < PICTURES; i++) {
+        const int64_t dim[3] = {SMALL_H, SMALL_W, 1};
+        for (int64_t at = 0; at < SMALL_H * SMALL_W; at++)
+            pixel[at] = (uint8_t)(small_pixel(i, at) + i);
+        const struct tess_tensor picture = tess_tensor_over(pixel, TESS_U8, 3, dim);
+        snprintf(path, sizeof path, "photos/p%03d.png", i);
+        if (i % 7 == 3)
+            small_write(path, "no picture");
+        else
+            ck_assert_int_eq(tessi_store_png_write(&context.context, path, &picture), TESS_OK);
+    }
+}
+
+static int has_folders(void)
+{
+    return command("plugins source/folder")->code == 0;
+}
+
+START_TEST(machines)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o whole");
+    for (int i = 1; i <= 4; i++)
+        (void)command_ends(0, "", ENCODE " -o m%d --shard %d/4", i, i);
+    (void)command_ends(0, "", "archive merge m3 m1 m4 m2 -o merged");
+    shell("diff -r whole merged");
+    (void)command_ends(0, "", "archive verify merged");
+    ck_assert_ptr_nonnull(strstr(command("archive verify merged")->out, "4 shards, 22 rows of 26 items, 4 skipped"));
+    (void)command_ends(65, "items 7 to 13 are missing", "archive merge m1 m3 m4 -o less");
+    ck_assert_ptr_nonnull(strstr(command("archive info whole")->out, "22 of 26 items, 4 skipped"));
+    (void)command_ends(0, "", ENCODE " -o crops --crops ten");
+    (void)command_ends(0, "", "archive verify crops");
+}
+END_TEST
+
+START_TEST(repaired)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o whole");
+    shell("cp -r whole a");
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive repair a -m model.h5")->out, "nothing to repair"));
+    shell("printf x | dd of=a/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm a/shard-000003.h5");
+    (void)command_ends(65, "2 of its files", "archive verify a");
+    (void)command_ends(0, "", "archive repair a -m model.h5 -n");
+    (void)command_ends(0, "", "archive repair a -m model.h5");
+    shell("diff -r whole a");
+    shell("head -c 900 whole/index.h5 > a/index.h5 && rm a/shard-000000.h5");
+    (void)command_ends(0, "", "archive repair a -m model.h5");
+    shell("diff -r whole a");
+    shell("rm a/shard-000002.h5 && cp photos/p015.png photos/p016.png"); /* other pictures than then */
+    (void)command_ends(65, "encoded again it is", "archive repair a -m model.h5");
+    shell("test ! -e a/shard-000002.h5");
+    (void)command_ends(74, "encode.yaml: is not there", "archive repair photos -m model.h5");
+}
+END_TEST
+
+START_TEST(export_killed)
+{
+    if (!has_folders())
+        return;
+    static const char *const outputs[] = {"o.npy", "o.tar", "o.safetensors", "o --format png"};
+    int kills = 0;
+    (void)command_ends(0, "", ENCODE " -o whole");
+    for (size_t f = 0; f < sizeof outputs / sizeof *outputs; f++) {
+        (void)command_ends(0, "", "archive export whole -o calm-%s", outputs[f]);
+        for (int n = 1; n < 9; n += 2) {
+            char plan[40];
+            snprintf(plan, sizeof plan, "kill@%s:%d", n % 4 == 1 ? "write" : "sync", n);
+            const struct command_limits limits = {.inject = plan};
+            shell("rm -rf o o.npy o.tar o.safetensors");
+            kills += command_within(&limits, "archive export whole -o %s", outputs[f])->code == -9;
+            shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done");
+        }
+        shell("rm -rf o o.npy o.tar o.safetensors");
+        (void)command_ends(0, "", "archive export whole -o %s", outputs[f]);
+        shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done; test ! -e o.partial");
+    }
+    ck_assert_int_gt(kills, 6);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("archive repair");
+    TCase *c = tcase_create("repair");
+    tcase_add_unchecked_fixture(c, setup, small_folder_leave);
+    tcase_set_timeout(c, 30);
+    tcase_add_test(c, machines);
+    tcase_add_test(c, repaired);
+    tcase_add_test(c, export_killed);
+    suite_add_tcase(s, c);
+    return s;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
