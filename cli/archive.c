@@ -49,18 +49,23 @@ static const struct cli_verb *const verbs[] = {&cli_archive_info,   &cli_archive
                                                &cli_archive_merge,  &cli_archive_split,  &cli_archive_export,
                                                &cli_archive_import, &cli_archive_stats,  NULL};
 
-static int archive(struct cli_globals *g, int argc, char **argv)
+/* Any word here is none of the verbs: those are called by themselves. */
+static int archive_unknown_verb(void *options, const char *verb, const char *word)
 {
     const char *names[16];
     int64_t n = 0;
-    (void)g;
+    (void)options;
     for (; verbs[n]; n++)
         names[n] = cli_sub_word(verbs[n]);
-    if (argc < 2)
-        return cli_usage_error(argv[0], "wanted a verb, such as `tessera archive info ARCHIVE`");
-    const char *nearest = tessi_base_nearest_name(argv[1], names, n);
-    return nearest ? cli_usage_error(argv[0], "there is no verb `%s`; did you mean `%s`?", argv[1], nearest)
-                   : cli_usage_error(argv[0], "there is no verb `%s`", argv[1]);
+    const char *nearest = tessi_base_nearest_name(word, names, n);
+    return nearest ? cli_usage_error(verb, "there is no verb `%s`; did you mean `%s`?", word, nearest)
+                   : cli_usage_error(verb, "there is no verb `%s`", word);
+}
+
+static int archive(struct cli_globals *g, int argc, char **argv)
+{
+    int code = cli_flags_read(g, &cli_archive, argc, argv, NULL, archive_unknown_verb);
+    return code ? code : cli_usage_error(argv[0], "wanted a verb, such as `tessera archive info ARCHIVE`");
 }
 
 const struct cli_verb cli_archive = {

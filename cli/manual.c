@@ -265,7 +265,7 @@ static void zsh_sub_verbs(const struct cli_verb *v, FILE *to)
           "in\n",
           to);
     for (const struct cli_verb *const *s = v->sub; *s; s++) {
-        fprintf(to, "      %s)\n", cli_sub_word(*s));
+        fprintf(to, "      (%s)\n", cli_sub_word(*s)); /* not as the verbs above it, of which one may have the same name */
         zsh_arguments(*s, to);
     }
     fputs("      esac ;;\n", to);

@@ -130,6 +130,32 @@ START_TEST(help_manual_and_completion_agree)
 }
 END_TEST
 
+/* Verbs below a verb: help, manual page and completion have each with its flags. */
+START_TEST(verbs_below_a_verb)
+{
+    static char verb[MAX_WORDS][MAX_WORD], flag[MAX_WORDS][MAX_WORD], help[1 << 16];
+    char from[120];
+    int verbs = words_below(command_ends(DONE, "", "archive --help")->out, "\nverbs\n" + 1, verb);
+    ck_assert_int_ge(verbs, 8);
+    for (int i = 0; i < verbs; i++) {
+        strcpy(help, command_ends(DONE, "", "archive %s --help", verb[i])->out);
+        ck_assert_str_eq(help, command("help archive %s", verb[i])->out);
+        snprintf(from, sizeof from, "usage: tessera archive %.39s ", verb[i]);
+        ck_assert_msg(strncmp(help, from, strlen(from)) == 0, "%s", help);
+        for (int k = flags_of(help, flag) - 1; k >= 0; k--) {
+            snprintf(from, sizeof from, ".SS tessera archive %.39s", verb[i]);
+            ck_assert_msg(has_word(part(manual, from, ".SS "), in_roff(flag[k])), "manual: %s %s", verb[i], flag[k]);
+            snprintf(from, sizeof from, "    archive-%.39s:-*)", verb[i]);
+            ck_assert_msg(has_word(part(bash, from, ";;"), flag[k]), "bash: %s %s", verb[i], flag[k]);
+            snprintf(from, sizeof from, "      (%.39s)\n", verb[i]);
+            ck_assert_msg(has_word(part(strstr(zsh, "    archive)"), from, ";;"), flag[k]), "zsh: %s %s", verb[i], flag[k]);
+        }
+        (void)command_ends(USAGE, "there is no flag `--no-such-flag`", "archive %s --no-such-flag", verb[i]);
+    }
+    (void)command_ends(USAGE, "there is no verb `verfy`; did you mean `verify`?", "archive verfy x");
+}
+END_TEST
+
 /* Every flag of every verb is known to its reader: refused for what it is given, or for want of the rest, but never as unknown. */
 START_TEST(flags_in_the_help_are_taken)
 {
@@ -193,6 +219,9 @@ START_TEST(bash_completes)
         {"plan --c", "", "--checkpoint-seconds"},
         {"bench --precision b", "bf16", "f32"},
         {"-j 4 inspect --v", "--verify", "--until"},
+        {"archive m", "merge", "info"},
+        {"archive verify --j", "--json", "--rows"},
+        {"archive export --format s", "safetensors", "npy"},
     };
     if (system("bash -c true 2> /dev/null") != 0)
         return;
@@ -233,6 +262,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, help_manual_and_completion_agree);
+    tcase_add_test(t, verbs_below_a_verb);
     tcase_add_test(t, bash_completes_verbs_and_files);
     tcase_add_test(t, flags_in_the_help_are_taken);
     tcase_add_loop_test(t, lines_are_read, 0, sizeof lines / sizeof *lines);
