@@ -216,22 +216,14 @@ int tessi_store_check_padding(struct tess_context *ctx, const struct tess_artefa
 static int read_again(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, void *block)
 {
     int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
-    hid_t cache = tessi_store_layout_cache(e, 1), dataset = cache < 0 ? -1 : H5Dopen2(a->file, e->name, cache);
-    tessi_store_close(cache);
-    if (dataset < 0)
-        return tessi_store_fail(ctx, a, e->name);
-    int status = TESS_OK;
     int64_t step = row < TESSI_BLOCK ? TESSI_BLOCK / row : 1, all = e->rank ? e->dim[0] : 1;
-    for (int64_t first = 0; first < all && status == TESS_OK; first += step) {
+    for (int64_t first = 0; first < all; first += step) {
         int64_t rows = all - first < step ? all - first : step;
-        status = tessi_store_read_rows(ctx, a, e, dataset, first, rows, block);
-        if (status == TESS_OK)
-            status = tessi_store_check_padding(ctx, a, e, block, rows * tessi_store_entry_row(e));
-        if (status == TESS_OK)
-            tessi_store_digest_values(&e->digest, e, block, rows * tessi_store_entry_row(e));
+        TESS_TRY(tessi_store_entry_read(ctx, a, e, first, rows, block));
+        TESS_TRY(tessi_store_check_padding(ctx, a, e, block, rows * tessi_store_entry_row(e)));
+        tessi_store_digest_values(&e->digest, e, block, rows * tessi_store_entry_row(e));
     }
-    (void)H5Dclose(dataset);
-    return status;
+    return TESS_OK;
 }
 
 /* Checks the sum of the provenance, whose long texts lie where HDF5 has no checksum. */
@@ -256,9 +248,8 @@ int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefac
     if (tessi_store_entry_count(e) == 0)
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, row > TESSI_BLOCK ? row : TESSI_BLOCK, "reading an artefact again", &block));
-    tessi_store_lock();
     int status = read_again(ctx, a, e, block);
-    tessi_store_unlock();
+    tessi_store_close_dataset(e);
     tess_free(block);
     return status;
 }

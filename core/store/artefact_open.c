@@ -116,6 +116,7 @@ static int inspect_dataset(struct tess_context *ctx, struct tess_artefact *a, co
         else if (!tessi_store_known_shape(space, &e))
             wrong = "is of a shape tessera has no use for";
         e.stored = wrong ? 0 : (int64_t)H5Dget_storage_size(dataset);
+        e.chunked = H5Pget_layout(layout) == H5D_CHUNKED;
         if (!wrong)
             wrong = tessi_store_foreign_storage(layout, &e);
         status = wrong ? tessi_store_foreign(ctx, a, name, wrong) : artefact_open_add_entry(ctx, a, name, &e);
@@ -235,16 +236,33 @@ static int artefact_open_cannot_open(struct tess_context *ctx, const struct tess
     return tessi_store_fail(ctx, a, "");
 }
 
-static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefact *a)
+void tessi_store_suspend(struct tess_artefact *a)
 {
+    tessi_store_lock();
+    for (int64_t i = 0; i < a->entries; i++)
+        a->entry[i].dataset = -1; /* closed with the file */
+    (void)H5Fclose(a->file);
+    a->file = -1;
+    tessi_store_unlock();
+}
+
+int tessi_store_resume(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    struct tess_artefact *own = (struct tess_artefact *)(uintptr_t)a; /* what a reader sees of it does not change */
+    if (a->file >= 0)
+        return TESS_OK;
     TESS_TRY(tessi_store_memory_check(ctx, a));
-    hid_t access = tessi_store_disk_access(&a->disk);
+    hid_t access = tessi_store_disk_access(&own->disk);
     if (access < 0)
         return tessi_store_fail(ctx, a, "");
-    a->file = H5Fopen(a->path, H5F_ACC_RDONLY, access);
+    own->file = H5Fopen(a->path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
-    if (a->file < 0)
-        return artefact_open_cannot_open(ctx, a);
+    return a->file < 0 ? artefact_open_cannot_open(ctx, a) : TESS_OK;
+}
+
+static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefact *a)
+{
+    TESS_TRY(tessi_store_resume(ctx, a));
     TESS_TRY(tessi_store_read_head(ctx, a));
     TESS_TRY(artefact_open_list_contents(ctx, a));
     return tessi_store_read_provenance(ctx, a);

@@ -1,6 +1,10 @@
 /* Artefacts in parts: the index is an artefact like any other, and its joined datasets lie in other files, one after the other along the
- * first dimension. A part is opened at its first use and held against the index: kind, digest, attributes and shapes. At most OPEN_MAX
- * parts are open at a time; the one that was used least recently is closed first, and opened again it must still be the same file.
+ * first dimension. A part is opened at its first use and held against the index: kind, digest, attributes and shapes.
+ *
+ * HDF5 has at most OPEN_MAX parts open at a time, for its memory for a file is large. The others keep a descriptor and where their chunks
+ * lie, which is all that reading rows takes (chunks.c), and HDF5 opens them again where it is needed. Beyond KEPT_MAX parts, or a quarter
+ * of the descriptors that the process may have, the one that was used least recently is closed; opened again it must still be the same
+ * file.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
@@ -9,9 +13,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define OPEN_MAX 16
+#define KEPT_MAX 512
 #define CURE "get the part again from its source, or make the index again of the parts that are there"
 
 /* ---- the list ------------------------------------------------------------------------------------------------------ */
@@ -28,6 +34,17 @@ const char *tessi_store_part_name(const struct tess_artefact *a, int64_t i, int6
     *rows = a->parts->part[i].rows;
     *digest = a->parts->part[i].digest;
     return a->parts->part[i].file;
+}
+
+int tessi_store_parts_start(struct tess_context *ctx, struct tess_artefact *a)
+{
+    struct rlimit files;
+    a->parts->kept_max = KEPT_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur / 4 < KEPT_MAX)
+        a->parts->kept_max = files.rlim_cur < 16 ? 4 : (int64_t)(files.rlim_cur / 4);
+    if (pthread_mutex_init(&a->parts->mutex, NULL) != 0)
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no mutex is available", a->path);
+    return tessi_store_chunk_cache_new(ctx, &a->own_cache);
 }
 
 int tessi_store_dataset_joined(const struct tess_artefact *a, int64_t i)
@@ -50,6 +67,7 @@ void tessi_store_parts_free(struct tessi_parts *p)
     tess_free(p->start);
     tess_free(p->part);
     tess_free(p->first);
+    tess_free(p->list);
     (void)pthread_mutex_destroy(&p->mutex);
     tess_free(p);
 }
@@ -188,41 +206,59 @@ static int parts_open_checked(struct tess_context *ctx, const struct tess_artefa
     return parts_check(ctx, a, i, *out);
 }
 
-/* Closes the part that was used least recently of those that nobody reads, where too many are open. */
+/* Position in the list of kept parts of the one that was used least recently of those that nobody reads, HDF5 having it open; or -1. */
+static int64_t parts_oldest(const struct tessi_parts *p, int in_hdf5)
+{
+    int64_t oldest = -1;
+    for (int64_t k = 0; k < p->kept; k++) {
+        const struct tessi_part *part = &p->part[p->list[k]];
+        if (part->readers == 0 && (part->in_hdf5 || !in_hdf5) && (oldest < 0 || part->used < p->part[p->list[oldest]].used))
+            oldest = k;
+    }
+    return oldest;
+}
+
+/* Suspends parts, and closes them, where more are open than may be. */
 static void parts_make_room(struct tessi_parts *p)
 {
-    struct tessi_part *oldest = NULL;
-    if (p->opened < OPEN_MAX)
-        return;
-    for (int64_t i = 0; i < p->count; i++)
-        if (p->part[i].open && p->part[i].readers == 0 && (!oldest || p->part[i].used < oldest->used))
-            oldest = &p->part[i];
-    if (!oldest)
-        return;
-    tessi_store_artefact_close(oldest->open);
-    oldest->open = NULL;
-    p->opened--;
+    for (int64_t k; p->in_hdf5 > OPEN_MAX && (k = parts_oldest(p, 1)) >= 0; p->in_hdf5--) {
+        tessi_store_suspend(p->part[p->list[k]].open);
+        p->part[p->list[k]].in_hdf5 = 0;
+    }
+    for (int64_t k; p->kept > p->kept_max && (k = parts_oldest(p, 0)) >= 0;) {
+        struct tessi_part *part = &p->part[p->list[k]];
+        tessi_store_artefact_close(part->open);
+        part->open = NULL;
+        p->in_hdf5 -= part->in_hdf5;
+        part->in_hdf5 = 0;
+        p->list[k] = p->list[--p->kept];
+    }
 }
 
 static int parts_open(struct tess_context *ctx, const struct tess_artefact *a, int64_t i)
 {
+    struct tessi_parts *p = a->parts;
     struct tess_artefact *opened = NULL;
     char *path = NULL;
-    parts_make_room(a->parts);
     int status = parts_path(ctx, a, i, &path);
+    if (status == TESS_OK)
+        status = tess_reserve(ctx, &p->list, &p->list_capacity, p->kept + 1, sizeof *p->list, "a list of parts");
     if (status == TESS_OK)
         status = parts_open_checked(ctx, a, i, path, &opened);
     if (status != TESS_OK)
         tessi_store_artefact_close(opened);
     else {
-        a->parts->part[i].open = opened;
-        a->parts->opened++;
+        opened->cache = a->own_cache;
+        p->part[i].open = opened;
+        p->part[i].in_hdf5 = 1;
+        p->in_hdf5++;
+        p->list[p->kept++] = i;
     }
     tess_free(path);
     return status;
 }
 
-int tessi_store_part_acquire(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, struct tess_artefact **part)
+int tessi_store_part_use(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, struct tess_artefact **part)
 {
     struct tessi_parts *p = a->parts;
     int status = TESS_OK;
@@ -233,16 +269,35 @@ int tessi_store_part_acquire(struct tess_context *ctx, const struct tess_artefac
         p->part[i].readers++;
         p->part[i].used = ++p->turn;
         *part = p->part[i].open;
+        parts_make_room(p);
     }
     pthread_mutex_unlock(&p->mutex);
     return status;
 }
 
+int tessi_store_part_acquire(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, struct tess_artefact **part)
+{
+    TESS_TRY(tessi_store_part_use(ctx, a, i, part));
+    tessi_store_lock();
+    int status = tessi_store_resume(ctx, *part);
+    tessi_store_unlock();
+    if (status != TESS_OK)
+        tessi_store_part_release(a, i);
+    return status;
+}
+
 void tessi_store_part_release(const struct tess_artefact *a, int64_t i)
 {
-    pthread_mutex_lock(&a->parts->mutex);
-    a->parts->part[i].readers--;
-    pthread_mutex_unlock(&a->parts->mutex);
+    struct tessi_parts *p = a->parts;
+    struct tessi_part *part = &p->part[i];
+    pthread_mutex_lock(&p->mutex);
+    part->readers--;
+    if (part->readers == 0 && part->open->file >= 0 && !part->in_hdf5) { /* HDF5 has opened it again meanwhile */
+        part->in_hdf5 = 1;
+        p->in_hdf5++;
+        parts_make_room(p);
+    }
+    pthread_mutex_unlock(&p->mutex);
 }
 
 int tessi_store_parts_check(struct tess_context *ctx, const struct tess_artefact *a)

@@ -33,7 +33,7 @@ static int parts_read_piece(struct tess_context *ctx, const struct tess_artefact
 {
     struct tess_artefact *part;
     int64_t count = rows * tessi_store_entry_row(e);
-    TESS_TRY(tessi_store_part_acquire(ctx, a, i, &part));
+    TESS_TRY(tessi_store_part_use(ctx, a, i, &part));
     struct tessi_entry *own = tessi_store_entry_find(part, e->name);
     int status = tessi_store_entry_read(ctx, part, own, first, rows, to);
     if (status == TESS_OK && own->dtype == TESSI_TEXT && own->precision < e->precision)

@@ -300,8 +300,7 @@ int tessi_store_parts_read_table(struct tess_context *ctx, struct tess_artefact 
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_parts), "a table of parts", &memory));
     a->parts = memory;
     a->parts->count = n;
-    if (pthread_mutex_init(&a->parts->mutex, NULL) != 0)
-        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no mutex is available", a->path);
+    TESS_TRY(tessi_store_parts_start(ctx, a));
     TESS_TRY(table_read_files(ctx, a));
     TESS_TRY(table_read_names(ctx, a));
     return table_read_joined(ctx, a);

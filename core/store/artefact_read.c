@@ -63,12 +63,12 @@ int tess_artefact_has(const struct tess_artefact *a, const char *name)
     return tessi_store_entry_find(a, name) != NULL;
 }
 
-/* Opens a dataset on its first partial read; it stays open until the artefact is closed. */
-static int keep_open(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
+int tessi_store_keep_open(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
 {
     if (e->dataset >= 0)
         return TESS_OK;
-    hid_t cache = tessi_store_layout_cache(e, 0);
+    TESS_TRY(tessi_store_resume(ctx, a));
+    hid_t cache = tessi_store_layout_cache(e, tessi_store_chunks_raw(e) ? TESSI_CACHE_NONE : TESSI_CACHE_READ);
     if (cache >= 0) {
         e->dataset = H5Dopen2(a->file, e->name, cache);
         H5Pclose(cache);
@@ -78,6 +78,7 @@ static int keep_open(struct tess_context *ctx, const struct tess_artefact *a, st
 
 static int artefact_read_read_whole(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_entry *e, void *to)
 {
+    TESS_TRY(tessi_store_resume(ctx, a));
     hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
     if (dataset < 0)
         return tessi_store_fail(ctx, a, e->name);
@@ -86,21 +87,44 @@ static int artefact_read_read_whole(struct tess_context *ctx, const struct tess_
     return status;
 }
 
-int tessi_store_entry_read(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
-                           void *to)
+/* Reads rows by HDF5. */
+static int read_by_hdf5(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
+                        void *to)
 {
     int status;
-    if (e->joined)
-        return tessi_store_parts_read(ctx, a, e, first, rows, to);
     tessi_store_lock();
     if (!e->rank || rows == e->dim[0])
         status = artefact_read_read_whole(ctx, a, e, to);
     else {
-        status = keep_open(ctx, a, e);
+        status = tessi_store_keep_open(ctx, a, e);
         if (status == TESS_OK)
             status = tessi_store_read_rows(ctx, a, e, e->dataset, first, rows, to);
     }
     tessi_store_unlock();
+    return status;
+}
+
+void tessi_store_close_dataset(struct tessi_entry *e)
+{
+    tessi_store_lock();
+    tessi_store_close(e->dataset);
+    e->dataset = -1;
+    tessi_store_unlock();
+}
+
+int tessi_store_entry_read(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
+                           void *to)
+{
+    size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
+    int64_t done;
+    if (e->joined)
+        return tessi_store_parts_read(ctx, a, e, first, rows, to);
+    TESS_TRY(tessi_store_chunks_read(ctx, (struct tess_artefact *)(uintptr_t)a, e, first, rows, to, &done));
+    int status = TESS_OK;
+    if (done < rows || !e->rank)
+        status = read_by_hdf5(ctx, a, e, first + done, rows - done, (char *)to + (size_t)done * row);
+    else if (rows == e->dim[0])
+        tessi_store_close_dataset(e); /* read whole, and not wanted again */
     return status;
 }
 

@@ -113,6 +113,8 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at
     (void)transfer;
     struct tessi_disk *d = disk_of(f);
     char *here = to;
+    d->last_at = at;
+    d->last_bytes = bytes;
     while (bytes) {
         ssize_t got = tessi_base_inject(TESSI_AT_READ) ? -1 : pread(d->fd, here, bytes, (off_t)at);
         if (got < 0 && errno == EINTR)

@@ -133,17 +133,18 @@ hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset 
     return -1;
 }
 
-hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing)
+hid_t tessi_store_layout_cache(const struct tessi_entry *e, int use)
 {
     hid_t p = H5Pcreate(H5P_DATASET_ACCESS);
     if (p < 0)
         return p;
     size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
-    size_t capacity = writing ? 2 * CHUNK_MAX : READ_CACHE;
+    size_t capacity = use == TESSI_CACHE_WRITE ? 2 * CHUNK_MAX : READ_CACHE;
     if (capacity < 2 * row)
         capacity = 2 * row;
     /* Written rows come in order: a full chunk goes first. */
-    if (H5Pset_chunk_cache(p, CACHE_SLOTS, capacity, writing ? 1.0 : 0.75) >= 0)
+    if ((use == TESSI_CACHE_NONE ? H5Pset_chunk_cache(p, 1, 0, 1.0)
+                                 : H5Pset_chunk_cache(p, CACHE_SLOTS, capacity, use == TESSI_CACHE_WRITE ? 1.0 : 0.75)) >= 0)
         return p;
     H5Pclose(p);
     return -1;

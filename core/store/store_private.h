@@ -34,6 +34,8 @@ struct tessi_disk {
     int discard; /* 1: writes are dropped and succeed: the file is given up and only has to be closed */
     int closing; /* 1: a write that fails gives the file up and is kept in `error`, and HDF5 is not told: it cannot close a file twice */
     haddr_t eof;
+    uint64_t last_at; /* place and size of the last read */
+    size_t last_bytes;
 };
 
 /* Creates the partial file. */
@@ -79,6 +81,8 @@ struct tessi_entry {
     int64_t rows;   /* rows written so far */
     int32_t joined; /* 1 + its number among the joined datasets of an artefact in parts; 0: the file's own */
     struct tess_digest digest;
+    int chunked;                 /* 1: it lies in chunks, known when reading */
+    struct tessi_chunks *chunks; /* where its chunks lie; NULL: not read so far */
 };
 
 struct tessi_metric {
@@ -109,7 +113,8 @@ struct tess_artefact {
     int64_t pictures, picture_capacity;
     struct tessi_note *note;
     int64_t notes, note_capacity;
-    struct tessi_parts *parts; /* table of its parts; NULL: the artefact is one file */
+    struct tessi_parts *parts;                   /* table of its parts; NULL: the artefact is one file */
+    struct tessi_chunk_cache *cache, *own_cache; /* chunks read last: the index's of a part, else its own; NULL: none yet */
 };
 
 struct tessi_entry *tessi_store_entry_find(const struct tess_artefact *a, const char *name);
@@ -138,8 +143,9 @@ hid_t tessi_store_memory_type(const struct tessi_entry *e);
 int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
 hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d);
-/* Access properties with a chunk cache for rows read or written a few at a time. */
-hid_t tessi_store_layout_cache(const struct tessi_entry *e, int writing);
+/* Access properties with a chunk cache for rows read or written a few at a time, or none. */
+enum { TESSI_CACHE_NONE, TESSI_CACHE_READ, TESSI_CACHE_WRITE };
+hid_t tessi_store_layout_cache(const struct tessi_entry *e, int use);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
 herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *text);
 herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value);
@@ -194,6 +200,14 @@ int tessi_store_read_rows(struct tess_context *ctx, const struct tess_artefact *
 /* Reads rows in their stored dtype, of the file's own dataset or of one that lies in parts. The lock is not held. */
 int tessi_store_entry_read(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows,
                            void *to) TESS_CHECKED;
+/* Has HDF5 close a file, whose descriptor stays open, and open it again where it did. Both for artefacts opened for reading; the lock is
+ * held for tessi_store_resume. */
+void tessi_store_suspend(struct tess_artefact *a);
+int tessi_store_resume(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Opens a dataset on its first partial read; it stays open until the file is closed. The lock is held. */
+int tessi_store_keep_open(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
+/* Closes a dataset that tessi_store_keep_open opened; it may be opened again. The lock is not held. */
+void tessi_store_close_dataset(struct tessi_entry *e);
 /* Widens integers in place, from the last to the first: the narrow values stand at the start of `values`. */
 void tessi_store_widen(void *values, int64_t count, int32_t from, int32_t to);
 /* 1 where every value of the first dtype is one of the second. */
@@ -214,6 +228,27 @@ int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefac
 /* The content digest, from the finished digests of the entries. */
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 
+/* ---- chunks.c, chunk_codec.c ------------------------------------------------------------------------------------------ */
+
+int tessi_store_chunk_cache_new(struct tess_context *ctx, struct tessi_chunk_cache **out) TESS_CHECKED;
+void tessi_store_chunk_cache_free(struct tessi_chunk_cache *c);
+void tessi_store_chunks_free(struct tessi_chunks *k);
+/* 1 where a dataset is read without HDF5, as far as is known. */
+int tessi_store_chunks_raw(const struct tessi_entry *e);
+/* Reads rows in their stored dtype from chunks, without HDF5. *done of them were read, the first ones: the others are left to HDF5, all of
+ * them where the dataset is not one of tessera's chunks. The lock is not held. [any thread] */
+int tessi_store_chunks_read(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows, void *to,
+                            int64_t *done) TESS_CHECKED;
+/* HDF5's checksum of a chunk. */
+uint32_t tessi_store_fletcher32(const unsigned char *data, size_t bytes);
+/* Unpacks elements first .. first + count - 1 of a chunk of the n-bit filter; 8 bytes behind its end are read. `size` is an element's: 1, 2
+ * or 4 bytes. */
+void tessi_store_unpack(const unsigned char *packed, int64_t first, int64_t count, int32_t precision, size_t size, void *to);
+/* Undoes the shuffle filter. */
+void tessi_store_unshuffle(const unsigned char *from, size_t bytes, size_t size, unsigned char *to);
+/* Inflates a zlib stream; its length, 0 where it is damaged or longer than `capacity`. */
+size_t tessi_store_inflate(const unsigned char *from, size_t bytes, unsigned char *to, size_t capacity);
+
 /* ---- artefact_parts.c, artefact_parts_table.c ------------------------------------------------------------------------- */
 
 #define TESSI_PARTS_MAX (1 << 16)
@@ -226,6 +261,7 @@ struct tessi_part {
     struct tess_artefact *open; /* NULL: closed */
     int64_t readers;            /* number of readers at work: it stays open */
     uint64_t used;              /* turn of its last use */
+    int in_hdf5;                /* 1: HDF5 has it open, as far as is known */
     int seen;                   /* 1: it was opened before, and was then as follows */
     uint64_t inode;
     int64_t bytes, changed;
@@ -238,9 +274,15 @@ struct tessi_parts {
     char **summed, *start; /* attributes that are sums over the parts, and where each begins in a range, or NULL */
     int64_t sums;
     pthread_mutex_t mutex; /* guards the open parts */
-    int64_t opened;
+    int64_t *list, kept, kept_max, list_capacity; /* indices of the open parts */
+    int64_t in_hdf5;
     uint64_t turn;
 };
+
+/* Prepares an empty table for its parts. */
+int tessi_store_parts_start(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
+/* Opens the i-th part as tessi_store_part_acquire does, for reading rows: HDF5 may not have it open. */
+int tessi_store_part_use(struct tess_context *ctx, const struct tess_artefact *a, int64_t i, struct tess_artefact **part) TESS_CHECKED;
 
 /* Reads the table of parts of an artefact just opened, where it has one, and adds the joined datasets to its entries. */
 int tessi_store_parts_read_table(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -245,8 +246,12 @@ START_TEST(many_parts_and_threads)
     struct tessi_workers *w;
     write_many();
     int before = open_files();
+    struct rlimit files;
+    ck_assert(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    files.rlim_cur = 80; /* a quarter of them for parts */
+    ck_assert(setrlimit(RLIMIT_NOFILE, &files) == 0);
     struct tess_artefact *a = store_open("a/index.h5");
-    struct reading r = {.a = a, .most = before + 1 + 16 + 3 + 3}; /* the index, the parts, more of them at work, the counting itself */
+    struct reading r = {.a = a, .most = before + 1 + 20 + 3 + 3}; /* the index, the parts, more of them at work, the counting itself */
     store_ok(tessi_base_workers_new(C, 3, &w));
     tessi_base_workers_run(w, 3000, read_one, &r);
     ck_assert_int_eq(r.failures, 0);
