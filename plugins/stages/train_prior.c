@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
+#include "kit/train/code_rows.h"
 #include "kit/train/warm_start.h"
 
 #include <assert.h>
@@ -25,7 +26,8 @@ struct work {
     struct warm_start warm_start;
     struct tess_weights *weights;
     struct tess_graph *graph;
-    struct tess_tensor codes, labels;   /* codes: i32 (N, h, w), all of the archive; labels: i32 (N), where the prior is told them */
+    struct code_rows codes;             /* the archive's */
+    struct tess_tensor labels;          /* i32 (N), where the prior is told them */
     int64_t train_count, tokens, times; /* times: T */
     uint64_t seed;
 };
@@ -146,7 +148,7 @@ static int train_prior_open_all(struct tess_context *ctx, struct work *k, const 
 static void train_prior_close_work(struct work *k)
 {
     warm_start_close(&k->warm_start);
-    tess_free(k->codes.data);
+    code_rows_close(&k->codes);
     tess_free(k->labels.data);
     tess_graph_free(k->graph);
     tess_weights_free(k->weights);
@@ -162,8 +164,7 @@ static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_st
         status = tess_training_cost(ctx, &s->training, k.graph, tess_prior_chooses_times(&k.trained), p->cost);
     if (status == TESS_OK)
         status = train_prior_describe(ctx, k.s, p->in[0], p->out);
-    p->cost->total_bytes += tess_attrs_i64_or(p->in[0], "count", 0) * tess_attrs_i64_or(p->in[0], "height", 0) *
-                           tess_attrs_i64_or(p->in[0], "width", 0) * tess_attrs_i64_or(p->in[0], "depth", 1) * (int64_t)sizeof(int32_t);
+    p->cost->total_bytes += code_rows_bytes(p->in[0], CODE_ROWS_MEMORY);
     tess_training_disk(&s->training, p->cost->parameters, p);
     p->steps = s->training.steps;
     train_prior_close_work(&k);
@@ -201,7 +202,7 @@ static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, 
             .seed = k->seed, .purpose = tess_purpose("prior.time"), .step = (uint32_t)step, .sample = (uint32_t)(first + i)};
         int64_t time;
         TESS_TRY(train_prior_draw_time(k, ctx, &s, &time));
-        memcpy(x0, (const int32_t *)k->codes.data + at * k->tokens, (size_t)k->tokens * sizeof *x0);
+        TESS_TRY(code_rows_read(ctx, &k->codes, at, x0));
         if (k->trained.classes)
             ((int32_t *)in[3].data)[i] = train_prior_label(k, &s, at);
         s.purpose = tess_purpose("prior.corrupt");
@@ -240,16 +241,16 @@ static int read_prior(struct tess_context *ctx, struct tess_stage_run *r, struct
     return TESS_OK;
 }
 
-/* Reads the archive's codes, and labels where the prior is told them. */
+/* Opens the archive's codes, and reads labels where the prior is told them. */
 static int read_codes(struct tess_context *ctx, struct work *k, const struct tess_artefact *codes)
 {
     const struct tess_prior *p = &k->trained;
-    TESS_TRY(tess_artefact_load(ctx, codes, "codes", TESS_I32, &k->codes));
     const struct code_maps maps = code_maps_of_prior(p);
-    TESS_TRY(stage_check_codes(ctx, codes, &k->codes, &maps));
-    k->train_count = tess_attrs_i64_or(tess_artefact_attrs(codes), "train_count", k->codes.dim[0]);
+    TESS_TRY(code_rows_open(ctx, codes, &maps, CODE_ROWS_MEMORY, &k->codes));
+    int64_t count = k->codes.shape.dim[0];
+    k->train_count = tess_attrs_i64_or(tess_artefact_attrs(codes), "train_count", count);
     k->tokens = tess_prior_tokens(p);
-    assert(k->train_count >= 1 && k->train_count <= k->codes.dim[0] && tess_tensor_count(&k->codes) == k->codes.dim[0] * k->tokens);
+    assert(k->train_count >= 1 && k->train_count <= count && k->codes.tokens == k->tokens);
     if (p->classes == 0)
         return TESS_OK;
     TESS_TRY(tess_artefact_load(ctx, codes, "labels", TESS_I32, &k->labels));
