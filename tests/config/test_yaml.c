@@ -290,6 +290,15 @@ START_TEST(overrides)
     expect_load(text, WITH("tok.q"), "command line:1:1: `tok.q`: wanted key=value");
     expect_load(text, WITH("=1"), "command line:1:1: `=1`: wanted key=value");
     expect_load(text, WITH("tok..q=1"), "command line:1:1: `tok..q=1`: wanted names with one dot between");
+    expect_load(text, WITH("name=other", "backend=b", "precision=p"),
+                "{tessera: 1, name: other, seed: 1, params: {K: 64}, stages: {tok: {use: t, q: {use: ema, size: 64, decay: 0.9}, d: conv}, "
+                "enc: {use: e, in: {m: tok}}}, backend: b, precision: p}");
+    expect_load(text, WITH("tok.q="),
+                "command line:1:1: `tok.q=`: wanted a value behind `=`, found nothing; did a variable of the shell stand there, which is "
+                "not set? tok.q=null takes the key away, tok.q='\"\"' is an empty text");
+    expect_load(
+        HEAD "stages: {a: {use: x}}\n", WITH("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p=1"),
+        "{tessera: 1, name: nn, stages: {a: {use: x, b: {c: {d: {e: {f: {g: {h: {i: {j: {k: {l: {m: {\"n\": {o: {p: 1}}}}}}}}}}}}}}}}}");
     expect_load(text, WITH("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p=1"),
                 "command line:1:1: `a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p=1`: there is no stage `a`");
     expect_load(text, WITH("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=1"),

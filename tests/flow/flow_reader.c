@@ -13,6 +13,13 @@
 #define FLOW_READER_CONSTANT 0.0f /* initial value, which a rebuilt plugin may change */
 #endif
 
+/* Bytes of the plugin's description; one that was built long ago ends before the epoch. */
+#ifdef FLOW_READER_OLDER
+#define FLOW_READER_SIZE offsetof(struct tess_plugin, epoch)
+#else
+#define FLOW_READER_SIZE sizeof tess_plugin_1
+#endif
+
 struct reader {
     const char *file;
 };
@@ -67,7 +74,7 @@ static const struct tess_stage_1 ops = {
 static const struct tess_component components[] = {
     TESS_COMPONENT("flow-read", "stage/1", "for tests", sizeof(struct reader), params, NULL, NULL, &ops), TESS_COMPONENT_END};
 
-const struct tess_plugin tess_plugin_1 = {.size = sizeof tess_plugin_1,
+const struct tess_plugin tess_plugin_1 = {.size = FLOW_READER_SIZE,
                                           .abi_major = TESS_ABI_MAJOR,
                                           .abi_minor = TESS_ABI_MINOR,
                                           .component_stride = sizeof(struct tess_component),

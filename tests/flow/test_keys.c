@@ -4,6 +4,7 @@
 #include "tests/support/flow_fixture.h"
 
 #include "core/base/context.h"
+#include "core/flow/flow_private.h"
 #include "core/host/file_digests.h"
 #include "core/store/store.h"
 #include "tests/support/paths.h"
@@ -111,6 +112,85 @@ START_TEST(a_plugin_that_was_rebuilt)
     unsetenv("FLOW_PLUGINS");
     flow_plan(&r);
     ck_assert_int_eq(r.stage[0].state, TESSI_CACHED);
+}
+END_TEST
+
+/* A plugin built before it could say its epoch counts as one of epoch 0. */
+START_TEST(a_plugin_without_an_epoch)
+{
+    static const char wanted[] = "stage/1 flow-read, tessera-test-reader 1.0 of epoch 0, file ";
+    struct tessi_context context;
+    flow_write("p.yaml", reading);
+    flow_write("data", "abc");
+    setenv("FLOW_PLUGINS", TEST_BUILD "/tests/flow/older/.libs:" TEST_FLOW_PLUGINS, 1);
+    flow_run(&r);
+    unsetenv("FLOW_PLUGINS");
+    struct tess_artefact *a = open_result(&context, "runs/keys/read.h5");
+    ck_assert_int_eq(strncmp(tessi_store_artefact_provenance(a, "plugin"), wanted, sizeof wanted - 1), 0);
+    tessi_store_artefact_close(a);
+}
+END_TEST
+
+/* ---- the plugins that have a part in a result ---------------------------------------------------------------------- */
+
+#define MODEL "encoder/1 conv; quantizer/1 ema; decoder/1 conv"
+
+/* Stages of a pipeline and the components whose code each runs: its own, its parameters' and those of the models it reads. */
+static const struct {
+    const char *stage, *components;
+} parts[] = {
+    {"images", "stage/1 import; source/1 idx"},
+    {"tokenizer", "stage/1 train-autoencoder; encoder/1 conv; decoder/1 conv; quantizer/1 ema"},
+    {"codes", "stage/1 encode; " MODEL},
+    {"prior", "stage/1 train-prior; noise/1 absorbing; denoiser/1 transformer"},
+    {"samples", "stage/1 sample; noise/1 absorbing; denoiser/1 transformer; " MODEL},
+    {"decoded", "stage/1 decode; " MODEL},
+    {"network", "stage/1 train-features; features/1 vgg16"},
+    {"metrics", "stage/1 evaluate; metric/1 ssim; metric/1 kernel; " MODEL "; features/1 vgg16"},
+};
+
+/* Leaves kinds and names in a list of plugins, without plugins and versions. */
+static const char *kinds_and_names(const char *plugins)
+{
+    static char text[1000];
+    size_t n = 0;
+    for (const char *at = plugins; *at;) {
+        size_t name = strcspn(at, ","), all = strcspn(at, ";");
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", n ? "; " : "", (int)name, at);
+        ck_assert_uint_lt(n, sizeof text);
+        at += all + strspn(at + all, "; ");
+    }
+    return text;
+}
+
+START_TEST(plugins_of_every_stage)
+{
+    static const char more[] = "  network: {use: train-features, in: {images: images}, steps: 1, network: {use: vgg16, channels: 4}}\n"
+                               "  metrics: {use: evaluate, in: {images: images, model: tokenizer, features: network, samples: samples},\n"
+                               "            metrics: [ssim, kernel]}\n";
+    const struct tessi_runtime_options o = {.plugin_path = TEST_FLOW_PLUGINS, .threads = 1};
+    struct tessi_context context;
+    struct tessi_runtime *runtime;
+    struct tessi_pipeline *p;
+    static const uint8_t black[SMALL_COUNT * 16 * 16];
+    char text[4000];
+    small_make_data(SMALL_COUNT);
+    small_write_idx("images", 3, (const int64_t[]){SMALL_COUNT, 16, 16}, black, sizeof black); /* the least that vgg16 takes */
+    snprintf(text, sizeof text, "%.*s%s", (int)(strstr(small_pipeline, "  metrics:") - small_pipeline), small_pipeline, more);
+    flow_write("p.yaml", text);
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &o, &runtime), TESS_OK);
+    int status = tessi_flow_pipeline_open(&context.context, runtime, &(struct tessi_pipeline_options){.path = "p.yaml"}, &p);
+    ck_assert_msg(status == TESS_OK, "%s", tessi_base_context_message(&context.context));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        int64_t k = 0;
+        while (k < p->count && strcmp(p->stage[k].name, parts[i].stage) != 0)
+            k++;
+        ck_assert_msg(k < p->count, "%s", parts[i].stage);
+        ck_assert_str_eq(kinds_and_names(p->stage[k].plugins), parts[i].components);
+    }
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(runtime);
 }
 END_TEST
 
@@ -432,6 +512,8 @@ int main(void)
     tcase_add_test(t, another_epoch);
     tcase_add_test(t, a_plugin_of_another_epoch);
     tcase_add_test(t, a_plugin_that_was_rebuilt);
+    tcase_add_test(t, a_plugin_without_an_epoch);
+    tcase_add_test(t, plugins_of_every_stage);
     suite_add_tcase(s, t);
     t = tcase_create("files");
     tcase_add_checked_fixture(t, flow_start, flow_end);
