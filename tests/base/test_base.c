@@ -22,6 +22,7 @@
 #include <check.h>
 #undef fail /* Check's old macro, in the way of a call's fail */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -857,6 +858,55 @@ START_TEST(signals)
 }
 END_TEST
 
+/* Starts a process that waits for ever and alone keeps `hold` open. */
+static pid_t waiting_process(const int hold[2])
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(hold[0]);
+        for (;;)
+            (void)pause();
+    }
+    return pid;
+}
+
+/* Ctrl-C twice ends the children that were registered, and no process that was taken off the list. The end of a process closes its end of
+ * a pipe, which the other end tells. */
+START_TEST(a_second_interrupt_ends_children)
+{
+    int kept[2], gone[2], status;
+    char byte;
+    ck_assert(pipe(kept) == 0 && pipe(gone) == 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        pid_t left_alone = waiting_process(gone), registered = waiting_process(kept);
+        tessi_base_signals_catch();
+        tessi_base_signals_child(left_alone, 1);
+        tessi_base_signals_child(registered, 1);
+        tessi_base_signals_child(left_alone, 0);
+        for (int i = 0; i < 100; i++)
+            tessi_base_signals_child(registered, 1); /* more than there is room for */
+        (void)!write(gone[1], &left_alone, sizeof left_alone);
+        raise(SIGINT);
+        raise(SIGINT);
+        _exit(0);
+    }
+    close(kept[1]);
+    close(gone[1]);
+    waitpid(child, &status, 0);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    pid_t left_alone;
+    ck_assert_int_eq(read(gone[0], &left_alone, sizeof left_alone), (ssize_t)sizeof left_alone);
+    ck_assert_int_eq(fcntl(gone[0], F_SETFL, O_NONBLOCK), 0);
+    ck_assert(read(gone[0], &byte, 1) == -1 && errno == EAGAIN); /* still there */
+    ck_assert_int_eq(kill(left_alone, SIGKILL), 0);
+    ck_assert_int_eq(read(kept[0], &byte, 1), 0); /* the end: this one is gone */
+    close(kept[0]);
+    close(gone[0]);
+}
+END_TEST
+
 enum { PASSED_LINE = __LINE__ + 3 };
 static int passed_on(int status)
 {
@@ -923,6 +973,7 @@ int main(void)
                                   progress_lines,
                                   durations,
                                   signals,
+                                  a_second_interrupt_ends_children,
                                   traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
