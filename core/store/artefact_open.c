@@ -3,6 +3,7 @@
  * not lead out of itself (external links, external or virtual storage), load code (unknown filters), or claim more than it holds.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/context.h"
 #include "core/base/files.h"
 #include "core/store/store_private.h"
 
@@ -268,6 +269,18 @@ static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefac
     return tessi_store_read_provenance(ctx, a);
 }
 
+/* Opens the file and reads what describes it. A read that the disk refused says nothing about the file, though what HDF5 makes of it may look
+ * like damage, or like an attribute that is not there. */
+static int artefact_open_read(struct tess_context *ctx, struct tess_artefact *a)
+{
+    int status = artefact_open_open_file(ctx, a);
+    if (a->disk.error && (status == TESS_OK || status == TESS_E_DATA)) {
+        tessi_base_context_clear(ctx);
+        status = tessi_store_fail(ctx, a, "");
+    }
+    return status;
+}
+
 int tessi_store_artefact_descriptor(const struct tess_artefact *a)
 {
     return a->disk.fd;
@@ -301,7 +314,7 @@ int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct
         status = tessi_store_disk_open(ctx, &a->disk, a->path);
     if (status == TESS_OK) {
         tessi_store_lock();
-        status = artefact_open_open_file(ctx, a);
+        status = artefact_open_read(ctx, a);
         tessi_store_unlock();
     }
     if (status == TESS_OK)

@@ -292,6 +292,42 @@ static int use(const char *path)
     return status;
 }
 
+/* 0: all of it was read, and no read was to fail; 1: the failure is that of the disk; 2: it is told as another, or passed over. */
+static int use_with(const char *plan)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s", store_path("t.h5"));
+    if (tessi_base_inject_plan(plan))
+        return 3;
+    int status = use(path), failed = strncmp(plan, "EIO", 3) == 0 && tessi_base_inject_passages(TESSI_AT_READ) >= atoi(strchr(plan, ':') + 1);
+    int same = status == TESS_E_IO && strstr(tessi_base_context_message(C), strerror(EIO)) && tessi_base_memory_in_use() == 0;
+    if (failed ? !same : status != TESS_OK)
+        fprintf(stderr, "%s: %d %s\n", plan, status, tessi_base_context_message(C));
+    return failed ? same ? 1 : 2 : status == TESS_OK ? 0 : 2;
+}
+
+/* The disk fails at the first read, the second ...: a failure that says so, not a damaged file. A read that a signal interrupts is made
+ * again. */
+START_TEST(unreadable_anywhere)
+{
+    char plan[64], digest[TESS_DIGEST_TEXT];
+    struct tess_artefact *a;
+    int n = 1;
+    store_everything("t.h5", digest);
+    for (int how = 1; how != 0; n++) {
+        snprintf(plan, sizeof plan, "EIO@read:%d", n);
+        how = in_child(use_with, plan);
+        ck_assert_msg(how == 0 || how == 1, "%s: %d", plan, how);
+    }
+    ck_assert_int_gt(n, 10);
+    for (n = 1; n < 10; n++) {
+        snprintf(plan, sizeof plan, "EINTR@read:%d", n);
+        ck_assert_int_eq(in_child(use_with, plan), 0);
+    }
+    store_fails(tessi_store_artefact_open(C, "/proc/self/mem", &a), TESS_E_IO, "/proc/self/mem: cannot be read: ", NULL);
+}
+END_TEST
+
 static int use_truncated(const char *path)
 {
     int64_t size = store_size("whole.h5");
@@ -688,6 +724,7 @@ int main(void)
     tcase_add_test(t, full_disk);
     tcase_add_test(t, picture_that_does_not_fit);
     tcase_add_test(t, want_of_memory);
+    tcase_add_test(t, unreadable_anywhere);
     tcase_add_test(t, truncated);
     tcase_add_test(t, flipped);
     tcase_add_test(t, changed_values);
