@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "core/host/digest_table.h"
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
@@ -673,10 +674,12 @@ START_TEST(contents_are_remembered)
 {
     struct seen s;
     static const char keys[] = "source: {use: folder, path: d}, channels: 3";
+    int64_t made = tessi_host_file_clock();
     put("colour.png", "d/1.png", 0);
     put("colour.png", "d/2.png", 0);
     works(attempt(2, 1, keys, &s));
-    ck_assert_int_ne(access("runs/.cache/files", F_OK), 0); /* too fresh */
+    if (tessi_host_file_clock() - made < INT64_C(1000000000)) /* a busy machine may have taken so long that they are fresh no more */
+        ck_assert_int_ne(access("runs/.cache/files", F_OK), 0);
     sleep(3);
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CACHED);
