@@ -2,6 +2,8 @@
  * products of whole tiles in bf16 where the processor has such. Nothing computes faster, so a case's rate over these says what is left to
  * gain.
  *
+ * A coverage report leaves out what runs on processors of another instruction set alone (GCOVR_EXCL).
+ *
  * SPDX-License-Identifier: MIT */
 #include "cli/bench.h"
 #include "core/base/clock.h"
@@ -37,11 +39,12 @@ struct burst {
         b->flops = 2.0 * (double)ROUNDS * CHAINS * ((double)bytes / sizeof(float));                                                        \
     }
 
-BURST(portable_burst, 16, )
+BURST(portable_burst, 16, ) /* GCOVR_EXCL_LINE */
 #ifdef TESSI_X86_64
 BURST(avx2_burst, 32, __attribute__((target("avx2,fma"))))
-BURST(avx512_burst, 64, __attribute__((target("avx512f"))))
+BURST(avx512_burst, 64, __attribute__((target("avx512f")))) /* GCOVR_EXCL_LINE */
 
+/* GCOVR_EXCL_START: AVX-512 with bf16 */
 __attribute__((target("avx512f,avx512bf16"))) static void bf16_burst(struct burst *b)
 {
     __m512 a[CHAINS];
@@ -53,6 +56,7 @@ __attribute__((target("avx512f,avx512bf16"))) static void bf16_burst(struct burs
     _Pragma("GCC unroll 10") for (int k = 0; k < CHAINS; k++) b->sink += _mm512_cvtss_f32(a[k]);
     b->flops = 2.0 * (double)ROUNDS * CHAINS * 32.0;
 }
+/* GCOVR_EXCL_STOP */
 #endif
 
 #if defined TESSI_X86_64 && defined __linux__ && defined __GNUC__ && !defined __clang__
@@ -66,6 +70,7 @@ static int may_use_tiles(void)
            syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_STATE) == 0;
 }
 
+/* GCOVR_EXCL_START: AMX */
 /* Four sums of 16 x 16 over tiles of 16 x 32 values; zeros, which take as long. */
 __attribute__((target("amx-tile,amx-bf16"))) static void tile_burst(struct burst *b)
 {
@@ -95,6 +100,7 @@ __attribute__((target("amx-tile,amx-bf16"))) static void tile_burst(struct burst
     _tile_release();
     b->flops = 4.0 * (double)TILE_ROUNDS * 2.0 * 16.0 * 16.0 * 32.0;
 }
+/* GCOVR_EXCL_STOP */
 #endif
 
 static void (*burst_for(int what))(struct burst *b)
@@ -110,7 +116,7 @@ static void (*burst_for(int what))(struct burst *b)
     if (what == BENCH_BF16)
         return __builtin_cpu_supports("avx512bf16") ? bf16_burst : NULL;
     if (what == BENCH_F32 && __builtin_cpu_supports("avx512f"))
-        return avx512_burst;
+        return avx512_burst; /* GCOVR_EXCL_LINE */
     if (what == BENCH_F32 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return avx2_burst;
 #endif

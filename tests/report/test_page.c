@@ -26,7 +26,7 @@ static struct {
     struct tessi_report_setting setting[RUNS][3];
     struct tessi_report_attempt attempt[RUNS][STAGES];
     const char *value[RUNS][2], *picture[1], *picture_path[1];
-    char text[RUNS][2][40], name[RUNS][64], path[RUNS][STAGES][600], digest[RUNS][STAGES][TESS_DIGEST_TEXT];
+    char text[RUNS][2][40], name[RUNS][100], path[RUNS][STAGES][600], digest[RUNS][STAGES][TESS_DIGEST_TEXT];
 } made;
 
 static const char *const stage_names[STAGES] = {"tokenizer", "codes", "metrics"};

@@ -189,14 +189,19 @@ START_TEST(no_number_without_a_checkpoint)
 END_TEST
 
 /* A learning rate that no training survives, through the program: the step, the sentence, and no model. */
+/* What is the first to be no number depends on how the kernels' sums round, which another compiler or processor may do otherwise: a value
+ * within a step, or a gradient at its end. */
 START_TEST(a_learning_rate_that_is_too_high)
 {
-    (void)command_ends(1, "is not finite: the encoder has diverged; lower the learning rate or clip gradients; no checkpoint had been",
-                       "run small.yaml -q --until tokenizer tokenizer.lr=10 tokenizer.steps=2000 tokenizer.beta1=0 tokenizer.beta2=0 "
-                       "tokenizer.epsilon=0 tokenizer.quantizer.use=nearest tokenizer.weight_decay=1");
-    (void)command_ends(1, "stage `tokenizer`: at step ",
-                       "run small.yaml -q --until tokenizer tokenizer.lr=10 tokenizer.steps=2000 tokenizer.beta1=0 tokenizer.beta2=0 "
-                       "tokenizer.epsilon=0 tokenizer.quantizer.use=nearest tokenizer.weight_decay=1");
+    const struct command_result *r =
+        command("run small.yaml -q --until tokenizer tokenizer.lr=10 tokenizer.steps=2000 tokenizer.beta1=0 tokenizer.beta2=0 "
+                "tokenizer.epsilon=0 tokenizer.quantizer.use=nearest tokenizer.weight_decay=1");
+    int within =
+        strstr(r->err, "stage `tokenizer`: at step ") && strstr(r->err, "is not finite: the encoder has diverged; lower the learning "
+                                                                        "rate or clip gradients; no checkpoint had been");
+    int at_end = strstr(r->err, "stage `tokenizer`: the gradient of ") &&
+                 strstr(r->err, "training has diverged; lower `lr`, add `warmup`, or set `clip`; no checkpoint had been");
+    ck_assert_msg(r->code == 1 && (within || at_end), "%d %s", r->code, r->err);
     ck_assert(access("runs/small/tokenizer.h5", F_OK) != 0);
 }
 END_TEST
