@@ -132,7 +132,7 @@ static int64_t against_references(const struct tessi_report_page *p, int64_t axi
         x[2] = x[3] = value;
         if (isfinite(value))
             m->series[count++] =
-                (struct tessi_svg_series){.name = list[i]->name, .points = at ? 1 : 2, .x = x, .y = x + 2, .style = TESSI_SVG_CROWD};
+                (struct tessi_svg_series){.name = list[i]->name, .points = at ? 1 : 2, .x = x, .y = x + 2, .style = TESSI_SVG_REFERENCE};
     }
     return count;
 }
@@ -245,6 +245,7 @@ static int against_axis(struct tessi_report_page *p, int64_t axis, struct agains
     if (*charts > before) {
         fputs("</div>\n", p->to);
         against_legend(p, n, m->line);
+        tessi_report_page_references_legend(p);
     }
     if (left)
         fprintf(p->to, "<p class=\"cap\">Showing %d of %lld metrics; `--metrics` chooses.</p>\n", AGAINST_CHARTS,

@@ -71,6 +71,7 @@ static void pairs_end(struct tessi_report_page *p, int64_t drawn)
         return;
     fputs("</div>\n", p->to);
     tessi_report_page_legend(p);
+    tessi_report_page_references_legend(p);
 }
 
 /* ---- pairs of metrics ---- */
@@ -94,7 +95,7 @@ static void pairs_of_metrics(const struct tessi_report_page *p, struct pairs_poi
         double at = tessi_report_page_reference_value(k->reference[i], &t->measure[x]);
         double value = tessi_report_page_reference_value(k->reference[i], &t->measure[y]);
         if (isfinite(at) && isfinite(value))
-            pairs_add(k, k->reference[i]->name, TESSI_SVG_CROWD, at, value);
+            pairs_add(k, k->reference[i]->name, TESSI_SVG_REFERENCE, at, value);
     }
 }
 
@@ -169,7 +170,7 @@ static int pairs_over_calls(const struct tessi_report_page *p, struct pairs_poin
         double calls = pairs_calls_of_reference(k->reference[i]);
         double value = tessi_report_page_reference_value(k->reference[i], &t->measure[measure]);
         if (isfinite(calls) && isfinite(value))
-            pairs_add(k, k->reference[i]->name, TESSI_SVG_CROWD, calls, value);
+            pairs_add(k, k->reference[i]->name, TESSI_SVG_REFERENCE, calls, value);
     }
     return differ;
 }

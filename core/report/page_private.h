@@ -113,9 +113,12 @@ int tessi_report_page_pairs(struct tessi_report_page *p, int64_t *charts) TESS_C
 
 /* ---- reference values (page_references.c) ---- */
 
-/* Those of all runs, each name once, with their number; a reference's value of a metric, NAN where it has none. */
+/* Those of all runs, each name once, with their number. */
 int64_t tessi_report_page_references_list(const struct tessi_report_page *p,
                                           const struct tessi_report_reference *list[TESSI_REPORT_PAGE_REFERENCES]);
+/* Their mark on charts, with their names. */
+void tessi_report_page_references_legend(struct tessi_report_page *p);
+/* A reference's value of a metric; NAN where it has none. */
 double tessi_report_page_reference_value(const struct tessi_report_reference *r, const struct tessi_report_measure *m);
 
 /* ---- small things (page_parts.c) ---- */

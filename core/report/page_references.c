@@ -30,6 +30,21 @@ int64_t tessi_report_page_references_list(const struct tessi_report_page *p,
     return n;
 }
 
+void tessi_report_page_references_legend(struct tessi_report_page *p)
+{
+    const struct tessi_report_reference *list[TESSI_REPORT_PAGE_REFERENCES];
+    int64_t n = tessi_report_page_references_list(p, list);
+    if (!n)
+        return;
+    fputs("<ul class=\"legend\" aria-label=\"Reference marks\"><li>", p->to);
+    tessi_report_svg_swatch(p->to, TESSI_SVG_REFERENCE);
+    for (int64_t i = 0; i < n; i++) {
+        fputs(i ? ", " : "", p->to);
+        tessi_report_html_text(p->to, list[i]->name);
+    }
+    fputs(", where it has the metric: <a href=\"#references\">values</a></li></ul>\n", p->to);
+}
+
 /* ---- the list ---- */
 
 /* Column of the table for a metric of a reference; NULL: none has it. */

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { TESSI_SVG_STYLES = 8, TESSI_SVG_CROWD = -1 };
+enum { TESSI_SVG_STYLES = 8, TESSI_SVG_CROWD = -1, TESSI_SVG_REFERENCE = -2 };
 enum { TESSI_SVG_LINEAR = 0, TESSI_SVG_LOG = 1, TESSI_SVG_EITHER = 2 };
 
 /* ---- scales ---- */
@@ -46,7 +46,8 @@ struct tessi_svg_series {
     int64_t points;
     const double *x, *y;
     const double *low, *high; /* interval about y; NULL: none */
-    int32_t style;            /* 0 .. TESSI_SVG_STYLES - 1, any number beyond counts from 0 again; TESSI_SVG_CROWD: thin and grey */
+    int32_t style; /* 0 .. TESSI_SVG_STYLES - 1, any number beyond counts from 0 again; TESSI_SVG_CROWD: thin and grey; TESSI_SVG_REFERENCE:
+                      a grey cross */
 };
 struct tessi_svg_chart {
     const char *id; /* unique in the page, letters, digits and - */

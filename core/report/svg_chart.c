@@ -136,7 +136,10 @@ static void chart_marker(FILE *to, int32_t style, double x, double y)
     tessi_report_svg_pixel(to, x);
     fputc(' ', to);
     tessi_report_svg_pixel(to, y);
-    fprintf(to, "%s\"/>", style < 0 ? "m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z" : shapes[style % TESSI_SVG_STYLES]);
+    fprintf(to, "%s\"/>",
+            style == TESSI_SVG_REFERENCE ? "m-4-4l8 8m0-8l-8 8"
+            : style < 0                  ? "m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z"
+                                         : shapes[style % TESSI_SVG_STYLES]);
 }
 
 /* Writes n points as a path of whole tenths of a pixel, relative to one another. */
@@ -189,7 +192,7 @@ static void chart_points(const struct chart *k, const struct tessi_svg_series *s
 static void chart_series(const struct chart *k, const struct tessi_svg_series *s)
 {
     if (s->style < 0)
-        fputs("<g class=\"crowd\"><title>", k->to);
+        fprintf(k->to, "<g class=\"%s\"><title>", s->style == TESSI_SVG_REFERENCE ? "reference" : "crowd");
     else
         fprintf(k->to, "<g class=\"s%d\"><title>", s->style % TESSI_SVG_STYLES);
     tessi_report_html_text(k->to, s->name);
@@ -222,7 +225,7 @@ int tessi_report_svg_chart(struct tess_context *ctx, FILE *to, const struct tess
     chart_axes(&k);
     for (int pass = 0; pass < 2; pass++) /* the crowd lies behind the others */
         for (int64_t i = 0; i < c->count; i++)
-            if ((c->series[i].style < 0) == !pass)
+            if ((c->series[i].style == TESSI_SVG_CROWD) == !pass)
                 chart_series(&k, &c->series[i]);
     chart_level(&k);
     fputs("</svg>", to);
@@ -233,7 +236,8 @@ int tessi_report_svg_chart(struct tess_context *ctx, FILE *to, const struct tess
 void tessi_report_svg_swatch(FILE *to, int32_t style)
 {
     if (style < 0)
-        fputs("<svg class=\"swatch\" viewBox=\"0 0 34 12\" width=\"34\" height=\"12\" aria-hidden=\"true\"><g class=\"crowd\">", to);
+        fprintf(to, "<svg class=\"swatch\" viewBox=\"0 0 34 12\" width=\"34\" height=\"12\" aria-hidden=\"true\"><g class=\"%s\">",
+                style == TESSI_SVG_REFERENCE ? "reference" : "crowd");
     else
         fprintf(to, "<svg class=\"swatch\" viewBox=\"0 0 34 12\" width=\"34\" height=\"12\" aria-hidden=\"true\"><g class=\"s%d\">",
                 style % TESSI_SVG_STYLES);

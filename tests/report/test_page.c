@@ -450,8 +450,8 @@ START_TEST(references)
     ck_assert_int_eq(count_of(list, "A paper <span class=\"note\">K 2</span>"), 2);
     ck_assert_ptr_nonnull(strstr(list, "<td>FD</td><td class=\"n\">6.1</td><td class=\"n\">22.0"));
     ck_assert_ptr_nonnull(strstr(list, "<td>lpips</td><td class=\"n\">0.3</td><td class=\"n note\">not measured"));
-    ck_assert_int_eq(count_of(charts, "<g class=\"crowd\"><title>A paper</title>"), 1); /* on the chart of FD alone */
-    ck_assert_int_eq(count_of(charts, "<g class=\"crowd\"><title>Another</title>"), 1);
+    ck_assert_int_eq(count_of(charts, "<g class=\"reference\"><title>A paper</title>"), 1); /* on the chart of FD alone */
+    ck_assert_int_eq(count_of(charts, "<g class=\"reference\"><title>Another</title>"), 1);
     free(text);
 }
 END_TEST
