@@ -21,7 +21,7 @@ struct encode_stage {
     const char *select, *expect_tokenizer;
 };
 
-/* Rows of the archive of an artefact's images: training images, with flips the same mirrored (docs/models.md, 24.5), then those kept for
+/* Rows of the archive of an artefact's images: training images, with flips the same mirrored (docs/models.md, (24.5)), then those kept for
  * validation. */
 struct encode_layout {
     int64_t train, flipped, count;
