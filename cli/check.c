@@ -236,6 +236,7 @@ const struct cli_verb cli_check = {
     .name = "check",
     .summary = "judge a plugin: every promise of its kind, tried",
     .arguments = "FILE.so | KIND/NAME",
+    .words = CLI_WORDS_PLUGINS_AND_FILES,
     .description = "Runs the tests of each component's kind, each in a process of its own with a time limit, and prints a line for\n"
                    "each that failed: wanted, found, and how to run it again. What is drawn depends on the seed and the test's name\n"
                    "alone.\n",

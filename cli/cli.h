@@ -15,11 +15,20 @@ struct cli_globals {
 
 struct cli_flag;
 
+/* Words of a verb's line, other than flags, as a shell completes them. */
+enum {
+    CLI_WORDS_FILES = 0,
+    CLI_WORDS_PLUGINS = 1,           /* KIND or KIND/NAME */
+    CLI_WORDS_PLUGINS_AND_FILES = 2, /* these, or a file */
+    CLI_WORDS_KIND = 3               /* KIND, then a new name */
+};
+
 struct cli_verb {
     const char *name, *summary; /* "run", one line for `tessera --help` */
     const char *arguments;      /* "P.yaml [key=value ...]" */
     const char *description;    /* lines below the usage in the help, each with its end */
     const struct cli_flag *flags;                             /* the verb's own flags (cli/flags.h); NULL: none */
+    int32_t words;                                            /* CLI_WORDS_... */
     const char *notes;                                        /* lines at the end of the help; NULL: none */
     int (*run)(struct cli_globals *g, int argc, char **argv); /* argv[0] is the verb; gives the exit code */
     int apart;                                                /* 1: it reads files of strangers, in a process of its own */

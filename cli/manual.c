@@ -141,6 +141,23 @@ static void bash_values(const char *verb, const struct cli_flag *flags, FILE *to
     }
 }
 
+/* Candidates for a verb's words that are no files: the program tells them when they are asked for, with the plugins that it finds then. */
+static const char bash_plugins[] = "# Kinds, and KIND/NAME of every plugin that the program finds; `kind`: kinds alone.\n"
+                                   "_tessera_plugins() {\n"
+                                   "  local word=${COMP_WORDS[COMP_CWORD]} name\n"
+                                   "  while read -r name; do\n"
+                                   "    [[ $name == \"$word\"* && ( $1 != kind || $name != */* ) ]] && COMPREPLY+=(\"$name\")\n"
+                                   "  done < <(\"${COMP_WORDS[0]}\" plugins --names 2>/dev/null)\n"
+                                   "}\n";
+
+static void bash_words(const struct cli_verb *v, FILE *to)
+{
+    if (v->words == CLI_WORDS_KIND)
+        fprintf(to, "    %s:*) [[ $before != %s ]] || _tessera_plugins kind ;;\n", v->name, v->name);
+    else if (v->words != CLI_WORDS_FILES)
+        fprintf(to, "    %s:*) %s_tessera_plugins any ;;\n", v->name, v->words == CLI_WORDS_PLUGINS ? "" : "_tessera_files -f; ");
+}
+
 static void bash_values_of(const struct cli_verb *v, FILE *to)
 {
     bash_values(one_word(v), v->flags, to);
@@ -160,6 +177,8 @@ static void bash_words_of(const struct cli_verb *v, FILE *to)
         fprintf(to, "%s%s", s == v->sub ? "" : " ", cli_sub_word(*s));
     if (v->sub)
         fputs("' -- \"$word\")) ;;\n", to);
+    else
+        bash_words(v, to);
     for (const struct cli_verb *const *s = v->sub; s && *s; s++)
         bash_words_of(*s, to);
 }
@@ -184,8 +203,10 @@ static void bash_completion(const struct cli_verb *const *verbs, size_t n, FILE 
           "_tessera_files() {\n"
           "  compopt -o filenames 2>/dev/null\n"
           "  mapfile -t COMPREPLY < <(compgen \"$1\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
-          "}\n"
-          "_tessera() {\n"
+          "}\n",
+          to);
+    fputs(bash_plugins, to);
+    fputs("_tessera() {\n"
           "  local word=${COMP_WORDS[COMP_CWORD]} before= verb= i\n"
           "  ((COMP_CWORD > 0)) && before=${COMP_WORDS[COMP_CWORD - 1]}\n"
           "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -244,12 +265,27 @@ static void zsh_flags(const struct cli_flag *flags, const char *indent, FILE *to
         }
 }
 
+static const char zsh_plugins[] = "_tessera_plugins() {\n"
+                                  "  local -a names\n"
+                                  "  names=(${(f)\"$(_call_program names tessera plugins --names 2>/dev/null)\"})\n"
+                                  "  [[ $1 != kind ]] || names=(${names:#*/*})\n"
+                                  "  compadd -a names\n"
+                                  "}\n";
+
+/* What stands for the words of a verb, by CLI_WORDS_... */
+static const char *const zsh_words[] = {
+    [CLI_WORDS_FILES] = "'*:file:_files'",
+    [CLI_WORDS_PLUGINS] = "'*:plugin:_tessera_plugins any'",
+    [CLI_WORDS_PLUGINS_AND_FILES] = "'*: :_alternative \"plugins:plugin:_tessera_plugins any\" \"files:file:_files\"'",
+    [CLI_WORDS_KIND] = "'1:kind:_tessera_plugins kind' '2:name:'",
+};
+
 static void zsh_arguments(const struct cli_verb *v, FILE *to)
 {
     fputs("      _arguments \\\n", to);
     zsh_flags(v->flags, "        ", to);
     zsh_flags(cli_global_flags, "        ", to);
-    fputs("        '*:file:_files' ;;\n", to);
+    fprintf(to, "        %s ;;\n", zsh_words[v->words]);
 }
 
 /* A verb with verbs below it: their words, then the arguments of the one that is there. */
@@ -273,9 +309,9 @@ static void zsh_sub_verbs(const struct cli_verb *v, FILE *to)
 
 static void zsh_completion(const struct cli_verb *const *verbs, size_t n, FILE *to)
 {
-    fputs("#compdef tessera\n# Completion of tessera for zsh, made by `tessera --completion zsh`.\n"
-          "_tessera() {\n  local state line verb\n  local -a verbs\n  verbs=(\n",
-          to);
+    fputs("#compdef tessera\n# Completion of tessera for zsh, made by `tessera --completion zsh`.\n", to);
+    fputs(zsh_plugins, to);
+    fputs("_tessera() {\n  local state line verb\n  local -a verbs\n  verbs=(\n", to);
     for (size_t i = 0; i < n; i++) {
         fprintf(to, "    '%s:", verbs[i]->name);
         zsh_text(verbs[i]->summary, to);

@@ -263,6 +263,7 @@ const struct cli_verb cli_new = {
     .name = "new",
     .summary = "begin a plugin: a project that builds, tests itself and runs",
     .arguments = "KIND NAME",
+    .words = CLI_WORDS_KIND,
     .description =
         "Writes a project for a plugin of KIND (quantizer, source, stage ...; a wrong one shows all) that a pipeline calls NAME: a\n"
         "source of two screens that does something real, a test, a pipeline, a makefile and a meson file that ask pkg-config for\n"

@@ -13,7 +13,7 @@
 
 struct options {
     const char *what; /* KIND, KIND/NAME or NAME; NULL: all */
-    int why, json, markdown;
+    int why, json, markdown, names;
 };
 
 struct list {
@@ -108,6 +108,19 @@ static void print_list(const struct list *l)
     }
 }
 
+/* KIND, and KIND/NAME of each plugin of it, as the shells complete them. */
+static void print_names(const struct list *l)
+{
+    const char *kind = "";
+    for (int64_t i = 0; i < l->count; i++) {
+        const struct tess_component *k = l->item[i].component;
+        if (strcmp(kind, k->kind) != 0)
+            printf("%.*s\n", cli_kind_length(k->kind), k->kind);
+        kind = k->kind;
+        printf("%.*s/%s\n", cli_kind_length(k->kind), k->kind, k->name);
+    }
+}
+
 /* Lists the libraries that are loaded when a component is opened, and whether each can be loaded. */
 static void print_libraries(struct tess_context *ctx, const struct tessi_registry *r)
 {
@@ -191,6 +204,10 @@ static int plugins_show(struct tess_context *ctx, const struct tessi_registry *r
         cli_plugins_markdown(chosen.item, chosen.count);
         return 0;
     }
+    if (w->names) {
+        print_names(&chosen);
+        return 0;
+    }
     if (one)
         for (int64_t i = 0; i < chosen.count; i++)
             cli_plugins_page(r, &chosen.item[i]);
@@ -218,7 +235,7 @@ static int plugins_take_word(void *options, const char *verb, const char *word)
 
 static int plugins(struct cli_globals *g, int argc, char **argv)
 {
-    struct options w = {NULL, 0, 0, 0};
+    struct options w = {NULL, 0, 0, 0, 0};
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
     int code = cli_flags_read(g, &cli_plugins, argc, argv, &w, plugins_take_word);
@@ -238,6 +255,7 @@ static const struct cli_flag flags[] = {
      .type = CLI_SWITCH,
      .offset = offsetof(struct options, why)},
     {.name = "--json", .help = "the same as one JSON object", .type = CLI_SWITCH, .offset = offsetof(struct options, json)},
+    {.name = "--names", .help = "KIND and KIND/NAME alone, a line each", .type = CLI_SWITCH, .offset = offsetof(struct options, names)},
     {.name = "--markdown", .help = "as a page of docs/plugins/", .type = CLI_SWITCH, .offset = offsetof(struct options, markdown)},
     {.name = NULL}};
 
@@ -249,6 +267,7 @@ const struct cli_verb cli_plugins = {
                    "(encoder/conv), or NAME where it is the only one, what it reads and can, its parameters (type, default, range,\n"
                    "meaning), where it was published, and an example.\n",
     .flags = flags,
+    .words = CLI_WORDS_PLUGINS,
     .notes = "Plugins are looked for in TESSERA_PLUGIN_PATH, then --plugin-path, then where tessera was built or installed.\n",
     .run = plugins,
 };

@@ -2,6 +2,7 @@
  * new verb is tested as well. SPDX-License-Identifier: MIT */
 #include "tests/support/command_fixture.h"
 #include "tests/support/small_pipeline.h"
+#include "tests/support/paths.h"
 #include "tests/support/suite.h"
 
 #include <ctype.h>
@@ -93,7 +94,17 @@ START_TEST(bash_completes_verbs_and_files)
                        "COMP_WORDS=(tessera inspe) COMP_CWORD=1; _tessera; [ \"${COMPREPLY[*]}\" = inspect ] || exit 1\n"
                        "COMP_WORDS=(tessera view zz) COMP_CWORD=2; _tessera\n"
                        "[ ${#COMPREPLY[@]} = 1 ] && [ \"${COMPREPLY[0]}\" = 'zz picture.h5' ] || exit 2\n"
-                       "[[ $(complete -p tessera) != *filenames* ]] || exit 3\n");
+                       "[[ $(complete -p tessera) != *filenames* ]] || exit 3\n"
+                       "COMPREPLY=(); COMP_WORDS=(" TEST_PROGRAM " plugins quantizer/em) COMP_CWORD=2; _tessera\n"
+                       "[ \"${COMPREPLY[*]}\" = quantizer/ema ] || exit 4\n"
+                       "COMPREPLY=(); COMP_WORDS=(" TEST_PROGRAM " plugins quan) COMP_CWORD=2; _tessera\n"
+                       "[[ \" ${COMPREPLY[*]} \" == ' quantizer quantizer/'* ]] || exit 5\n"
+                       "COMPREPLY=(); COMP_WORDS=(" TEST_PROGRAM " new quan) COMP_CWORD=2; _tessera\n"
+                       "[ \"${COMPREPLY[*]}\" = quantizer ] || exit 6\n"
+                       "COMPREPLY=(); COMP_WORDS=(" TEST_PROGRAM " check zz) COMP_CWORD=2; _tessera\n"
+                       "[ \"${COMPREPLY[0]}\" = 'zz picture.h5' ] || exit 7\n"
+                       "COMPREPLY=(); COMP_WORDS=(" TEST_PROGRAM " check noise/abs) COMP_CWORD=2; _tessera\n"
+                       "[ \"${COMPREPLY[*]}\" = noise/absorbing ] || exit 8\n");
     int status = system("bash try");
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "step %d", WEXITSTATUS(status));
 }
