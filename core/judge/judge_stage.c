@@ -35,7 +35,7 @@ static int stage_depends_body(struct judge *j, struct tess_instance *i)
     if (!TESS_HAS(ops, depends) || !ops->depends)
         return judge_skip(j, "it depends on seed and numbers, as every stage that does not say");
     uint64_t depends = ops->depends(tess_instance_self(i));
-    if (depends & ~(TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC))
+    if (depends & ~(TESS_DEPENDS_SEED | TESS_DEPENDS_NUMERIC | TESS_DEPENDS_NO_FILES))
         return judge_fail(j, "depends: wanted bits of TESS_DEPENDS_..., found %llu", (unsigned long long)depends);
     return ops->depends(tess_instance_self(i)) == depends ? TESS_OK : judge_fail(j, "depends: wanted the same when asked again");
 }
