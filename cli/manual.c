@@ -272,12 +272,12 @@ static const char zsh_plugins[] = "_tessera_plugins() {\n"
                                   "  compadd -a names\n"
                                   "}\n";
 
-/* What stands for the words of a verb, by CLI_WORDS_... */
+/* What completes the words of a verb, by CLI_WORDS_...; a blank before a function keeps zsh's own options from its arguments. */
 static const char *const zsh_words[] = {
     [CLI_WORDS_FILES] = "'*:file:_files'",
-    [CLI_WORDS_PLUGINS] = "'*:plugin:_tessera_plugins any'",
-    [CLI_WORDS_PLUGINS_AND_FILES] = "'*: :_alternative \"plugins:plugin:_tessera_plugins any\" \"files:file:_files\"'",
-    [CLI_WORDS_KIND] = "'1:kind:_tessera_plugins kind' '2:name:'",
+    [CLI_WORDS_PLUGINS] = "'*:plugin: _tessera_plugins any'",
+    [CLI_WORDS_PLUGINS_AND_FILES] = "'*: : _alternative \"plugins:plugin: _tessera_plugins any\" \"files:file:_files\"'",
+    [CLI_WORDS_KIND] = "'1:kind: _tessera_plugins kind' '2:name: '",
 };
 
 static void zsh_arguments(const struct cli_verb *v, FILE *to)

@@ -28,17 +28,29 @@ static void take_verdict(void *user, const struct tessi_judge_result *r)
         snprintf(text + used, sizeof v->failed - used, "%s %s: %.300s [%.200s]\n", r->component, r->test, r->text, r->config);
 }
 
+/* A runtime with its backend, opened once and used by all tests: opening takes longer than most of them. */
+static struct tessi_runtime *runtime;
+
+static void open_runtime(void)
+{
+    struct tessi_context context;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    ck_assert_int_eq(tessi_host_runtime_compute(&context.context, runtime), TESS_OK);
+}
+
+static void close_runtime(void)
+{
+    tessi_host_runtime_free(runtime);
+}
+
 static int judged(const struct tessi_judge_options *o, struct verdicts *v, struct tessi_judge_report *report, char *message)
 {
     struct tessi_context context;
-    struct tessi_runtime *r = NULL;
     memset(v, 0, sizeof *v);
     tessi_base_context_init(&context, NULL);
-    int status = tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &r);
-    if (status == TESS_OK)
-        status = tessi_judge_run(&context.context, r, o, take_verdict, v, report);
+    int status = tessi_judge_run(&context.context, runtime, o, take_verdict, v, report);
     snprintf(message, TESSI_MESSAGE_CAPACITY, "%s", tess_message(&context.context));
-    tessi_host_runtime_free(r);
     return status;
 }
 
@@ -67,18 +79,13 @@ static int make_idx(void)
 /* The i-th plugin that is found, a test each, so that they are told apart and one that hangs does not hide the others. */
 static int plugin_at(int wanted, char *path, size_t capacity)
 {
-    struct tessi_context context;
-    struct tessi_runtime *r = NULL;
     int found = 0;
-    tessi_base_context_init(&context, NULL);
-    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &r), TESS_OK);
-    for (int64_t i = 0; i < tessi_plug_registry_files(r->registry); i++) {
-        const struct tessi_found *f = tessi_plug_registry_file(r->registry, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(runtime->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(runtime->registry, i);
         ck_assert_msg(!f->refusal, "%s", f->refusal);
         if (found++ == wanted)
             snprintf(path, capacity, "%s", f->path);
     }
-    tessi_host_runtime_free(r);
     return found;
 }
 
@@ -365,6 +372,9 @@ int main(void)
     tcase_add_test(own, test_expected);
     tcase_add_test(own, test_expected_passes);
     tcase_add_test(own, test_replay);
+    TCase *const all[] = {own, lies, honest, shipped};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        tcase_add_unchecked_fixture(all[i], open_runtime, close_runtime);
     suite_add_tcase(s, own);
     suite_add_tcase(s, lies);
     suite_add_tcase(s, honest);
