@@ -8,15 +8,16 @@ enum { RADII_BLOCK = 512 };
 
 /* Searches the vectors of the set `pool` for those of the set `queries`. `o` has what is wanted of each query. */
 static int radii_search(struct tess_context *ctx, const struct feature_sets *s, int32_t queries, int32_t pool,
-                        struct tess_neighbours_options *o)
+                        const struct tess_neighbours_options *o)
 {
     const int64_t size[2] = {s->rows[queries], s->features};
     const struct tess_tensor vectors = tess_tensor_over(s->vector[queries], TESS_F32, 2, size);
+    struct tess_neighbours_options all = *o;
     struct tess_neighbours *search = NULL;
-    o->size = sizeof *o;
-    o->queries = &vectors;
-    o->block = RADII_BLOCK;
-    TESS_TRY(tess_neighbours_new(ctx, o, &search));
+    all.size = sizeof all;
+    all.queries = &vectors;
+    all.block = RADII_BLOCK;
+    TESS_TRY(tess_neighbours_new(ctx, &all, &search));
     int status = TESS_OK;
     for (int64_t i = 0; status == TESS_OK && i < s->rows[pool]; i += RADII_BLOCK) {
         int64_t n = s->rows[pool] - i < RADII_BLOCK ? s->rows[pool] - i : RADII_BLOCK;
