@@ -44,6 +44,8 @@ int64_t measure_wanted(struct tess_instance *const *instance, int64_t count, uin
 int measure_uses_training(struct tess_instance *const *instance, int64_t count);
 /* Memory of the measurement in bytes, for a plan. */
 int64_t measure_bytes(const struct measure *m);
+/* Attributes for the result: each metric's parameters and protocol, `metric_NAME` and `protocol_NAME`, and how rows are drawn anew. */
+int measure_describe(struct tess_context *ctx, const struct measure *m, struct tess_attrs *f) TESS_CHECKED;
 /* Feeds rows of a set in order, any number at a time: `fields` tensors whose first dimension is that number, which must be the same in all
  * of them, those of <tessera/kind/metric.h> in this order: of pairs image, made; of features features; of distances distance; of classes
  * scores, labels and, of images, made_scores; of codes codes. */

@@ -1,10 +1,30 @@
-/* The end of a measurement: each metric's results, what they come to on resamples, and their intervals, written into the artefact.
- * SPDX-License-Identifier: MIT */
+/* The end of a measurement: attributes of the result; each metric's results, what they come to on resamples, and their intervals, written
+ * into the artefact. SPDX-License-Identifier: MIT */
 #include "kit/metric/measure.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+static int measure_describe_metric(struct tess_context *ctx, const struct measure *m, int32_t i, struct tess_attrs *f)
+{
+    char key[160];
+    snprintf(key, sizeof key, "metric_%s", tess_instance_name(m->instance[i]));
+    TESS_TRY(tess_attrs_set_text(ctx, f, key, tess_instance_config_text(m->instance[i])));
+    snprintf(key, sizeof key, "protocol_%s", tess_instance_name(m->instance[i]));
+    return m->ops[i]->protocol ? tess_attrs_set_text(ctx, f, key, m->ops[i]->protocol) : TESS_OK;
+}
+
+int measure_describe(struct tess_context *ctx, const struct measure *m, struct tess_attrs *f)
+{
+    for (int32_t i = 0; i < m->metrics; i++)
+        TESS_TRY(measure_describe_metric(ctx, m, i, f));
+    if (!m->metrics || !m->bootstrap.resamples)
+        return TESS_OK;
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap", m->bootstrap.resamples));
+    TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap_seed", (int64_t)m->bootstrap.seed));
+    return tess_attrs_set_text(ctx, f, "bootstrap_interval", "percentiles 2.5 and 97.5; standard error: deviation over the resamples");
+}
 
 /* Result of a metric, its texts copied. */
 struct measure_value {

@@ -4,7 +4,7 @@ stagesdir = $(pluginsdir)/stages
 stages_LTLIBRARIES = plugins/stages/import.la plugins/stages/train_features.la plugins/stages/train_autoencoder.la \
     plugins/stages/train_prior.la plugins/stages/encode.la plugins/stages/sample.la plugins/stages/decode.la plugins/stages/evaluate.la \
     plugins/stages/refit.la plugins/stages/nearest_neighbours.la plugins/stages/train_likelihood.la plugins/stages/edit.la \
-    plugins/stages/sample_canvas.la plugins/stages/classify.la
+    plugins/stages/sample_canvas.la plugins/stages/classify.la plugins/stages/evaluate_codes.la
 
 plugins_stages_import_la_SOURCES = plugins/stages/import/import.c plugins/stages/import/import_read.c \
     plugins/stages/import/import_result.c plugins/stages/import/import_work.h
@@ -65,6 +65,10 @@ plugins_stages_edit_la_LIBADD = $(PLUGIN_LIBS)
 plugins_stages_sample_canvas_la_SOURCES = plugins/stages/sample_canvas.c
 plugins_stages_sample_canvas_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_sample_canvas_la_LIBADD = $(PLUGIN_LIBS)
+
+plugins_stages_evaluate_codes_la_SOURCES = plugins/stages/evaluate_codes.c
+plugins_stages_evaluate_codes_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_stages_evaluate_codes_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_stages_classify_la_SOURCES = plugins/stages/classify.c
 plugins_stages_classify_la_LDFLAGS = $(PLUGIN_LDFLAGS)

@@ -20,14 +20,19 @@ static void setup(void)
     (void)small_folder_enter();
 }
 
-/* The number behind a metric's name in what `inspect` says of the stage. */
-static double metric(const char *workdir, const char *name)
+/* The number behind a metric's name in what `inspect` says of a stage. */
+static double metric_of(const char *workdir, const char *stage, const char *name)
 {
-    const char *out = command_ends(0, "", "inspect %s/runs/small/metrics.h5", workdir)->out, *at = strstr(out, "\nmetrics\n");
+    const char *out = command_ends(0, "", "inspect %s/runs/small/%s.h5", workdir, stage)->out, *at = strstr(out, "\nmetrics\n");
     ck_assert_msg(at != NULL, "%s", out);
     at = strstr(at, name);
     ck_assert_msg(at != NULL, "there is no %s in %s", name, out);
     return strtod(at + strlen(name), NULL);
+}
+
+static double metric(const char *workdir, const char *name)
+{
+    return metric_of(workdir, "metrics", name);
 }
 
 START_TEST(what_is_listed_is_measured)
@@ -80,7 +85,9 @@ static const char networks[] = "tessera: 1\n"
                                "    in: {samples: samples, features: features}\n"
                                "    metrics: [mse, psnr, ssim, lpips, classifier, uniformity, frechet, kernel, precision-recall,\n"
                                "              density-coverage, memorisation]\n"
-                               "    bootstrap: 30\n";
+                               "    bootstrap: 30\n"
+                               "  use: {use: evaluate-codes, in: {codes: codes}, metrics: [uniformity], bootstrap: 9}\n"
+                               "  use-drawn: {use: evaluate-codes, in: {codes: samples}, metrics: [uniformity]}\n";
 
 /* Fails unless the result has an interval and an error, the interval around some number between `least` and `most`. */
 static void interval(const char *workdir, const char *name, double least, double most)
@@ -116,6 +123,11 @@ START_TEST(networks_judge_and_intervals_are_drawn)
     interval("one", "frechet distance", 0.0, 1e9);
     interval("one", "precision", 0.0, 1.0);
     interval("one", "memorisation", 0.0, 1.0);
+    /* codes without their images: as `codes` counts them, and as the samples are counted beside images */
+    ck_assert_double_eq_tol(metric_of("one", "use", "\n  code perplexity, level 2"), metric_of("one", "codes", "\n  perplexity, level 2"),
+                            1e-4);
+    ck_assert_double_eq_tol(metric_of("one", "use-drawn", "\n  code uniformity, level 1"),
+                            metric("one", "\n  code uniformity, samples, level 1"), 1e-5);
     const char *out = command_ends(0, "", "inspect one/runs/small/metrics.h5")->out;
     ck_assert_ptr_nonnull(strstr(out, "bootstrap_seed"));
     ck_assert_ptr_nonnull(strstr(out, "measured/classes of samples"));
@@ -149,6 +161,8 @@ static const struct {
     {"metrics.metrics=[classifier]", "classes are told by a classifier, and there is none; give the input `features`"},
     {"metrics.bootstrap=100", "intervals are of the metrics in `metrics`, and there are none"},
     {"metrics.metrics=[mse] metrics.bootstrap=-1", "bootstrap"},
+    {"decoded.use=evaluate-codes decoded.in.model=null", "here are codes alone; list metrics of codes, `metrics: [uniformity]`"},
+    {"decoded.use=evaluate-codes decoded.in.model=null decoded.metrics=[uniformity,mse]", "and those of images in a stage `evaluate`"},
 };
 
 START_TEST(lists_that_make_no_sense_are_refused)

@@ -1,7 +1,6 @@
 /* See evaluate_metrics.h. SPDX-License-Identifier: MIT */
 #include "plugins/stages/evaluate/evaluate_metrics.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static int evaluate_metrics_twice(struct tess_context *ctx, const struct evaluate_metrics_params *p)
@@ -211,31 +210,11 @@ int evaluate_metrics_cost(struct tess_context *ctx, const struct evaluate_metric
     return TESS_OK;
 }
 
-static int describe_measure(struct tess_context *ctx, const struct measure *m, struct tess_attrs *f)
-{
-    char key[160];
-    for (int32_t i = 0; i < m->metrics; i++) {
-        snprintf(key, sizeof key, "metric_%s", tess_instance_name(m->instance[i]));
-        TESS_TRY(tess_attrs_set_text(ctx, f, key, tess_instance_config_text(m->instance[i])));
-        if (!m->ops[i]->protocol)
-            continue;
-        snprintf(key, sizeof key, "protocol_%s", tess_instance_name(m->instance[i]));
-        TESS_TRY(tess_attrs_set_text(ctx, f, key, m->ops[i]->protocol));
-    }
-    return TESS_OK;
-}
-
 int evaluate_metrics_describe(struct tess_context *ctx, const struct evaluate_metrics *m, struct tess_attrs *f)
 {
     const struct tess_instance *network = m->vectors.network.instance ? m->vectors.network.instance : m->distances.network.instance;
     for (int wants = 0; wants < EVALUATE_KINDS; wants++)
-        TESS_TRY(describe_measure(ctx, &m->measure[wants], f));
-    if (m->bootstrap.resamples) {
-        TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap", m->bootstrap.resamples));
-        TESS_TRY(tess_attrs_set_i64(ctx, f, "bootstrap_seed", (int64_t)m->bootstrap.seed));
-        TESS_TRY(
-            tess_attrs_set_text(ctx, f, "bootstrap_interval", "percentiles 2.5 and 97.5; standard error: deviation over the resamples"));
-    }
+        TESS_TRY(measure_describe(ctx, &m->measure[wants], f));
     if (m->drawn)
         TESS_TRY(tess_attrs_set_i64(ctx, f, "samples", m->drawn));
     if (m->training)
