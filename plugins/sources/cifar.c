@@ -182,13 +182,31 @@ static int cifar_fingerprint(void *self, struct tess_context *ctx, struct tess_d
     return tess_digest_add_files(ctx, d, s->batches, (const char *const *)s->file);
 }
 
+static int cifar_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
+{
+    struct cifar *s = self;
+    uint8_t record[RECORD_MAX];
+    char text[TESS_DIGEST_TEXT];
+    struct tess_digest own;
+    int64_t k = 0;
+    while (i >= s->first[k + 1])
+        k++;
+    TESS_TRY(read_record(ctx, s, k, i - s->first[k], record));
+    tess_digest_start(&own);
+    tess_digest_add(&own, record, (size_t)s->record);
+    tess_digest_end(&own, text);
+    tess_digest_add_text(d, text);
+    return TESS_OK;
+}
+
 static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .count = cifar_count,
                                          .shape = cifar_shape,
                                          .labels = cifar_labels,
                                          .names = cifar_names,
                                          .read = cifar_read_image,
-                                         .fingerprint = cifar_fingerprint};
+                                         .fingerprint = cifar_fingerprint,
+                                         .content = cifar_content};
 
 static const struct tess_param params[] = {{.name = "path",
                                             .help = "folder of the binary version, or one of its files",

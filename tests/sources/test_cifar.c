@@ -90,6 +90,8 @@ START_TEST(ten_classes)
     holds(0, 23, 10);
     fixture_ok(&source.fixture, open_source("data_batch_3.bin", ""));
     holds(8, 4, 10);
+    ck_assert_str_eq(source_content(1), source_content(1));
+    ck_assert_str_ne(source_content(1), source_content(2));
 }
 END_TEST
 
