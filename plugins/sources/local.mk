@@ -31,11 +31,15 @@ plugins_sources_libpictures_la_SOURCES = plugins/sources/pictures/picture.c plug
     plugins/sources/pictures/labels.h plugins/sources/pictures/png_whole.c plugins/sources/pictures/png_whole.h \
     plugins/sources/pictures/upright.c plugins/sources/pictures/upright.h plugins/sources/pictures/vips_decode.c \
     plugins/sources/pictures/vips_decode.h plugins/sources/pictures/vips_reason.c plugins/sources/pictures/vips_reason.h
-plugins_sources_libpictures_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS) $(JPEG_CFLAGS)
-PICTURE_LIBS = plugins/sources/libpictures.la $(PLUGIN_LIBS) $(VIPS_LIBS) $(ZLIB_LIBS) $(JPEG_LIBS)
+plugins_sources_libpictures_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS) $(JPEG_CFLAGS) $(WEBP_CFLAGS)
+PICTURE_LIBS = plugins/sources/libpictures.la $(PLUGIN_LIBS) $(VIPS_LIBS) $(ZLIB_LIBS) $(JPEG_LIBS) $(WEBP_LIBS)
 if HAVE_JPEG
 plugins_sources_libpictures_la_SOURCES += plugins/sources/pictures/jpeg_decode.c plugins/sources/pictures/jpeg_decode.h
 plugins_sources_libpictures_la_CPPFLAGS += -DTESS_JPEG
+endif
+if HAVE_WEBP
+plugins_sources_libpictures_la_SOURCES += plugins/sources/pictures/webp_decode.c plugins/sources/pictures/webp_decode.h
+plugins_sources_libpictures_la_CPPFLAGS += -DTESS_WEBP
 endif
 
 plugins_sources_folder_la_SOURCES = plugins/sources/folder/folder_table.c plugins/sources/folder/folder_table.h \

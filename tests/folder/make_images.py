@@ -47,6 +47,7 @@ Image.new("1", (8192, 8200)).save("large.png", optimize=True)       # a few kilo
 y, x = np.mgrid[0:120, 0:160]
 photo = np.stack([(x * 3 + y * 2) % 256, (x * y // 7) % 256, 128 + 100 * np.sin(x / 9.0) * np.cos(y / 7.0)], 2).astype(np.uint8)
 Image.fromarray(photo).save("photo.jpg", quality=90)
+Image.fromarray(photo).save("photo.webp", quality=90)
 Image.fromarray(photo).save("progressive.jpg", quality=80, progressive=True)
 inks = Image.fromarray(np.concatenate([photo[:40, :48], photo[40:80, 60:108, :1]], 2), "CMYK")
 inks.save("inks.jpg", quality=90)

@@ -1,4 +1,4 @@
-/* Decoding of image files: JPEGs by both ways, whole and reduced, and embedded profiles. SPDX-License-Identifier: MIT */
+/* Decoding of image files: JPEGs and WebPs by both ways, whole and reduced, and embedded profiles. SPDX-License-Identifier: MIT */
 #include "tests/support/source_fixture.h"
 #include "tests/support/suite.h"
 
@@ -22,19 +22,19 @@ static void same(const struct tess_image *a, const struct tess_image *b)
 
 /* ---- both ways ----------------------------------------------------------------------------------------------------- */
 
-static const char *const jpegs[] = {"photo.jpg", "colour.jpg", "grey.jpg", "turned.jpg", "progressive.jpg", "cmyk.jpg", "inks.jpg"};
+static const char *const jpegs[] = {"photo.jpg", "colour.jpg", "grey.jpg", "turned.jpg", "progressive.jpg", "cmyk.jpg", "inks.jpg", "colour.webp", "photo.webp"};
 enum { JPEGS = sizeof jpegs / sizeof *jpegs };
 
-/* With `damaged: accept` libvips decodes, without it plain JPEGs are decoded directly: the bytes are the same, reduced ones too. */
+/* With `damaged: accept` libvips decodes, without it plain JPEGs and WebPs are decoded directly: the bytes are the same, reduced ones too. */
 START_TEST(directly_as_through_libvips)
 {
     static const char *const direct[] = {"", ", shrink_to: 8", ", shrink_to: 16"};
     static const char *const through[] = {", damaged: accept", ", shrink_to: 8, damaged: accept", ", shrink_to: 16, damaged: accept"};
-    source_put_image(jpegs[_i], "a.jpg");
+    source_put_image(jpegs[_i], strstr(jpegs[_i], "webp") ? "a.webp" : "a.jpg");
     for (int k = 0; k < 3; k++) {
         struct tess_image a = {.size = sizeof a}, b = {.size = sizeof b};
-        read_first("a.jpg", direct[k], &a);
-        read_first("a.jpg", through[k], &b);
+        read_first(strstr(jpegs[_i], "webp") ? "a.webp" : "a.jpg", direct[k], &a);
+        read_first(strstr(jpegs[_i], "webp") ? "a.webp" : "a.jpg", through[k], &b);
         same(&a, &b);
         tess_image_free(&a);
         tess_image_free(&b);

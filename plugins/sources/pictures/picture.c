@@ -3,6 +3,7 @@
 #include "plugins/sources/pictures/jpeg_decode.h"
 #include "plugins/sources/pictures/upright.h"
 #include "plugins/sources/pictures/vips_decode.h"
+#include "plugins/sources/pictures/webp_decode.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -21,11 +22,15 @@ int picture_decode(struct tess_context *ctx, const char *path, const void *bytes
     status = jpeg_decode(ctx, bytes, count, o, out, &orientation, &done);
     if (status == TESS_OK && done)
         status = picture_upright(ctx, orientation, out);
-    if (status != TESS_OK)
-        tess_prepend_message(ctx, "%s", path);
 #else
     (void)orientation;
 #endif
+#ifdef TESS_WEBP
+    if (status == TESS_OK && !done)
+        status = webp_decode(ctx, bytes, count, o, out, &done);
+#endif
+    if (status != TESS_OK)
+        tess_prepend_message(ctx, "%s", path);
     return status != TESS_OK || done ? status : vips_decode(ctx, path, bytes, count, o, out);
 }
 
