@@ -12,7 +12,6 @@ struct examine {
     const struct tess_artefact *a;
     struct tessi_entry *e;
     const struct tessi_examiner *x;
-    hid_t dataset;
     char *block;
     int64_t chunk, step;   /* rows of a chunk, and of a block, which is of whole chunks */
     int64_t bad, bad_rows; /* rows that could not be read and are not told yet: first, number */
@@ -31,7 +30,7 @@ static void examine_tell_bad(struct examine *m)
 static int examine_rows(struct tess_context *ctx, struct examine *m, int64_t first, int64_t rows)
 {
     int64_t count = rows * tessi_store_entry_row(m->e);
-    TESS_TRY(tessi_store_read_rows(ctx, m->a, m->e, m->dataset, first, rows, m->block));
+    TESS_TRY(tessi_store_entry_read(ctx, m->a, m->e, first, rows, m->block));
     TESS_TRY(tessi_store_check_padding(ctx, m->a, m->e, m->block, count));
     tessi_store_digest_values(&m->e->digest, m->e, m->block, count);
     struct tess_tensor t = tess_tensor_over(m->block, m->e->dtype, m->e->rank, m->e->dim);
@@ -50,7 +49,6 @@ static void examine_chunk(struct examine *m, int64_t first, int64_t rows)
         examine_tell_bad(m);
         return;
     }
-    tessi_store_forget();
     if (m->bad_rows == 0) {
         m->bad = first;
         (void)snprintf(m->why, sizeof m->why, "%s", tessi_base_context_message(&own.context));
@@ -65,21 +63,28 @@ static void examine_block(struct examine *m, int64_t first, int64_t rows)
     tessi_base_context_init(&own, NULL);
     if (m->bad_rows == 0 && examine_rows(&own.context, m, first, rows) == TESS_OK)
         return;
-    tessi_store_forget();
     m->e->digest = before;
     for (int64_t i = 0; i < rows; i += m->chunk)
         examine_chunk(m, first + i, rows - i < m->chunk ? rows - i : m->chunk);
 }
 
-/* Rows of a chunk of an open dataset; all rows of one that is not chunked. */
-static int64_t examine_chunk_rows(const struct examine *m, int64_t all)
+/* Rows of a chunk of a dataset; all rows of one that is not chunked. */
+static int examine_chunk_rows(struct tess_context *ctx, struct examine *m, int64_t all)
 {
     hsize_t dims[H5S_MAX_RANK] = {0};
-    hid_t layout = H5Dget_create_plist(m->dataset);
+    tessi_store_lock();
+    int status = tessi_store_resume(ctx, m->a);
+    hid_t dataset = status == TESS_OK ? H5Dopen2(m->a->file, m->e->name, H5P_DEFAULT) : -1;
+    hid_t layout = dataset < 0 ? -1 : H5Dget_create_plist(dataset);
     if (layout >= 0 && H5Pget_layout(layout) == H5D_CHUNKED && H5Pget_chunk(layout, H5S_MAX_RANK, dims) < 1)
         dims[0] = 0;
+    if (status == TESS_OK && dataset < 0)
+        status = tessi_store_fail(ctx, m->a, m->e->name);
     tessi_store_close(layout);
-    return dims[0] > 0 && dims[0] < (hsize_t)all ? (int64_t)dims[0] : all;
+    tessi_store_close(dataset);
+    tessi_store_unlock();
+    m->chunk = dims[0] > 0 && dims[0] < (hsize_t)all ? (int64_t)dims[0] : all;
+    return status;
 }
 
 static int examine_entry(struct tess_context *ctx, struct examine *m)
@@ -89,27 +94,18 @@ static int examine_entry(struct tess_context *ctx, struct examine *m)
     tess_digest_start(&m->e->digest);
     if (tessi_store_entry_count(m->e) == 0)
         return TESS_OK;
-    hid_t cache = tessi_store_layout_cache(m->e, 1);
-    m->dataset = cache < 0 ? -1 : H5Dopen2(m->a->file, m->e->name, cache);
-    tessi_store_close(cache);
-    if (m->dataset < 0)
-        return tessi_store_fail(ctx, m->a, m->e->name);
-    m->chunk = examine_chunk_rows(m, all);
-    if (m->chunk * row > CHUNK_BYTES_MAX) {
-        (void)H5Dclose(m->dataset);
+    TESS_TRY(examine_chunk_rows(ctx, m, all));
+    if (m->chunk * row > CHUNK_BYTES_MAX)
         return tessi_store_foreign(ctx, m->a, m->e->name, "has chunks of more than 1 GiB");
-    }
     m->step = m->chunk * row < TESSI_BLOCK ? TESSI_BLOCK / (m->chunk * row) * m->chunk : m->chunk;
-    int status = tess_alloc(ctx, (size_t)(m->step < all ? m->step : all) * (size_t)row, "reading an artefact", &block);
-    if (status == TESS_OK) {
-        m->block = block;
-        for (int64_t first = 0; first < all; first += m->step)
-            examine_block(m, first, all - first < m->step ? all - first : m->step);
-        examine_tell_bad(m);
-        tess_free(block);
-    }
-    (void)H5Dclose(m->dataset);
-    return status;
+    TESS_TRY(tess_alloc(ctx, (size_t)(m->step < all ? m->step : all) * (size_t)row, "reading an artefact", &block));
+    m->block = block;
+    for (int64_t first = 0; first < all; first += m->step)
+        examine_block(m, first, all - first < m->step ? all - first : m->step);
+    examine_tell_bad(m);
+    tessi_store_close_dataset(m->e);
+    tess_free(block);
+    return TESS_OK;
 }
 
 int tessi_store_artefact_examine(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_examiner *x, int64_t *damaged)
@@ -120,10 +116,7 @@ int tessi_store_artefact_examine(struct tess_context *ctx, const struct tess_art
         struct examine m = {.a = a, .e = &a->entry[i], .x = x, .damaged = damaged};
         if (a->entry[i].joined)
             continue;
-        tessi_store_lock();
-        int status = examine_entry(ctx, &m);
-        tessi_store_unlock();
-        TESS_TRY(status);
+        TESS_TRY(examine_entry(ctx, &m));
     }
     if (*damaged)
         return TESS_OK;

@@ -47,8 +47,10 @@ int tessi_store_dataset_how(struct tess_context *ctx, const struct tess_artefact
     if (e->dtype != TESS_F32 && e->dtype != TESSI_TEXT && !e->is_signed)
         out->dataset.bits = e->precision;
     tessi_store_lock();
-    hid_t dataset = H5Dopen2(a->file, e->name, H5P_DEFAULT);
-    int status = dataset < 0 ? tessi_store_fail(ctx, a, name) : how_text(ctx, a, dataset, "labels", out->labels, sizeof out->labels);
+    int status = tessi_store_resume(ctx, a);
+    hid_t dataset = status == TESS_OK ? H5Dopen2(a->file, e->name, H5P_DEFAULT) : -1;
+    if (status == TESS_OK)
+        status = dataset < 0 ? tessi_store_fail(ctx, a, name) : how_text(ctx, a, dataset, "labels", out->labels, sizeof out->labels);
     if (status == TESS_OK)
         status = how_text(ctx, a, dataset, "unit", out->unit, sizeof out->unit);
     if (status == TESS_OK)
