@@ -177,7 +177,7 @@ static int make_chunks(struct tess_context *ctx, struct tess_artefact *a, struct
         status = tess_alloc(ctx, (size_t)k->count * sizeof *k->place, "chunks", &memory);
     if (k->raw && status == TESS_OK)
         k->place = memory;
-    if (k->raw && status == TESS_OK && !a->cache)
+    if (k->raw && status == TESS_OK && !a->cache && !a->own_cache) /* an index has one already, for its parts */
         status = tessi_store_chunk_cache_new(ctx, &a->own_cache);
     if (status != TESS_OK) {
         tessi_store_chunks_free(k);
