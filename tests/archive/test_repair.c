@@ -86,6 +86,20 @@ START_TEST(repaired)
 }
 END_TEST
 
+START_TEST(appended)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o grown");
+    shell("for i in 1 2 3 4 5 6 7 8; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done");
+    (void)command_ends(0, "", ENCODE " -o grown --append");
+    (void)command_ends(0, "", "archive verify grown");
+    shell("cp -r grown kept && n=$(ls grown/shard-*.h5 | tail -1) && rm $n");
+    (void)command_ends(0, "", "archive repair grown -m model.h5");
+    shell("diff -r kept grown; rm photos/q*.png");
+}
+END_TEST
+
 START_TEST(export_killed)
 {
     if (!has_folders())
@@ -118,6 +132,7 @@ static Suite *suite(void)
     tcase_add_unchecked_fixture(c, setup, small_folder_leave);
     tcase_set_timeout(c, 30);
     tcase_add_test(c, machines);
+    tcase_add_test(c, appended);
     tcase_add_test(c, repaired);
     tcase_add_test(c, export_killed);
     suite_add_tcase(s, c);
