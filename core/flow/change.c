@@ -126,7 +126,7 @@ static void change_inputs(struct found *f, const struct tessi_pipeline *p, const
     for (int64_t i = 0; i < s->inputs; i++) {
         const struct tessi_input *in = &s->input[i];
         const char *now = in->at ? tessi_flow_input_digest(p, in) : NULL;
-        snprintf(name, sizeof name, "input/%s", in->port->name);
+        snprintf(name, sizeof name, "input.%s", in->port->name);
         const char *then = tessi_store_artefact_provenance(a, name);
         if ((now || then) && (!now || !then || strcmp(now, then) != 0))
             (void)change_add(f, TESSI_CHANGE_INPUT, in->port->name, then, now);
@@ -166,7 +166,7 @@ static void change_moved(struct found *f, const struct tessi_stage *s, const str
 
 static void change_files(struct found *f, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
 {
-    const char *then = tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
+    const char *then = tessi_store_artefact_provenance(a, "input." TESSI_FILES_INPUT);
     struct tessi_file_list list = {.text = NULL};
     int64_t before = f->to->count, same = 0;
     if (strcmp(then ? then : "", s->files) == 0 || f->status != TESS_OK)

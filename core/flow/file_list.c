@@ -96,7 +96,7 @@ int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipel
     *out = (struct tessi_file_list){.text = NULL};
     if (text)
         TESS_TRY(tess_copy_text(ctx, text, &out->text));
-    else if (key && tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT))
+    else if (key && tessi_store_artefact_provenance(a, "input." TESSI_FILES_INPUT))
         TESS_TRY(file_list_load(ctx, p, key, out));
     for (const char *at = out->text; at && *at; at++)
         lines += *at == '\n';

@@ -54,7 +54,7 @@ static int results_is_of(const struct tessi_stage *s, const struct tess_artefact
         !results_same_text(tessi_store_artefact_provenance(a, "numeric_mode"), s->numeric_mode))
         return 0;
     const char *seed = tessi_store_artefact_provenance(a, "seed"), *epoch = tessi_store_artefact_provenance(a, "epoch");
-    const char *files = tessi_store_artefact_provenance(a, "input/" TESSI_FILES_INPUT);
+    const char *files = tessi_store_artefact_provenance(a, "input." TESSI_FILES_INPUT);
     if (!seed || strtoull(seed, NULL, 10) != s->seed || !epoch || strtoll(epoch, NULL, 10) != TESS_EPOCH)
         return 0;
     if (s->plugins && /* else it is not run this time, and was not looked at */
@@ -64,7 +64,7 @@ static int results_is_of(const struct tessi_stage *s, const struct tess_artefact
         const struct tessi_input *in = &s->input[i];
         if (!in->at)
             continue;
-        (void)snprintf(name, sizeof name, "input/%s", in->port->name);
+        (void)snprintf(name, sizeof name, "input.%s", in->port->name);
         if (!results_same_text(tessi_store_artefact_provenance(a, name), in->stage >= 0 ? here[in->stage] : in->file_digest))
             return 0;
     }

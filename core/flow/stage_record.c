@@ -45,7 +45,7 @@ static void record_attrs(FILE *to, const struct tess_attrs *attrs)
 
 static void record_inputs(FILE *to, const struct tess_artefact *a)
 {
-    static const char front[] = "input/";
+    static const char front[] = "input.";
     const char *name, *value;
     int n = 0;
     fputs(",\"inputs\":{", to);

@@ -210,7 +210,7 @@ static int artefact_attributes(struct stage_reading *r, const struct tess_attrs 
 
 static int artefact_lists(struct stage_reading *r, const struct tess_artefact *a)
 {
-    static const char front[] = "input/";
+    static const char front[] = "input.";
     const struct tess_attrs *attrs = tess_artefact_attrs(a);
     const char *name, *value;
     int64_t inputs = 0, pictures = 0;

@@ -69,7 +69,7 @@ static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, co
     TESS_TRY(artefact_finish_note(ctx, a, "warning", p->warning));
     TESS_TRY(artefact_finish_note(ctx, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
-        (void)snprintf(text, sizeof text, "input/%s", p->input_port[i]);
+        (void)snprintf(text, sizeof text, "input.%s", p->input_port[i]);
         TESS_TRY(artefact_finish_note(ctx, a, text, p->input_digest[i] ? p->input_digest[i] : ""));
     }
     TESS_TRY(artefact_finish_note(ctx, a, TESSI_NOTE_DIGEST, a->digest));

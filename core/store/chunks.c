@@ -154,8 +154,7 @@ static void read_layout(struct tessi_chunks *k, const struct tessi_entry *e, hid
         k->count = (e->dim[0] + k->rows - 1) / k->rows;
         k->plain = chunk[0] * row;
         ours = read_filters(layout, k, e);
-        int plain = e->dtype == TESS_F32 || (size_t)e->precision == 8 * tessi_store_entry_size(e);
-        k->raw = ours && (k->nbit || plain);
+        k->raw = ours;
         k->packed = k->nbit ? k->plain / tessi_store_entry_size(e) * (size_t)e->precision / 8 + MARGIN : k->plain;
         k->stored = (k->deflate ? k->packed + k->packed / 1000 + 64 : k->packed) + 4;
     }

@@ -1,8 +1,8 @@
 /* How values lie in a file: types, chunks, filters, attributes. docs/formats.md tells the same to readers.
  *
- * A precision below the type's width is stored through the n-bit filter, so a code takes ceil(log2 K) bits and is still an unsigned
- * integer to every reader. What is large, or filtered, is cut into chunks of whole rows with a checksum each; the rest lies in one piece.
- * SPDX-License-Identifier: MIT */
+ * A precision below the type's width is stored through the n-bit filter where that saves something, so a code takes ceil(log2 K) bits and
+ * is still an unsigned integer to every reader. What is large, or filtered, is cut into chunks of whole rows with a checksum each; the rest
+ * lies in one piece. SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"
 
 #include <string.h>
@@ -12,6 +12,7 @@
 #define ROWS_LEAST (16 << 10) /* chunk size, at least, of datasets read by the row, each chunk being decoded whole for a row */
 #define ROWS_MAX (32 << 10)
 #define SMALL (64 << 10) /* bytes below which a plain dataset is contiguous */
+#define PACKED_LEAST 1024 /* bytes that packing must save */
 #define READ_CACHE (64 << 20)
 #define CACHE_SLOTS 8191 /* hash slots of the chunk cache: a prime, several times the number of the smallest chunks */
 #define DEFLATE_LEVEL 4
@@ -102,11 +103,19 @@ int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row)
     return best;
 }
 
+/* 1 where the n-bit filter is worth that some readers lack it: not for one number a row beside larger rows, nor for little. */
+static int is_packed(const struct tessi_entry *e)
+{
+    int64_t spare = 8 * (int64_t)tessi_store_entry_size(e) - e->precision;
+    return e->dtype != TESS_F32 && e->dtype != TESSI_TEXT && !e->is_signed && e->rank > 1 &&
+           spare * tessi_store_entry_count(e) / 8 >= PACKED_LEAST;
+}
+
 hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d)
 {
     size_t size = tessi_store_entry_size(e);
     int64_t row = tessi_store_entry_row(e) * (int64_t)size;
-    int packed = e->dtype != TESS_F32 && e->dtype != TESSI_TEXT && !e->is_signed && (size_t)e->precision < 8 * size;
+    int packed = is_packed(e);
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
     if (p < 0)
         return p;

@@ -72,7 +72,7 @@ int tessi_store_artefact_examine(struct tess_context *ctx, const struct tess_art
 /* Checks that attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage
  * gets it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
-/* A provenance attribute ("key", "parameters", "input/images"), or NULL. Valid until close. */
+/* A provenance attribute ("key", "parameters", "input.images"), or NULL. Valid until close. */
 const char *tessi_store_artefact_provenance(const struct tess_artefact *a, const char *name);
 /* Name and value of the i-th provenance attribute in the order written; NULL past the end. */
 const char *tessi_store_artefact_provenance_at(const struct tess_artefact *a, int64_t i, const char **value);

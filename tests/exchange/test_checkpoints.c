@@ -82,8 +82,8 @@ START_TEST(an_artefact_like_one_of_training)
     tess_digest_start(&d);
     fixture_ok(&fixture, tess_digest_add_file(C, &d, TEST_CHECKPOINTS "/absorbing.th"));
     tess_digest_end(&d, file);
-    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input/file"), file);
-    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input/tokenizer"), tess_artefact_digest(tokenizer));
+    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input.file"), file);
+    ck_assert_str_eq(tessi_store_artefact_provenance(prior, "input.tokenizer"), tess_artefact_digest(tokenizer));
     ck_assert_str_eq(tessi_store_artefact_provenance(prior, "tool"), "tessera " PACKAGE_VERSION);
     ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "plugin"), "checkpoint/1 unleashing-transformers"));
     ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "parameters"), "heads: 3"));

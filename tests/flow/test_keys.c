@@ -38,7 +38,7 @@ static void put_old(const char *path, int64_t epoch, const char *plugin)
 {
     struct tessi_context context;
     struct tess_artefact *was = open_result(&context, path), *a;
-    const char *port = "files read", *files = tessi_store_artefact_provenance(was, "input/files read");
+    const char *port = "files read", *files = tessi_store_artefact_provenance(was, "input.files read");
     const struct tessi_provenance about = {.parameters = tessi_store_artefact_provenance(was, "parameters"),
                                            .numeric_mode = tessi_store_artefact_provenance(was, "numeric_mode"),
                                            .plugin = plugin ? plugin : tessi_store_artefact_provenance(was, "plugin"),

@@ -134,7 +134,7 @@ static void put_end(int64_t epoch)
     const char *const port[] = {"a"};
     tessi_base_context_init(&context, NULL);
     ck_assert_int_eq(tessi_store_artefact_open(&context.context, "runs/chain/end.h5", &was), TESS_OK);
-    const char *const digest[] = {tessi_store_artefact_provenance(was, "input/a")};
+    const char *const digest[] = {tessi_store_artefact_provenance(was, "input.a")};
     const struct tessi_provenance about = {.stage = "end",
                                            .parameters = tessi_store_artefact_provenance(was, "parameters"),
                                            .numeric_mode = tessi_store_artefact_provenance(was, "numeric_mode"),

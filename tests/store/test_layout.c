@@ -282,7 +282,7 @@ END_TEST
 START_TEST(filters_and_strings)
 {
     static float values[20000];
-    static uint8_t bytes[20000];
+    static uint8_t bytes[20000], labels[70000];
     static const char *const names[] = {"one", "\xc3\xa9"};
     static const struct {
         const char *name;
@@ -291,7 +291,10 @@ START_TEST(filters_and_strings)
     } all[] = {{"plain", 1, {H5Z_FILTER_FLETCHER32}},
                {"real", 3, {H5Z_FILTER_SHUFFLE, H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32}},
                {"bytes", 2, {H5Z_FILTER_DEFLATE, H5Z_FILTER_FLETCHER32}},
-               {"names", 0, {0}}};
+               {"names", 0, {0}},
+               {"codes", 2, {H5Z_FILTER_NBIT, H5Z_FILTER_FLETCHER32}},
+               {"few codes", 0, {0}},
+               {"labels", 1, {H5Z_FILTER_FLETCHER32}}}; /* one number a row is not packed */
     const struct tess_dataset compressed = {.size = sizeof compressed, .compress = 1};
     const struct tess_tensor real = tess_tensor_over(values, TESS_F32, 1, (int64_t[]){20000}),
                              byte = tess_tensor_over(bytes, TESS_U8, 1, (int64_t[]){20000});
@@ -300,6 +303,13 @@ START_TEST(filters_and_strings)
     store_ok(tess_artefact_put(C, a, "real", &real, &compressed));
     store_ok(tess_artefact_put(C, a, "bytes", &byte, &compressed));
     store_ok(tess_artefact_put_strings(C, a, "names", 2, names));
+    const struct tess_dataset narrow = {.size = sizeof narrow, .bits = 4};
+    const struct tess_tensor codes = tess_tensor_over(bytes, TESS_U8, 2, (int64_t[]){200, 100}),
+                             few = tess_tensor_over(bytes, TESS_U8, 2, (int64_t[]){20, 100}),
+                             label = tess_tensor_over(labels, TESS_U8, 1, (int64_t[]){70000});
+    store_ok(tess_artefact_put(C, a, "codes", &codes, &narrow));
+    store_ok(tess_artefact_put(C, a, "few codes", &few, &narrow));
+    store_ok(tess_artefact_put(C, a, "labels", &label, &narrow));
     store_finish(a, NULL);
     hid_t file = H5Fopen(store_path("f.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
