@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the command line ---------------------------------------------------------------------------------------------------- */
@@ -117,7 +118,7 @@ static void show_archive(const struct tess_artefact *a, const char *path)
     printf("%s: %" PRId64 " rows of %" PRId64 " images, %" PRId64 " skipped", cli_shown(path), tess_attrs_i64_or(f, "count", 0),
            tess_attrs_i64_or(f, "items", tess_attrs_i64_or(f, "count", 0)), skipped);
     if (tessi_store_parts_count(a))
-        printf(", in %" PRId64 " shards", tessi_store_parts_count(a));
+        printf(", in %" PRId64 " %s", tessi_store_parts_count(a), tessi_store_parts_count(a) == 1 ? "shard" : "shards");
     printf("\n%" PRId64 " x %" PRId64 " codes of %" PRId64 ", tokenizer %.12s...\n", tess_attrs_i64_or(f, "height", 0),
            tess_attrs_i64_or(f, "width", 0), tess_attrs_i64_or(f, "codebook_size", 0), tess_attrs_text_or(f, "tokenizer", ""));
 }
@@ -138,7 +139,43 @@ static int show_result(struct tess_context *ctx, const struct cli_archive *a)
     return TESS_OK;
 }
 
-static int encode_all(struct tess_context *ctx, struct cli_archive *a)
+static int same_text(const char *path, const char *text, size_t bytes)
+{
+    int same = 1;
+    size_t at = 0;
+    FILE *f = fopen(path, "rbe");
+    for (int c; f && same && (c = getc(f)) != EOF; at++)
+        same = at < bytes && (unsigned char)text[at] == c;
+    if (f)
+        (void)fclose(f);
+    return f && same && at == bytes;
+}
+
+/* Writes the list on standard input into the work folder, as it is read more than once; one that is there and the same stays. */
+static int keep_list(struct tess_context *ctx, const struct cli_archive *a, struct cli_encode *o, char **path)
+{
+    char *text = NULL, piece[4096];
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    int status = to ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "no memory for the list on standard input");
+    for (size_t n; to && (n = fread(piece, 1, sizeof piece, stdin)) > 0;)
+        (void)fwrite(piece, 1, n, to);
+    if (to && fclose(to) != 0)
+        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for the list on standard input");
+    if (status == TESS_OK && ferror(stdin))
+        status = ctx->fail(ctx, TESS_E_IO, "standard input cannot be read");
+    if (status == TESS_OK)
+        status = tessi_base_make_folder(ctx, a->work);
+    if (status == TESS_OK)
+        status = tessi_base_format(ctx, path, "%s/list.txt", a->work);
+    if (status == TESS_OK && !same_text(*path, text, bytes))
+        status = tessi_base_write_text(ctx, *path, text, bytes);
+    free(text);
+    o->list = *path;
+    return status;
+}
+
+static int encode_all(struct tess_context *ctx, struct cli_archive *a, struct cli_encode *o)
 {
     const char *output = a->o->output;
     const struct tessi_runtime_options options = {.plugin_path = a->g->plugin_path,
@@ -149,8 +186,10 @@ static int encode_all(struct tess_context *ctx, struct cli_archive *a)
                                                   .terminal = stderr};
     TESS_TRY(tessi_host_runtime_new(ctx, &options, &a->runtime));
     TESS_TRY(read_model(ctx, a));
-    TESS_TRY(cli_encode_stage(ctx, a->o, &a->stage));
     TESS_TRY(tessi_base_format(ctx, &a->work, is_one_file(output) ? "%s.work" : "%s/.work", output));
+    if (strcmp(o->source, "-") == 0)
+        TESS_TRY(keep_list(ctx, a, o, &a->list));
+    TESS_TRY(cli_encode_stage(ctx, o, &a->stage));
     TESS_TRY(is_one_file(output) ? encode_file(ctx, a) : cli_encode_folder(ctx, a));
     return show_result(ctx, a);
 }
@@ -165,10 +204,11 @@ static int encode(struct cli_globals *g, int argc, char **argv)
         return code;
     tessi_base_context_init(&context, NULL);
     tessi_base_signals_catch();
-    int status = encode_all(&context.context, &a);
+    int status = encode_all(&context.context, &a, &o);
     code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
     tessi_config_free(a.stage);
     tess_free(a.work);
+    tess_free(a.list);
     tessi_host_runtime_free(a.runtime);
     return code;
 }

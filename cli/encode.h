@@ -10,6 +10,7 @@ enum { CLI_ENCODE_SETS = 64 };
 
 struct cli_encode {
     const char *source, *model, *output;
+    const char *list; /* file that standard input was written to, where the source is `-` */
     const char *use, *fit, *resize, *flip, *crops, *labels, *shard;
     int64_t size, crop, pad, fill, crop_count, limit, batch, shard_items, checkpoint_seconds, seed;
     int tiles, skip_bad, append;
@@ -23,6 +24,7 @@ struct cli_archive {
     const struct cli_globals *g;
     struct tessi_runtime *runtime;
     struct tessi_config *stage; /* the stage of the command line, without the items of a part */
+    char *list;                 /* path of the list from standard input, or NULL */
     char *work;                 /* folder of cache, checkpoints and locks */
     char tokenizer[TESS_DIGEST_TEXT];
     int64_t row_bits; /* bits of a picture's codes */

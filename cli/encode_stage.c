@@ -3,6 +3,7 @@
 #include "cli/encode.h"
 #include "core/base/files.h"
 #include "core/config/merge.h"
+#include "core/store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -108,6 +109,17 @@ static int find_source(struct tess_context *ctx, const char *path, const char **
     return TESS_OK;
 }
 
+/* 1 for an artefact, as against an HDF5 file of another program. */
+static int is_artefact(const struct tess_context *ctx, const char *path)
+{
+    struct tessi_context own;
+    struct tess_artefact *a = NULL;
+    tessi_base_context_init(&own, ctx->host);
+    int status = tessi_store_artefact_open(&own.context, path, &a);
+    tessi_store_artefact_close(a);
+    return status != TESS_E_DATA; /* what cannot be read is told by whoever reads it */
+}
+
 /* Adds the origin of the images: a source, or an artefact at the port `images`. */
 static int put_source(struct tess_context *ctx, const struct cli_encode *o, struct tessi_config *stage, struct tessi_config *in)
 {
@@ -115,14 +127,18 @@ static int put_source(struct tess_context *ctx, const struct cli_encode *o, stru
     const char *use = o->use;
     if (!use)
         TESS_TRY(find_source(ctx, o->source, &use));
+    if (strcmp(use, "images") == 0 && !is_artefact(ctx, o->source))
+        use = "hdf5";
     if (strcmp(use, "images") == 0)
         return put_path(ctx, in, "images", o->source);
     TESS_TRY(put_map(ctx, stage, "source", &source));
     TESS_TRY(cli_encode_put(ctx, source, "use", use, 0));
-    if (strcmp(o->source, "-") == 0)
-        TESS_TRY(cli_encode_put(ctx, source, "path", "-", 1));
-    else
+    if (o->list) {
+        TESS_TRY(put_path(ctx, source, "path", o->list));
+        TESS_TRY(put_path(ctx, source, "root", "."));
+    } else {
         TESS_TRY(put_path(ctx, source, strcmp(use, "idx") == 0 ? "images" : "path", o->source));
+    }
     return o->labels ? cli_encode_put(ctx, source, "labels", o->labels, 1) : TESS_OK;
 }
 

@@ -102,6 +102,8 @@ START_TEST(one_file_killed)
         return;
     (void)command_ends(0, "skipped a/p010.png", "encode photos" MODEL "-o calm.h5 --skip-bad --batch 4");
     rows_are("calm.h5", PICTURES - BAD, BAD);
+    shell("find photos -name '*.png' | sort > paths && " TEST_PROGRAM " encode - -m model.h5 -o listed.h5 --skip-bad -q < paths");
+    rows_are("listed.h5", PICTURES - BAD, BAD);
     int kills = killed_until_it_ends("encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
     ck_assert_int_ge(kills, 3);
     shell("cmp calm.h5 wild.h5 && test ! -e wild.h5.work");
