@@ -108,7 +108,13 @@ static void plan_all(const char *folder, int count)
 
 START_TEST(the_quickstart)
 {
-    plan_all("", 5);
+    plan_all("", 4);
+}
+END_TEST
+
+START_TEST(those_in_colour)
+{
+    plan_all("colour", 1);
 }
 END_TEST
 
@@ -176,6 +182,7 @@ int main(void)
     tcase_set_timeout(t, 240);
     tcase_add_checked_fixture(t, stage_bench_setup, stage_bench_teardown);
     tcase_add_test(t, the_quickstart);
+    tcase_add_test(t, those_in_colour);
     tcase_add_test(t, those_of_the_papers);
     tcase_add_test(t, those_of_quantizers);
     tcase_add_test(t, those_of_ablations);

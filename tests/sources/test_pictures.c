@@ -22,10 +22,12 @@ static void same(const struct tess_image *a, const struct tess_image *b)
 
 /* ---- both ways ----------------------------------------------------------------------------------------------------- */
 
-static const char *const jpegs[] = {"photo.jpg", "colour.jpg", "grey.jpg", "turned.jpg", "progressive.jpg", "cmyk.jpg", "inks.jpg", "colour.webp", "photo.webp"};
+static const char *const jpegs[] = {"photo.jpg", "colour.jpg", "grey.jpg",    "turned.jpg", "progressive.jpg",
+                                    "cmyk.jpg",  "inks.jpg",   "colour.webp", "photo.webp"};
 enum { JPEGS = sizeof jpegs / sizeof *jpegs };
 
-/* With `damaged: accept` libvips decodes, without it plain JPEGs and WebPs are decoded directly: the bytes are the same, reduced ones too. */
+/* With `damaged: accept` libvips decodes, without it plain JPEGs and WebPs are decoded directly: the bytes are the same, reduced ones too.
+ */
 START_TEST(directly_as_through_libvips)
 {
     static const char *const direct[] = {"", ", shrink_to: 8", ", shrink_to: 16"};
