@@ -1,5 +1,5 @@
-/* See npy_header.h. The header is a Python dictionary with three keys, of which nothing is evaluated: what does not look as NumPy writes it is
- * refused. SPDX-License-Identifier: MIT */
+/* See npy_header.h. The header is a Python dictionary with three keys, of which nothing is evaluated: what does not look as NumPy writes it
+ * is refused. SPDX-License-Identifier: MIT */
 #include "kit/format/npy_header.h"
 
 #include <errno.h>
@@ -159,8 +159,9 @@ int npy_header_read(struct tess_context *ctx, const char *path, int fd, int64_t 
         return npy_refuse(ctx, path, "is no NPY file: it is shorter than the shortest");
     TESS_TRY(npy_read_at(ctx, path, fd, front, sizeof front, 0));
     if (memcmp(front, npy_magic, 6) != 0)
-        return npy_refuse(ctx, path, memcmp(front, "PK\3\4", 4) == 0 ? "is an NPZ, an archive of arrays; save one array with numpy.save"
-                                                                     : "is no NPY file: it does not begin as one; check the name");
+        return npy_refuse(ctx, path,
+                          memcmp(front, "PK\3\4", 4) == 0 ? "is an NPZ, an archive of arrays; save one array with numpy.save"
+                                                          : "is no NPY file: it does not begin as one; check the name");
     if (front[6] < 1 || front[6] > 3)
         return ctx->fail(ctx, TESS_E_DATA, "%s: is an NPY file of version %d; 1 to 3 are read here", path, front[6]);
     size_t before = front[6] == 1 ? 10 : 12;

@@ -10,8 +10,8 @@ static uint8_t geometry_byte_of(double v)
     return (uint8_t)(v < 0.0 ? 0.0 : v > 255.0 ? 255.0 : v + 0.5);
 }
 
-/* Fixed-point weights: integers in units of 2^-GEOMETRY_WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does not
- * matter in which order they are added. */
+/* Fixed-point weights: integers in units of 2^-GEOMETRY_WEIGHT_BITS. Sums of weighted bytes are below 2^31 and whole numbers, so it does
+ * not matter in which order they are added. */
 enum { COLUMNS = 256 };
 
 static int64_t geometry_larger(int64_t a, int64_t b)

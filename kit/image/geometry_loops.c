@@ -1,6 +1,6 @@
-/* See geometry_loops.h. A weight has 23 bits and a byte eight, where the multiplication that processors are fastest at takes 16 of each and adds
- * two products: weights are split into their lower 15 bits and the rest, and the two sums are put together at the end. The sum of the lower
- * products may wrap around; the whole is below 2^31, so it comes out right all the same.
+/* See geometry_loops.h. A weight has 23 bits and a byte eight, where the multiplication that processors are fastest at takes 16 of each and
+ * adds two products: weights are split into their lower 15 bits and the rest, and the two sums are put together at the end. The sum of the
+ * lower products may wrap around; the whole is below 2^31, so it comes out right all the same.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/image/geometry_loops.h"

@@ -14,8 +14,8 @@ enum { GEOMETRY_LOOPS_SPARE = 16 };
 /* Horizontal resampling of pixels of three bytes for `count` outputs: where the inputs of each begin, and the weights in the order that the
  * loop wants. Built of a table with rows of 2 + taps: first input, number of inputs, weights (geometry.c). */
 struct geometry_loops_axis {
-    int64_t count, groups;  /* outputs; groups of four inputs that an output has weights for */
-    const int32_t *place;   /* of each output the first input, and the number of groups that it needs */
+    int64_t count, groups; /* outputs; groups of four inputs that an output has weights for */
+    const int32_t *place;  /* of each output the first input, and the number of groups that it needs */
     const int16_t *weight; /* of each group the lower 15 bits of four weights, then the bits above them */
 };
 

@@ -49,10 +49,11 @@ int layout_of(struct tess_context *ctx, const char *path, int32_t layout, int32_
         *(letters[i] == 'n' ? &out->count : letters[i] == 'h' ? &out->height : letters[i] == 'w' ? &out->width : &out->channels) = dim[i];
     if (out->count < 1 || out->height < 1 || out->width < 1 || out->height > SIDE_MAX || out->width > SIDE_MAX ||
         !layout_is_channels(out->channels))
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "%s: an array of %s as %s has %lld images of %lld x %lld x %lld; at least one, sides of 1 to 65536 and 1 or 3 channels "
-                         "are wanted; check `layout`",
-                         path, shape, letters, (long long)out->count, (long long)out->height, (long long)out->width, (long long)out->channels);
+        return ctx->fail(
+            ctx, TESS_E_DATA,
+            "%s: an array of %s as %s has %lld images of %lld x %lld x %lld; at least one, sides of 1 to 65536 and 1 or 3 channels "
+            "are wanted; check `layout`",
+            path, shape, letters, (long long)out->count, (long long)out->height, (long long)out->width, (long long)out->channels);
     out->planar = out->planar && out->channels > 1;
     return TESS_OK;
 }

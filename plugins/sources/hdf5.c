@@ -1,5 +1,5 @@
-/* source/1 `hdf5`: images in HDF5 files of other programs, bytes in one dataset of many images, and labels in another. Datasets are read by the
- * host (<tessera/array.h>), a row at a time.
+/* source/1 `hdf5`: images in HDF5 files of other programs, bytes in one dataset of many images, and labels in another. Datasets are read by
+ * the host (<tessera/array.h>), a row at a time.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/image/layout.h"
@@ -169,26 +169,23 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .fingerprint = hdf5_fingerprint,
                                          .content = hdf5_content};
 
-static const struct tess_param params[] = {{.name = "path",
-                                            .help = "the file",
-                                            .type = TESS_STR,
-                                            .flags = TESS_REQUIRED | TESS_PATH,
-                                            .offset = offsetof(struct hdf5, path)},
-                                           {.name = "images",
-                                            .help = "dataset of the images, unsigned bytes: a name, or a path of groups",
-                                            .type = TESS_STR,
-                                            .offset = offsetof(struct hdf5, images),
-                                            .text = "images"},
-                                           {.name = "labels",
-                                            .help = "dataset with an integer for each image; -1: none",
-                                            .type = TESS_STR,
-                                            .offset = offsetof(struct hdf5, labels)},
-                                           {.name = "layout",
-                                            .help = "of the dimensions: images, height, width, channels; auto: by their number and sizes",
-                                            .type = TESS_ENUM,
-                                            .offset = offsetof(struct hdf5, layout),
-                                            .text = LAYOUT_NAMES},
-                                           {.name = NULL}};
+static const struct tess_param params[] = {
+    {.name = "path", .help = "the file", .type = TESS_STR, .flags = TESS_REQUIRED | TESS_PATH, .offset = offsetof(struct hdf5, path)},
+    {.name = "images",
+     .help = "dataset of the images, unsigned bytes: a name, or a path of groups",
+     .type = TESS_STR,
+     .offset = offsetof(struct hdf5, images),
+     .text = "images"},
+    {.name = "labels",
+     .help = "dataset with an integer for each image; -1: none",
+     .type = TESS_STR,
+     .offset = offsetof(struct hdf5, labels)},
+    {.name = "layout",
+     .help = "of the dimensions: images, height, width, channels; auto: by their number and sizes",
+     .type = TESS_ENUM,
+     .offset = offsetof(struct hdf5, layout),
+     .text = LAYOUT_NAMES},
+    {.name = NULL}};
 
 TESS_PLUGIN("tessera-hdf5", "0.1.0", "MIT", TESS_NEEDS("digest/1", "array/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "source: {use: hdf5, path: data.h5, images: train/images, labels: train/labels}", "hdf5",

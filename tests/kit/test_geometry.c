@@ -155,8 +155,8 @@ START_TEST(a_part_is_a_part)
 }
 END_TEST
 
-/* Colours are resampled by vectors where the processor has them, grey by plain loops: each channel of a colour image comes out as the grey image
- * that it is. The image ends where memory ends, and nothing behind it is read. */
+/* Colours are resampled by vectors where the processor has them, grey by plain loops: each channel of a colour image comes out as the grey
+ * image that it is. The image ends where memory ends, and nothing behind it is read. */
 static const struct geometry_scale colours[] = {
     {.ih = 40, .iw = 61, .h = 17, .w = 23, .rows = 17, .columns = 23},
     {.ih = 40, .iw = 61, .h = 17, .w = 23, .top = 3, .left = 5, .rows = 9, .columns = 18},

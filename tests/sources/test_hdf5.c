@@ -1,5 +1,5 @@
-/* The `hdf5` source: datasets of other programs in every layout, chunked and compressed ones, labels of several types; and files that lead out
- * of themselves, claim too much or are cut.
+/* The `hdf5` source: datasets of other programs in every layout, chunked and compressed ones, labels of several types; and files that lead
+ * out of themselves, claim too much or are cut.
  *
  * SPDX-License-Identifier: MIT */
 #define H5_USE_18_API 1

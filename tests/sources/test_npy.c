@@ -1,5 +1,5 @@
-/* The `npy` source: arrays of every layout, folders of them, labels of every integer type; headers that lie, files that are cut or of another
- * kind.
+/* The `npy` source: arrays of every layout, folders of them, labels of every integer type; headers that lie, files that are cut or of
+ * another kind.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/source_fixture.h"

@@ -1,5 +1,5 @@
-/* The `tar` source: samples of WebDataset's shards, written here header by header; patterns of several shards; and archives that are damaged,
- * truncated, compressed or hostile.
+/* The `tar` source: samples of WebDataset's shards, written here header by header; patterns of several shards; and archives that are
+ * damaged, truncated, compressed or hostile.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/source_fixture.h"
@@ -38,7 +38,10 @@ static void tar_add(const char *name, char type, const void *bytes, size_t n)
     snprintf((char *)h + 124, 12, "%011o", (unsigned)n);
     snprintf((char *)h + 136, 12, "%011o", 0);
     h[156] = (uint8_t)type;
-    memcpy(h + 257, "ustar\0" "00", 8);
+    memcpy(h + 257,
+           "ustar\0"
+           "00",
+           8);
     if (type == '2')
         memcpy(h + 157, "target", 6);
     tar_sum(h);
@@ -221,10 +224,11 @@ START_TEST(members_that_are_passed_by)
     tar_end("s.tar");
     source_works(open_tar("s.tar", ""));
     ck_assert_str_eq(source_listed(), "s/5.png:-1 s/6.png:-1 s/5.png:-1 s/7.png! s/8.png! ");
-    ck_assert_str_eq(source.ops->remark(source.self),
-                     "1 members are links (3.png); 1 members are devices, pipes or sparse (4.png); 2 members have names that lead out of the "
-                     "archive (/etc/1.png); 1 members stand twice in their sample, and the first counts (5.png); 1 images have the name of one "
-                     "before (s/5.png)");
+    ck_assert_str_eq(
+        source.ops->remark(source.self),
+        "1 members are links (3.png); 1 members are devices, pipes or sparse (4.png); 2 members have names that lead out of the "
+        "archive (/etc/1.png); 1 members stand twice in their sample, and the first counts (5.png); 1 images have the name of one "
+        "before (s/5.png)");
 }
 END_TEST
 
@@ -247,7 +251,8 @@ END_TEST
 
 START_TEST(lying_headers)
 {
-    static const char *const sizes[] = {"77777777777", "00000100000", "-0000000001", "99999999999", "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff"};
+    static const char *const sizes[] = {"77777777777", "00000100000", "-0000000001", "99999999999",
+                                        "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff"};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         tar_image("1.png", "colour.png");
         memcpy(tar + 124, sizes[k], 11);
@@ -267,7 +272,10 @@ END_TEST
 
 START_TEST(other_files)
 {
-    source_put("s.tar", "\x1f\x8b" "compressed, and long enough to be looked at", 40);
+    source_put("s.tar",
+               "\x1f\x8b"
+               "compressed, and long enough to be looked at",
+               40);
     source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is compressed, and images are read from it in any order; `gzip -d` it first");
     source_put_text("s.tar", "text");
     source_refused(open_tar("s.tar", ""), TESS_E_DATA, "is no tar file: it has 4 bytes");

@@ -1,5 +1,5 @@
-/* source/1 `npy`: images as NumPy saves them, bytes in one array of many images or in a folder of arrays; and labels in another. Headers are
- * read when the source is opened; an image is read from its place in its file.
+/* source/1 `npy`: images as NumPy saves them, bytes in one array of many images or in a folder of arrays; and labels in another. Headers
+ * are read when the source is opened; an image is read from its place in its file.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/npy/npy_files.h"
@@ -29,8 +29,8 @@ static int npy_images(struct tess_context *ctx, struct npy *s)
         struct npy_file *f = &s->files.file[k];
         if (f->header.kind != 'u' || f->header.bytes != 1)
             return ctx->fail(ctx, TESS_E_DATA,
-                             "%s: holds numbers of type %c%d, and images are bytes; save x.astype(numpy.uint8), scaled to 0 to 255", f->path,
-                             f->header.kind, f->header.bytes);
+                             "%s: holds numbers of type %c%d, and images are bytes; save x.astype(numpy.uint8), scaled to 0 to 255",
+                             f->path, f->header.kind, f->header.bytes);
         TESS_TRY(layout_of(ctx, f->path, s->layout, f->header.rank, f->header.dim, &f->layout));
         f->first = s->files.images;
         s->files.images += f->layout.count;
@@ -267,5 +267,5 @@ static const struct tess_param params[] = {{.name = "path",
 
 TESS_PLUGIN("tessera-npy", "0.1.0", "MIT", TESS_NEEDS("digest/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "source: {use: npy, path: images.npy, labels: labels.npy}", "npy", "source/1",
-                                      "arrays that NumPy saved: bytes of many images, or a folder of such files", sizeof(struct npy), params,
-                                      open_npy, close_npy, &ops));
+                                      "arrays that NumPy saved: bytes of many images, or a folder of such files", sizeof(struct npy),
+                                      params, open_npy, close_npy, &ops));

@@ -13,7 +13,7 @@ struct npy_file {
     const char *name; /* within the folder */
     struct npy_header header;
     struct layout layout;
-    int64_t first;    /* image */
+    int64_t first; /* image */
     struct steady_file steady;
 };
 

@@ -1,5 +1,5 @@
-/* source/1 `tar`: the images in tar files, one after the other. Headers are read once, when the source is opened; an image is then read from
- * its place in the file, in any order and on any thread, so a file has to be plain: one that is compressed is refused.
+/* source/1 `tar`: the images in tar files, one after the other. Headers are read once, when the source is opened; an image is then read
+ * from its place in the file, in any order and on any thread, so a file has to be plain: one that is compressed is refused.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/tar/tar_table.h"

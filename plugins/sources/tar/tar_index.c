@@ -1,5 +1,5 @@
-/* See tar_index.h. One pass over the headers; an image costs 24 bytes and its name. A sample is kept open until a member of another one comes,
- * and is an item then, if it has an image.
+/* See tar_index.h. One pass over the headers; an image costs 24 bytes and its name. A sample is kept open until a member of another one
+ * comes, and is an item then, if it has an image.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/tar/tar_index.h"
@@ -18,10 +18,10 @@ struct sample {
     const char *path, *front; /* shard: its file; its name without folders and .tar */
     size_t front_bytes;
     int fd;
-    char *key;     /* name of its members up to the first dot; NULL: none yet */
+    char *key; /* name of its members up to the first dot; NULL: none yet */
     char *label;
-    char *name;    /* of the image */
-    int rank;      /* place of the image's ending in `images`; NONE: no image yet */
+    char *name; /* of the image */
+    int rank;   /* place of the image's ending in `images`; NONE: no image yet */
     int64_t offset, size;
     int has_label;
 };

@@ -24,21 +24,21 @@ struct tar_index {
     int32_t labels;
     const char *label_key;
     struct tar_shards shards;
-    struct tar_place {   /* a shard as it was read */
-        int64_t first;   /* item */
+    struct tar_place { /* a shard as it was read */
+        int64_t first; /* item */
         struct steady_file steady;
-    } * place;           /* of each shard, and one past the last */
+    } * place; /* of each shard, and one past the last */
     int64_t count, capacity, names_capacity, label_capacity;
     size_t names_bytes;
     struct tar_item *item;
-    char *names;         /* SHARD/MEMBER each, with its end */
-    char **label;        /* of each item, NULL: none */
+    char *names;  /* SHARD/MEMBER each, with its end */
+    char **label; /* of each item, NULL: none */
     struct tar_remark remark[TAR_REMARKS];
 };
 
-/* Reads the headers of all shards, from the first to the last; nothing of a member but labels is read. Members whose names are equal up to the
- * first dot of the base name are one sample, as WebDataset has it. TESS_E_DATA for a shard that is compressed, damaged or truncated. Set
- * the first three members before; free it in any case. */
+/* Reads the headers of all shards, from the first to the last; nothing of a member but labels is read. Members whose names are equal up to
+ * the first dot of the base name are one sample, as WebDataset has it. TESS_E_DATA for a shard that is compressed, damaged or truncated.
+ * Set the first three members before; free it in any case. */
 int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x) TESS_CHECKED;
 void tar_index_free(struct tar_index *x);
 /* The shard of item i. */

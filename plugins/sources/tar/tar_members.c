@@ -1,5 +1,5 @@
-/* See tar_members.h. libarchive reads headers in all dialects (ustar, GNU, pax). It is given the file by calls that skip what is not wanted, so
- * that of each member one block is read; the place of a member's bytes is where libarchive stands behind its header.
+/* See tar_members.h. libarchive reads headers in all dialects (ustar, GNU, pax). It is given the file by calls that skip what is not
+ * wanted, so that of each member one block is read; the place of a member's bytes is where libarchive stands behind its header.
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
@@ -59,8 +59,13 @@ static const char *compressed_by(const uint8_t *front, ssize_t n)
     static const struct {
         const char *bytes, *program;
         int count;
-    } kinds[] = {{"\x1f\x8b", "gzip", 2},          {"BZh", "bzip2", 3},         {"\xfd" "7zXZ", "xz", 5},
-                 {"\x28\xb5\x2f\xfd", "zstd", 4}, {"\x04\x22\x4d\x18", "lz4", 4}};
+    } kinds[] = {{"\x1f\x8b", "gzip", 2},
+                 {"BZh", "bzip2", 3},
+                 {"\xfd"
+                  "7zXZ",
+                  "xz", 5},
+                 {"\x28\xb5\x2f\xfd", "zstd", 4},
+                 {"\x04\x22\x4d\x18", "lz4", 4}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (n >= kinds[i].count && memcmp(front, kinds[i].bytes, (size_t)kinds[i].count) == 0)
             return kinds[i].program;
@@ -162,8 +167,9 @@ int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
     struct archive *a = archive_read_new();
     int status = a ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to read its headers", path);
-    if (status == TESS_OK && (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_set_skip_callback(a, members_skip) != ARCHIVE_OK ||
-                              archive_read_open(a, &r, NULL, members_read, NULL) != ARCHIVE_OK))
+    if (status == TESS_OK &&
+        (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_set_skip_callback(a, members_skip) != ARCHIVE_OK ||
+         archive_read_open(a, &r, NULL, members_read, NULL) != ARCHIVE_OK))
         status = members_damaged(ctx, path, a, &r);
     if (status == TESS_OK)
         status = members_all(ctx, path, a, &r, each, user);

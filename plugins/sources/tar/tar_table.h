@@ -33,11 +33,7 @@ static const struct tess_param params[] = {
      .type = TESS_ENUM,
      .offset = offsetof(struct tar, labels),
      .text = "cls|json|none"},
-    {.name = "label",
-     .help = "that key, with `labels: json`",
-     .type = TESS_STR,
-     .offset = offsetof(struct tar, label),
-     .text = "label"},
+    {.name = "label", .help = "that key, with `labels: json`", .type = TESS_STR, .offset = offsetof(struct tar, label), .text = "label"},
     PICTURE_PARAMS(struct tar, options),
     {.name = NULL}};
 

@@ -2,8 +2,8 @@
  * "array/1".
  *
  * A file may be a stranger's. Links that are not plain (soft, external), values in other files, filters that are no part of HDF5, datasets
- * that claim more than the file can hold and chunks of more than 1 GiB are refused with a sentence (TESS_E_DATA). All HDF5 work of a process
- * runs on one thread at a time; these functions take a lock.
+ * that claim more than the file can hold and chunks of more than 1 GiB are refused with a sentence (TESS_E_DATA). All HDF5 work of a
+ * process runs on one thread at a time; these functions take a lock.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_ARRAY_H
@@ -31,8 +31,8 @@ TESS_EXPORT TESS_CHECKED int tess_array_open(struct tess_context *ctx, const cha
 TESS_EXPORT void tess_array_close(struct tess_array *a); /* NULL is fine */
 /* Fills the members that `out->size` says there are. [any thread] */
 TESS_EXPORT void tess_array_shape(const struct tess_array *a, struct tess_array_shape *out);
-/* Reads rows first to first + rows - 1 along the first dimension, as TESS_U8 or TESS_I32. TESS_E_DATA where a number does not fit into that, or is
- * real. Chunks that were decoded are kept for the next call, 64 MiB at most. [any thread] */
+/* Reads rows first to first + rows - 1 along the first dimension, as TESS_U8 or TESS_I32. TESS_E_DATA where a number does not fit into
+ * that, or is real. Chunks that were decoded are kept for the next call, 64 MiB at most. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_array_read(struct tess_context *ctx, const struct tess_array *a, int64_t first, int64_t rows,
                                              int32_t dtype, void *to);
 
