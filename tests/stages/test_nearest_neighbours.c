@@ -129,6 +129,16 @@ START_TEST(pictures_show_them)
                                      ((const uint8_t *)images.data)[(image * SMALL_H + y) * SMALL_W + x]);
         }
     tess_free(picture.data);
+    picture = load(a, "pictures/nearest", TESS_U8); /* the samples side by side, the nearest below each */
+    ck_assert(picture.dim[0] == 2 * SMALL_H * ZOOM + GAP && picture.dim[1] == 3 * SMALL_W * ZOOM + 2 * GAP);
+    for (int64_t at = 0; at < 6; at++) {
+        int64_t image = at < 3 ? at : ((const int32_t *)index.data)[(at - 3) * K];
+        for (int64_t i = 0; i < SMALL_H * SMALL_W; i++)
+            ck_assert_int_eq(((const uint8_t *)picture.data)[(at / 3 * (SMALL_H * ZOOM + GAP) + i / SMALL_W * ZOOM) * picture.dim[1] +
+                                                             at % 3 * (SMALL_W * ZOOM + GAP) + i % SMALL_W * ZOOM],
+                             ((const uint8_t *)images.data)[image * SMALL_H * SMALL_W + i]);
+    }
+    tess_free(picture.data);
     tess_free(images.data);
     tess_free(index.data);
     tessi_store_artefact_close(a);

@@ -273,12 +273,36 @@ static int nearest_neighbours_put_picture(struct tess_context *ctx, const struct
     return status;
 }
 
+/* Writes a picture of the first samples in a row, with the nearest training image below each: reports set such rows beside those of other
+ * runs. */
+static int nearest_neighbours_put_below(struct tess_context *ctx, const struct work *w, int64_t n)
+{
+    const int64_t *size = w->n.size, shape[4] = {n, size[0], size[1], size[2]};
+    struct tess_tensor line[2] = {{.data = NULL}, {.data = NULL}};
+    int status = TESS_OK;
+    for (int i = 0; i < 2 && status == TESS_OK; i++)
+        status = stage_tensor(ctx, &line[i], TESS_U8, 4, shape);
+    for (int64_t i = 0; i < n && status == TESS_OK; i++) {
+        size_t at = (size_t)i * w->images.row;
+        status = stage_images_get(ctx, &w->samples, i, (uint8_t *)line[0].data + at);
+        if (status == TESS_OK)
+            status = stage_images_get(ctx, &w->images, w->search.index[i * w->s->neighbours], (uint8_t *)line[1].data + at);
+    }
+    if (status == TESS_OK)
+        status = stage_put_rows(ctx, tess_stage_output(w->run), "nearest", 2, (const struct tess_tensor *const[]){&line[0], &line[1]},
+                                "sample|nearest training image");
+    tess_free(line[0].data);
+    tess_free(line[1].data);
+    return status;
+}
+
 /* Writes pictures of the first samples, and of those nearest to a training image, of which a copy would be the first. */
 static int put_pictures(struct tess_context *ctx, const struct work *w)
 {
     int64_t n = w->n.samples, rows = n < PICTURE_ROWS ? n : PICTURE_ROWS, k = w->s->neighbours, list[PICTURE_ROWS + 1] = {0}, have = 0;
     for (int64_t i = 0; i < rows; i++)
         list[i] = i;
+    TESS_TRY(nearest_neighbours_put_below(ctx, w, rows));
     TESS_TRY(nearest_neighbours_put_picture(ctx, w, "neighbours", list, rows));
     for (int64_t i = 0; i < n; i++) {
         int64_t at = have < rows ? have++ : rows;
@@ -390,7 +414,7 @@ static const struct tess_param params[] = {
     STAGE_BATCH_PARAM(struct stage, batch),
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-nearest-neighbours", "0.1.1", "MIT", TESS_NEEDS("graph/1", "digest/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-nearest-neighbours", "0.2.0", "MIT", TESS_NEEDS("graph/1", "digest/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "copies: {use: nearest-neighbours, in: {samples: samples, images: images}, neighbours: 10}",
                                       "nearest-neighbours", "stage/1", "the training images nearest to each sample: copies, or new images?",
