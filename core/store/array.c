@@ -223,7 +223,7 @@ void tess_array_close(struct tess_array *a)
     tess_free(a);
 }
 
-void tess_array_shape(const struct tess_array *a, struct tess_array_shape *out)
+void tess_array_shape_of(const struct tess_array *a, struct tess_array_shape *out)
 {
     uint32_t size = out->size;
     memcpy(out, &a->shape, size < sizeof a->shape ? size : sizeof a->shape);

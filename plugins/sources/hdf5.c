@@ -37,7 +37,7 @@ static int hdf5_read_labels(struct tess_context *ctx, struct hdf5 *s, const stru
 {
     struct tess_array_shape shape = {.size = sizeof shape};
     void *memory;
-    tess_array_shape(a, &shape);
+    tess_array_shape_of(a, &shape);
     if (shape.kind == 'f' || shape.rank > 2 || (shape.rank == 2 && shape.dim[1] != 1))
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` holds no labels: integers in one dimension are wanted", s->path, s->labels);
     if (shape.dim[0] != s->sizes.count)
@@ -64,7 +64,7 @@ static int open_hdf5(void *self, struct tess_context *ctx)
     struct hdf5 *s = self;
     struct tess_array_shape shape = {.size = sizeof shape};
     TESS_TRY(tess_array_open(ctx, s->path, s->images, &s->array));
-    tess_array_shape(s->array, &shape);
+    tess_array_shape_of(s->array, &shape);
     if (shape.kind != 'u' || shape.bytes != 1)
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` holds numbers of %d bits, and images are unsigned bytes; scale them to 0 to 255 first",
                          s->path, s->images, 8 * shape.bytes);

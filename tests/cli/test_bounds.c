@@ -178,7 +178,7 @@ static const struct {
     {"version", "`tessera --version`"},
     {"help clean", "which may be deleted"},
     {"show", "`tessera view FILE`"},
-    {"encode", "`encode` is a stage of pipelines"},
+    {"evaluate", "`evaluate` is a stage of pipelines"},
     {"sample", "`sample` is a stage of pipelines"},
     {"rnu", "did you mean `run`?"},
     {"pan", "did you mean `plan`?"},

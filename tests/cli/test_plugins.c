@@ -114,9 +114,9 @@ START_TEST(one_plugin_in_full)
     static const char *const wanted[] = {"stage/encode: images to an archive of codes\n",
                                          "\nreads\n  images  ",
                                          "\nwrites an artefact of kind codes\n",
-                                         "\n  batch      integer",
+                                         "\n  batch             integer",
                                          "(does not change results)\n",
-                                         "\nexample\n  codes: {use: encode, in: {images: images, model: tokenizer}}\n"};
+                                         "\nexample\n  codes:\n    use: encode\n    in: {model: tokenizer.h5}\n"};
     FILE *f = popen("'" TEST_PROGRAM "' plugins stage/encode", "r");
     read_all(f, written, sizeof written);
     ck_assert_int_eq(pclose(f), 0);

@@ -30,7 +30,7 @@ struct tess_array_shape {
 TESS_EXPORT TESS_CHECKED int tess_array_open(struct tess_context *ctx, const char *path, const char *name, struct tess_array **out);
 TESS_EXPORT void tess_array_close(struct tess_array *a); /* NULL is fine */
 /* Fills the members that `out->size` says there are. [any thread] */
-TESS_EXPORT void tess_array_shape(const struct tess_array *a, struct tess_array_shape *out);
+TESS_EXPORT void tess_array_shape_of(const struct tess_array *a, struct tess_array_shape *out);
 /* Reads rows first to first + rows - 1 along the first dimension, as TESS_U8 or TESS_I32. TESS_E_DATA where a number does not fit into
  * that, or is real. Chunks that were decoded are kept for the next call, 64 MiB at most. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_array_read(struct tess_context *ctx, const struct tess_array *a, int64_t first, int64_t rows,
