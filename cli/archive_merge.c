@@ -42,8 +42,9 @@ static int merge(struct cli_globals *g, int argc, char **argv)
     tessi_base_log_free(log);
     if (status != TESS_OK)
         return cli_failed(&context.context, status);
-    printf("%s: %lld %s, %s rows of %s items\n", cli_shown(o.to), (long long)counts.shards, counts.shards == 1 ? "shard" : "shards",
-           cli_archive_count(counts.rows, rows), cli_archive_count(counts.items, items));
+    printf("%s: %lld %s, %s %s of %s %s\n", cli_shown(o.to), (long long)counts.shards, counts.shards == 1 ? "shard" : "shards",
+           cli_archive_count(counts.rows, rows), counts.rows == 1 ? "row" : "rows", cli_archive_count(counts.items, items),
+           counts.items == 1 ? "item" : "items");
     return 0;
 }
 

@@ -62,12 +62,12 @@ static void verify_summary(const char *path, const struct verify_show *s, const 
         puts("}");
         return;
     }
-    printf("%s: %lld %s, %s rows of %s items, %s skipped; %s at %s/s: ", cli_shown(path), (long long)(c->shards ? c->shards : 1),
+    printf("%s: %lld %s, %s %s of %s %s, %s skipped; %s at %s/s: ", cli_shown(path), (long long)(c->shards ? c->shards : 1),
            c->shards > 1 ? "shards"
            : c->shards   ? "shard"
                          : "file",
-           cli_archive_count(c->rows, rows), cli_archive_count(c->items, items), cli_archive_count(c->skipped, skipped),
-           cli_bytes((double)c->bytes, size, sizeof size),
+           cli_archive_count(c->rows, rows), c->rows == 1 ? "row" : "rows", cli_archive_count(c->items, items),
+           c->items == 1 ? "item" : "items", cli_archive_count(c->skipped, skipped), cli_bytes((double)c->bytes, size, sizeof size),
            cli_bytes(c->seconds > 0 ? (double)c->bytes / c->seconds : 0, rate, sizeof rate));
     if (c->faults)
         printf("%lld %s in %lld %s\n", (long long)c->faults, c->faults == 1 ? "fault" : "faults", (long long)c->faulty,

@@ -322,7 +322,7 @@ static int decode_all(struct tess_context *ctx, struct decode_verb *v)
         return decode_file(ctx, v);
     TESS_TRY(decode_folder(ctx, v));
     if (g->level > TESSI_QUIET)
-        printf("%s: %" PRId64 " pictures\n", cli_shown(v->output), v->count);
+        printf("%s: %" PRId64 " %s\n", cli_shown(v->output), v->count, v->count == 1 ? "picture" : "pictures");
     return TESS_OK;
 }
 

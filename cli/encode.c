@@ -115,8 +115,9 @@ static void show_archive(const struct tess_artefact *a, const char *path)
     for (int64_t i = 0; (name = tessi_store_artefact_dataset_at(a, i, &shape, &bits, &stored)); i++)
         if (strcmp(name, "skipped") == 0)
             skipped = shape.dim[0];
-    printf("%s: %" PRId64 " rows of %" PRId64 " images, %" PRId64 " skipped", cli_shown(path), tess_attrs_i64_or(f, "count", 0),
-           tess_attrs_i64_or(f, "items", tess_attrs_i64_or(f, "count", 0)), skipped);
+    const int64_t rows = tess_attrs_i64_or(f, "count", 0), items = tess_attrs_i64_or(f, "items", rows);
+    printf("%s: %" PRId64 " %s of %" PRId64 " %s, %" PRId64 " skipped", cli_shown(path), rows, rows == 1 ? "row" : "rows", items,
+           items == 1 ? "image" : "images", skipped);
     if (tessi_store_parts_count(a))
         printf(", in %" PRId64 " %s", tessi_store_parts_count(a), tessi_store_parts_count(a) == 1 ? "shard" : "shards");
     printf("\n%" PRId64 " x %" PRId64 " codes of %" PRId64 ", tokenizer %.12s...\n", tess_attrs_i64_or(f, "height", 0),

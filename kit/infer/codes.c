@@ -151,6 +151,10 @@ int stage_put_health_as(struct tess_context *ctx, struct tess_artefact *a, const
     return stage_put_metric_as(ctx, a, "top code's share", suffix, 100.0 * h->top_share, "%", TESS_METRIC_LOWER);
 }
 
+/* Number of uses for each code of a codebook from which on unused codes are worth a note: of fewer, as in a shard of a few images, even
+ * codes drawn evenly leave some out. */
+enum { USES_A_CODE = 4 };
+
 /* Notes the level that uses the smallest share of its codes, where that is less than half. */
 static void note_unused(struct tess_stage_run *r, int64_t depth, const struct tess_code_health *h)
 {
@@ -162,7 +166,7 @@ static void note_unused(struct tess_stage_run *r, int64_t depth, const struct te
     h += worst;
     if (depth > 1)
         snprintf(at, sizeof at, " at level %lld", (long long)worst + 1);
-    if (2 * h->used < h->codebook_size)
+    if (2 * h->used < h->codebook_size && h->total >= USES_A_CODE * h->codebook_size)
         tess_stage_note(r,
                         "only %lld of %lld codes are used%s; the stage `refit` rebuilds a codebook, an `ema` quantizer with a larger "
                         "`revive` keeps codes alive, a smaller codebook_size wastes fewer",

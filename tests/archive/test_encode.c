@@ -163,6 +163,34 @@ START_TEST(one_or_four)
 }
 END_TEST
 
+/* Files merged of archives cut in different ways are the same: no bit of a row depends on shards, batch or threads, or on the pictures that
+ * were left out before it. */
+START_TEST(cut_anyhow)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", "encode photos" MODEL "-o cut --skip-bad --shard-items 5 --batch 3 --threads 2");
+    (void)command_ends(0, "", "encode photos" MODEL "-o uncut --skip-bad --threads 1");
+    (void)command_ends(0, "", "archive merge cut -o cut.h5");
+    (void)command_ends(0, "", "archive merge uncut -o uncut.h5");
+    shell("cmp cut.h5 uncut.h5");
+}
+END_TEST
+
+/* A shard of which every picture is bad has no rows, and is whole. */
+START_TEST(nothing_but_bad)
+{
+    if (!has_folders())
+        return;
+    shell("mkdir -p few && for i in 1 2 3; do echo none > few/$i.png; done && cp photos/a/p000.png few/4.png");
+    const struct command_result *r = command_ends(0, "skipped 3.png", "encode few" MODEL "-o shards --skip-bad --shard-items 3");
+    ck_assert_msg(strstr(r->out, "1 row of 4 images, 3 skipped, in 2 shards") != NULL, "%s", r->out);
+    r = command_ends(0, "", "archive verify shards");
+    ck_assert_msg(strstr(r->out, "1 row of 4 items, 3 skipped") != NULL, "%s", r->out);
+    (void)command_ends(0, "", "inspect --verify shards/shard-000000.h5");
+}
+END_TEST
+
 /* ---- what is refused ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(changes_are_told)
@@ -241,6 +269,8 @@ int main(void)
     tcase_add_test(t, shards_killed);
     tcase_add_test(t, shares);
     tcase_add_test(t, one_or_four);
+    tcase_add_test(t, cut_anyhow);
+    tcase_add_test(t, nothing_but_bad);
     tcase_add_test(t, changes_are_told);
     tcase_add_test(t, grows);
     tcase_add_test(t, decoded);

@@ -98,7 +98,7 @@ static int read_picture(struct tess_context *ctx, const struct encode_work *k, i
         tess_forget(ctx);
         return TESS_OK;
     }
-    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true`");
+    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true` (`tessera encode --skip-bad`)");
     return status;
 }
 

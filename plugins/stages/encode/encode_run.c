@@ -10,50 +10,72 @@
 
 /* ---- a group encoded ----------------------------------------------------------------------------------------------- */
 
-/* Makes memory for the codes and errors of `rows` rows. */
-static int reserve_codes(struct tess_context *ctx, struct encode_work *k, int64_t rows)
+/* Rows are put into microbatches by the number of their picture, and not by how many came before: the last bits of a row depend on its
+ * place in its microbatch, and must not depend on which pictures were left out, where a shard begins, or where a run was stopped. So a bad
+ * picture leaves its places empty, and a picture cut into tiles, whose number nobody knows before, begins a microbatch. */
+
+static int64_t whole_microbatches(int64_t places)
 {
-    if (rows <= k->capacity)
+    return (places + STAGE_MICROBATCH - 1) / STAGE_MICROBATCH * STAGE_MICROBATCH;
+}
+
+static int64_t places_of(const struct encode_work *k, const struct encode_slot *slot)
+{
+    if (k->source && k->s->crops == CROPS_TILES)
+        return whole_microbatches(slot->rows);
+    return k->source ? encode_views(k->s) : 1;
+}
+
+/* Empty places before the next picture in its microbatch. */
+static int64_t places_before(const struct encode_work *k)
+{
+    int64_t item = k->first_item + k->at.done;
+    return k->source && k->s->crops == CROPS_TILES ? 0 : item * (k->source ? encode_views(k->s) : 1) % STAGE_MICROBATCH;
+}
+
+/* Makes memory for the codes and errors of a group. */
+static int reserve_codes(struct tess_context *ctx, struct encode_work *k, int64_t places)
+{
+    if (places <= k->capacity)
         return TESS_OK;
     tess_free(k->codes.data);
     tess_free(k->error.data);
     k->codes.data = k->error.data = NULL;
     k->capacity = 0;
-    TESS_TRY(code_maps_tensor(ctx, &k->maps, rows, &k->codes));
-    TESS_TRY(stage_tensor(ctx, &k->error, TESS_F32, 1, &rows));
-    k->capacity = rows;
+    TESS_TRY(code_maps_tensor(ctx, &k->maps, places, &k->codes));
+    TESS_TRY(stage_tensor(ctx, &k->error, TESS_F32, 1, &places));
+    k->capacity = places;
     return TESS_OK;
 }
 
-/* Encodes the n rows in the batch, which are rows `first` and on of the group. */
+/* Encodes the n places in the batch, which are places `first` and on of the group. */
 static int encode_batch(struct tess_context *ctx, struct encode_work *k, int64_t first, int64_t n)
 {
     struct tess_tensor out[2] = {k->codes, k->error};
     out[0].data = (int32_t *)k->codes.data + first * code_maps_tokens(&k->maps);
     out[1].data = (float *)k->error.data + first;
-    TESS_TRY(stage_graph_run(ctx, &k->encode, 0, k->at.rows + first, n, 1, &k->batch, 2, out));
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(((const float *)out[1].data)[i]))
-            return ctx->fail(
-                ctx, TESS_E_DATA,
-                "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
-                (long long)(k->source ? k->at.rows + first + i : encode_image_of(&k->layout, k->at.rows + first + i)));
-    return TESS_OK;
+    return stage_graph_run(ctx, &k->encode, 0, k->at.rows + first, n, 1, &k->batch, 2, out);
 }
 
-/* Encodes the rows of n slots; *encoded: their number, fewer once a stop is asked for. */
+/* Encodes the rows of n slots; *encoded: the number of places, fewer once a stop is asked for. */
 static int encode_slots(struct tess_context *ctx, struct encode_work *k, int64_t n, int64_t *encoded)
 {
+    const int64_t before = places_before(k), capacity = whole_microbatches(k->s->batch);
     size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
-    int64_t filled = 0, rows = 0;
+    int64_t filled = before, all = before, place = before;
     *encoded = 0;
     for (int64_t j = 0; j < n; j++)
-        rows += k->slot[j].rows;
-    TESS_TRY(reserve_codes(ctx, k, rows));
-    for (int64_t j = 0, r = 0; j < n; j++)
-        for (int64_t v = 0; v < k->slot[j].rows; v++) {
-            memcpy((uint8_t *)k->batch.data + (size_t)filled++ * row, k->slot[j].bytes + (size_t)v * row, row);
-            if (++r < rows && filled < k->s->batch)
+        all += places_of(k, &k->slot[j]);
+    TESS_TRY(reserve_codes(ctx, k, all));
+    memset(k->batch.data, 0, (size_t)before * row);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t v = 0, places = places_of(k, &k->slot[j]); v < places; v++) {
+            uint8_t *to = (uint8_t *)k->batch.data + (size_t)filled++ * row;
+            if (v < k->slot[j].rows)
+                memcpy(to, k->slot[j].bytes + (size_t)v * row, row);
+            else
+                memset(to, 0, row);
+            if (++place < all && filled < capacity)
                 continue;
             TESS_TRY(encode_batch(ctx, k, *encoded, filled));
             *encoded += filled;
@@ -67,9 +89,9 @@ static int encode_slots(struct tess_context *ctx, struct encode_work *k, int64_t
 /* ---- into the list --------------------------------------------------------------------------------------------------- */
 
 /* Fills the payload of a row: its codes at their width, and what is known of it. */
-static void fill_record(struct encode_work *k, int64_t row, const struct encode_about *about)
+static void fill_record(struct encode_work *k, int64_t place, const struct encode_about *about)
 {
-    const int32_t *code = (const int32_t *)k->codes.data + row * code_maps_tokens(&k->maps);
+    const int32_t *code = (const int32_t *)k->codes.data + place * code_maps_tokens(&k->maps);
     int64_t tokens = code_maps_tokens(&k->maps);
     int32_t dtype = encode_code_dtype(k);
     for (int64_t i = 0; i < tokens; i++)
@@ -112,7 +134,17 @@ static int keep_bad(struct tess_context *ctx, struct encode_work *k, const struc
     return TESS_OK;
 }
 
-/* Puts the slot's rows, which are rows `first` and on of the group, at the end of the list. */
+/* Fails for a row whose latent is not finite. */
+static int check_row(struct tess_context *ctx, const struct encode_work *k, int64_t place, int64_t row)
+{
+    if (isfinite(((const float *)k->error.data)[place]))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "the latent of image %lld is not finite: the model's values overflow; it diverged, train it again with a lower `lr`",
+                     (long long)(k->source ? k->first_item + k->at.done : encode_image_of(&k->layout, row)));
+}
+
+/* Puts the slot's rows, which are at places `first` and on of the group, at the end of the list. */
 static int keep_slot(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot, int64_t first)
 {
     if (*slot->reason)
@@ -120,6 +152,7 @@ static int keep_slot(struct tess_context *ctx, struct encode_work *k, const stru
     uint8_t content[ARCHIVE_CONTENT];
     TESS_TRY(next_content(ctx, k, content));
     for (int64_t v = 0; v < slot->rows; v++) {
+        TESS_TRY(check_row(ctx, k, first + v, k->at.rows + v));
         struct encode_about about = {
             .error = ((const float *)k->error.data)[first + v], .item = (int32_t)(k->first_item + k->at.done), .box = slot->box[v]};
         const struct archive_record record = {
@@ -134,17 +167,17 @@ static int keep_slot(struct tess_context *ctx, struct encode_work *k, const stru
 
 static int encode_group(struct tess_context *ctx, struct encode_work *k)
 {
-    int64_t n, encoded, row = 0;
+    int64_t n, encoded;
     TESS_TRY(encode_read_group(ctx, k, &n));
     if (tess_stage_stopping(k->run))
         return TESS_OK;
     TESS_TRY(encode_slots(ctx, k, n, &encoded));
-    int64_t before = k->at.rows;
-    for (int64_t j = 0; j < n && row + k->slot[j].rows <= encoded; j++) {
-        TESS_TRY(keep_slot(ctx, k, &k->slot[j], row));
-        row += k->slot[j].rows;
+    int64_t place = places_before(k);
+    for (int64_t j = 0; j < n && place + places_of(k, &k->slot[j]) <= encoded; j++) {
+        TESS_TRY(keep_slot(ctx, k, &k->slot[j], place));
+        place += places_of(k, &k->slot[j]);
         k->at.done++;
-        k->at.rows = before + row;
+        k->at.rows += k->slot[j].rows;
     }
     tess_stage_progress(k->run, k->at.done, k->items, "image", k->s->skip_bad ? "skipped" : NULL, (double)k->at.bad);
     return TESS_OK;
@@ -216,7 +249,8 @@ int encode_all(struct tess_context *ctx, struct encode_work *k)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
     void *memory;
-    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
+    TESS_TRY(
+        stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){whole_microbatches(k->s->batch), t->height, t->width, t->channels}));
     TESS_TRY(tess_alloc(ctx, (size_t)encode_record_bytes(k), "a row", &memory));
     k->record = memory;
     TESS_TRY(encode_resume(ctx, k));
