@@ -24,8 +24,8 @@ struct import_work {
     struct stage_codec codec;
     struct code_maps maps;
     struct code_arrays arrays;
-    struct tess_tensor codes, item, label, codebook; /* of a block; codebook: data NULL: none */
-    int32_t *labels;                                 /* of the items; NULL: none */
+    struct tess_tensor codes, item, label, codebook; /* rows of a block, and the codebook; codebook without data: there is none */
+    int32_t *labels;                                 /* labels of the items; NULL: none */
     struct tessi_log *log;
 };
 

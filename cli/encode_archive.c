@@ -1,6 +1,6 @@
-/* An archive as a folder: shards of a fixed range of the source's items each, and an index that presents them as one. What a shard holds
- * does not depend on what was left out, on kills, on threads or on which machine made it, so any number of processes may share the shards
- * of an archive, and whoever makes the last one writes the index.
+/* An archive as a folder: shards of a fixed range of the source's items each, and an index that presents them as one. The
+ * contents of a shard depend neither on the pictures that were left out of others nor on kills, threads or the machine, so any number of
+ * processes may share the shards of an archive; the process that makes the last shard writes the index.
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/encode.h"

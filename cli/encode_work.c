@@ -1,5 +1,5 @@
-/* One part of an archive, or a whole small one, through a pipeline of one stage in a work folder beside it: locks, checkpoints, resuming,
- * the disk and signals are the pipeline's. SPDX-License-Identifier: MIT */
+/* Encoding of one part of an archive, or of a whole small one, through a pipeline of one stage in a work folder beside it: locks,
+ * checkpoints, resuming, the disk and signals are the pipeline's. SPDX-License-Identifier: MIT */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "cli/encode.h"
 #include "core/base/files.h"

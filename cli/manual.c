@@ -272,7 +272,7 @@ static const char zsh_plugins[] = "_tessera_plugins() {\n"
                                   "  compadd -a names\n"
                                   "}\n";
 
-/* What completes the words of a verb, by CLI_WORDS_...; a blank before a function keeps zsh's own options from its arguments. */
+/* Completion of a verb's words in zsh, by CLI_WORDS_...; a blank before a function keeps zsh's own options from its arguments. */
 static const char *const zsh_words[] = {
     [CLI_WORDS_FILES] = "'*:file:_files'",
     [CLI_WORDS_PLUGINS] = "'*:plugin: _tessera_plugins any'",

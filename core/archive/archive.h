@@ -33,7 +33,7 @@ struct tessi_archive_fault {
 };
 
 struct tessi_archive_counts {
-    int64_t shards, rows, items, skipped, bytes; /* of the whole archive, as far as it could be read; bytes of its files */
+    int64_t shards, rows, items, skipped, bytes; /* counts of the whole archive, as far as it could be read; size of its files */
     int64_t faults, faulty;                      /* number of faults, and of files that have any */
     double seconds;
 };

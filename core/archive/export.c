@@ -29,7 +29,7 @@ static int export_narrow(struct tess_context *ctx, const struct tessi_archive_ex
 /* Buffers of a block. */
 struct buffers {
     struct tess_tensor codes, label;
-    char **name; /* of all rows: strings are read whole */
+    char **name; /* names of all rows, as strings are read whole */
 };
 
 static int export_read(struct tess_context *ctx, const struct tessi_archive_exporter *x, struct buffers *b, int64_t first, int64_t rows,

@@ -12,7 +12,7 @@ struct tar {
     const struct tessi_archive_exporter *x;
     struct tessi_aside *to;
     int64_t bytes;
-    char npy[TESSI_NPY_HEADER]; /* of one row's codes */
+    char npy[TESSI_NPY_HEADER]; /* header of the .npy file of one row's codes */
     uint8_t zeros[TAR_RECORD];
 };
 

@@ -1,5 +1,5 @@
-/* One file of an archive, read whole: its checksums and digest (core/store), codes and labels in range, and every item of its range either
- * a row or a skipped one. SPDX-License-Identifier: MIT */
+/* Check of one file of an archive, read whole: its checksums and digest (core/store), codes and labels in range, and every item of its
+ * range either a row or a skipped one. SPDX-License-Identifier: MIT */
 #include "core/archive/verify_private.h"
 
 #include <tessera/levels.h>

@@ -16,8 +16,8 @@ struct column {
     struct tess_artefact *to;
     const char *name;
     int there, text;          /* text: it is of strings */
-    struct tess_tensor shape; /* of all rows; as it is read: integers as i32 */
-    int64_t width;            /* of strings: of the longest */
+    struct tess_tensor shape; /* shape of all rows as they are read: integers as i32 */
+    int64_t width;            /* strings: bytes of the longest */
     struct tessi_store_how how;
     int64_t done;
 };

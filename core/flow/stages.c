@@ -228,7 +228,7 @@ static int connect_file(struct tess_context *ctx, const struct tessi_stage *s, s
         status = wrong_kind(ctx, s, in, tess_artefact_kind(a));
         goto done;
     }
-    tess_free(in->file); /* of a folder, the file in it */
+    tess_free(in->file); /* the file within the folder, where the input was one */
     in->file = NULL;
     status = tess_copy_text(ctx, tess_artefact_path(a), &in->file);
     snprintf(in->file_digest, sizeof in->file_digest, "%s", tess_artefact_digest(a));

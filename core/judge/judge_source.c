@@ -163,7 +163,7 @@ static int source_content_of(struct judge *j, const struct tess_source_1 *ops, v
 }
 
 struct source_seen {
-    uint64_t hash; /* of the pixels alone */
+    uint64_t hash; /* hash of the pixels alone */
     char content[TESS_DIGEST_TEXT], again[TESS_DIGEST_TEXT];
 };
 

@@ -107,7 +107,7 @@ int tessi_report_page_atlas(struct tessi_report_page *p)
                         "everywhere. Most used first, in the images that were measured on.</p><div class=\"sheets\">\n",
                   p->to);
             TESS_TRY(atlas_figure(p, r, tiles, &p->table->row[row]));
-            break; /* of a row of several seeds the first */
+            break; /* the first run stands for a row of several seeds */
         }
     fputs(n ? "</div>\n" : "", p->to);
     return TESS_OK;

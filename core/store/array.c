@@ -1,5 +1,6 @@
-/* Datasets in files of other programs; see <tessera/array.h>. The file is opened as an artefact's is, through our own driver, and nothing
- * of it but the one dataset is looked at. A name is resolved step by step, since HDF5 would follow links into other files by itself.
+/* Datasets in files of other programs; see <tessera/array.h>. The file is opened as an artefact's is, through our own driver, and no
+ * dataset but the one that is asked for is looked at. A name is resolved step by step, since HDF5 would follow links into other files by
+ * itself.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/store/store_private.h"

@@ -3,7 +3,7 @@
  *
  * HDF5 has at most OPEN_MAX parts open at a time, for its memory for a file is large. The others keep a descriptor and where their chunks
  * lie, which is all that reading rows takes (chunks.c), and HDF5 opens them again where it is needed. Beyond KEPT_MAX parts, or a quarter
- * of the descriptors that the process may have, the one that was used least recently is closed; opened again it must still be the same
+ * of the descriptors that the process may have, the part that was used least recently is closed; opened again it must still be the same
  * file.
  *
  * SPDX-License-Identifier: MIT */

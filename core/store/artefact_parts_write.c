@@ -10,7 +10,7 @@
 struct joined {
     const char *name;
     int gathered;             /* 1: any number of rows */
-    struct tessi_entry shape; /* of the first part that has it, widened; rank 0: none has it yet */
+    struct tessi_entry shape; /* shape in the first part that has the dataset, widened; rank 0: none has it yet */
     int32_t *length;          /* first dimension in each part */
 };
 

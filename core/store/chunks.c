@@ -188,7 +188,7 @@ static int make_chunks(struct tess_context *ctx, struct tess_artefact *a, struct
         tessi_store_close(e->dataset);
         e->dataset = -1;
     }
-    tessi_store_forget(); /* of what was tried */
+    tessi_store_forget(); /* drops HDF5's errors of the attempt */
     __atomic_store_n(&e->chunks, k, __ATOMIC_RELEASE);
     return TESS_OK;
 }

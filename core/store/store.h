@@ -129,7 +129,7 @@ int tessi_store_parts_verify(struct tess_context *ctx, const struct tess_artefac
 
 /* Description of an index to write. Lists end with NULL; a list or text that is NULL is empty. */
 struct tessi_parts_options {
-    const char *path;        /* of the index; the parts are in its folder */
+    const char *path;        /* path of the index; the parts are in its folder */
     const char *const *file; /* names of the parts, in order, without folders */
     int64_t files;
     const char *const *joined;                 /* datasets of one row each a row of the part, the first of which every part with rows has */

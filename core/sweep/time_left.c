@@ -1,4 +1,4 @@
-/* How long a sweep will still take. A count of stages tells little: an import takes a second and the training behind it an hour.
+/* Time left of a sweep, as predicted. A count of stages tells little: an import takes a second and the training behind it an hour.
  *
  * Seconds here are those of the whole machine: a stage with half of the threads takes twice as long, beside another that does so too.
  * SPDX-License-Identifier: MIT */

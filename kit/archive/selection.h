@@ -1,5 +1,5 @@
 /* Selection of items of a source: a file of their numbers, one a line in decimal, ascending; lines that begin with `#` are passed over.
- * What else is on a line, behind a blank, is for people. SPDX-License-Identifier: MIT */
+ * Words behind the number and a blank are for people. SPDX-License-Identifier: MIT */
 #ifndef KIT_ARCHIVE_SELECTION_H
 #define KIT_ARCHIVE_SELECTION_H
 

@@ -10,10 +10,10 @@ enum { NPY_MAX_RANK = 8 };
 
 struct npy_header {
     char kind;           /* 'u', 'i', 'f', 'b' as NumPy names it */
-    int32_t bytes, rank; /* of a number; of dimensions */
+    int32_t bytes, rank; /* width of a number in bytes; number of dimensions */
     int64_t dim[NPY_MAX_RANK];
     int64_t offset; /* byte of the file at which the numbers begin, the last dimension running fastest */
-    int64_t count;  /* of numbers */
+    int64_t count;  /* number of values */
 };
 
 /* Reads the header of an open file of `file_bytes` bytes. TESS_E_DATA where the file is none, is cut or goes on behind its numbers, or

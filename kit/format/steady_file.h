@@ -10,7 +10,7 @@
 struct steady_file {
     int64_t bytes;
     uint64_t device, inode;
-    int64_t seconds, nanoseconds; /* of its last change */
+    int64_t seconds, nanoseconds; /* time of the file's last change */
 };
 
 /* Opens a regular file and takes down how it is; the caller closes *fd. TESS_E_IO where it cannot be opened, TESS_E_DATA for a pipe, a

@@ -15,8 +15,8 @@ enum { GEOMETRY_LOOPS_SPARE = 16 };
  * loop wants. Built of a table with rows of 2 + taps: first input, number of inputs, weights (geometry.c). */
 struct geometry_loops_axis {
     int64_t count, groups; /* outputs; groups of four inputs that an output has weights for */
-    const int32_t *place;  /* of each output the first input, and the number of groups that it needs */
-    const int16_t *weight; /* of each group the lower 15 bits of four weights, then the bits above them */
+    const int32_t *place;  /* first input of each output, and the number of groups that it needs */
+    const int16_t *weight; /* weights, four a group: their lower 15 bits, then the bits above them */
 };
 
 /* 1 where this processor has the vectors that the loops below are for. */

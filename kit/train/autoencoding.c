@@ -7,7 +7,7 @@
 
 enum { L1, L2 };
 enum { FLIP_NONE, FLIP_IMAGE, FLIP_BATCH };
-enum { OUTPUT_CODES, OUTPUT_LATENTS }; /* of the training graph */
+enum { OUTPUT_CODES, OUTPUT_LATENTS }; /* outputs of the training graph */
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {

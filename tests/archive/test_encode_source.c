@@ -194,7 +194,7 @@ START_TEST(boxes)
 }
 END_TEST
 
-/* What is drawn keeps to its bounds: area 0.2 to 1, proportions 3/4 to 4/3 of the row's, about half turned over. */
+/* Crops that are drawn keep to their bounds: area 0.2 to 1, proportions 3/4 to 4/3 of the row's, about half turned over. */
 START_TEST(drawn_boxes)
 {
     const struct crop_rule r = {.crops = CROPS_MULTI, .count = 2, .height = 64, .width = 64, .seed = 1};

@@ -88,7 +88,7 @@ START_TEST(percentiles_and_deviation)
     bootstrap_interval(value, 41, &v);
     ck_assert_double_eq_tol(v.low, 1.0, 1e-12);
     ck_assert_double_eq_tol(v.high, 39.0, 1e-12);
-    ck_assert_double_eq_tol(v.standard_error, sqrt(41.0 * 42.0 / 12.0), 1e-12); /* of 0 .. n - 1: n (n + 1) / 12 */
+    ck_assert_double_eq_tol(v.standard_error, sqrt(41.0 * 42.0 / 12.0), 1e-12); /* variance of 0 .. n - 1: n (n + 1) / 12 */
     bootstrap_interval(broken, 2, &v);
     ck_assert_double_eq_tol(v.low, 1.0, 1e-12); /* left as it was */
     bootstrap_interval(infinite, 3, &v);

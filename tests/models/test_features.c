@@ -140,7 +140,7 @@ START_TEST(the_distance_is_the_published_one)
 }
 END_TEST
 
-/* Of each image, as the metric `lpips` has it. */
+/* Distance of each image, as the metric `lpips` has it. */
 START_TEST(each_distance_is_the_published_one)
 {
     struct golden *golden = golden_open("lpips.h5");

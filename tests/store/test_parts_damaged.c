@@ -110,7 +110,7 @@ START_TEST(index_is_held_against_parts)
     H5Fclose(file);
     a = store_open("a/index.h5");
     store_fails(tessi_store_artefact_verify_file(C, a), TESS_E_DATA, "the content has digest", NULL);
-    store_ok(tessi_store_digest_content(C, a, digest)); /* of the values just read */
+    store_ok(tessi_store_digest_content(C, a, digest)); /* digest of the values just read */
     tessi_store_artefact_close(a);
     claim_digest("a/index.h5", digest);
     store_fails(parts_read_everything(1), TESS_E_DATA, "/codebook is not that of part 1, `p-0.h5`", NULL);

@@ -14,7 +14,7 @@ enum { SWEEP_MAKES = 4, SWEEP_ADDS = 4, SWEEP_WALKS = 2, SWEEP_VARIANTS = 4 };
 
 /* A new folder with the sweep as p.yaml; flow_end removes it. */
 void sweep_start(void);
-/* How often a text has a word. */
+/* Number of times that a text has a word. */
 int sweep_count(const char *text, const char *word);
 /* Fails the test unless each distinct stage was executed once, by the trace; the slow ones may have been resumed. */
 void sweep_expect_once(const char *trace);

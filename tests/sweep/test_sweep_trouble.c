@@ -154,7 +154,7 @@ START_TEST(time_left)
 }
 END_TEST
 
-/* What was never predicted takes as long as others of its component did here; before there is one, nothing is said. */
+/* A stage that was never predicted takes as long as others of its component did here; before there is one, no time is told. */
 START_TEST(time_not_known)
 {
     const struct tessi_sweep_jobs j = at_work();

@@ -7,9 +7,9 @@
 enum { LABELS_MAX = 65536 };
 
 struct labels {
-    int32_t *label; /* of each image, -1: none; NULL: no image has one */
+    int32_t *label; /* label of each image, -1: none; NULL: no image has one */
     int64_t classes;
-    char **name; /* of each class, in the order of their bytes, as UTF-8; NULL: classes have numbers alone */
+    char **name; /* names of the classes as UTF-8, sorted by their bytes; NULL: classes have numbers alone */
 };
 
 /* Makes labels of n texts, each NULL or empty where an image has none. Where all are integers from 0 they are the classes' numbers; else

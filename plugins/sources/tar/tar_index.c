@@ -20,7 +20,7 @@ struct sample {
     int fd;
     char *key; /* name of its members up to the first dot; NULL: none yet */
     char *label;
-    char *name; /* of the image */
+    char *name; /* name of the image */
     int rank;   /* place of the image's ending in `images`; NONE: no image yet */
     int64_t offset, size;
     int has_label;

@@ -27,12 +27,12 @@ struct tar_index {
     struct tar_place { /* a shard as it was read */
         int64_t first; /* item */
         struct steady_file steady;
-    } * place; /* of each shard, and one past the last */
+    } * place; /* places of the shards, and one past the last */
     int64_t count, capacity, names_capacity, label_capacity;
     size_t names_bytes;
     struct tar_item *item;
     char *names;  /* SHARD/MEMBER each, with its end */
-    char **label; /* of each item, NULL: none */
+    char **label; /* label of each item, NULL: none */
     struct tar_remark remark[TAR_REMARKS];
 };
 

@@ -63,7 +63,7 @@ static int evaluate_open_graphs(struct tess_context *ctx, struct work *k, const 
     return tess_graph_seal(ctx, k->loss.graph);
 }
 
-/* What the metrics of the pipeline's list measure; the graphs are open. Inputs after the model: NULL where there are none. */
+/* Inputs of the metrics in the pipeline's list; the graphs are open. Inputs after the model are NULL where there are none. */
 static void evaluate_describe_inputs(struct work *k, const struct tess_attrs *images, const struct tess_attrs *samples,
                                      const struct tess_attrs *features)
 {

@@ -42,8 +42,8 @@ struct evaluate_metrics {
     float *vector[TESS_METRIC_SETS];        /* for sets: (rows, D), kept until the end */
     struct image_distances distances;
     struct classifier classifier;
-    struct tess_tensor bytes, scores, made_scores; /* of a batch, for the classifier */
-    struct tess_tensor labels[2];                  /* of images and samples, for the classifier; data NULL: they have none */
+    struct tess_tensor bytes, scores, made_scores; /* images of a batch and the classifier's scores of them */
+    struct tess_tensor labels[2];                  /* labels of images and of samples, for the classifier; without data: they have none */
     struct stage_images samples;
     struct bootstrap bootstrap;
     int64_t batch;
@@ -51,7 +51,7 @@ struct evaluate_metrics {
     int64_t training; /* number of images trained on, for the metrics that use them; else 0 */
 };
 
-/* What is measured: attributes, and when running the artefacts as well, else NULL. */
+/* Inputs that are measured: their attributes, and when running the artefacts as well, else NULL. */
 struct evaluate_inputs {
     const struct tess_attrs *images, *samples, *features; /* `samples` and `features` NULL: not given */
     const struct tess_artefact *images_file, *samples_file, *features_file;

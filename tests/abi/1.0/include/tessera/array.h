@@ -20,7 +20,7 @@ struct tess_array; /* an open dataset and its file */
 struct tess_array_shape {
     uint32_t size;  /* sizeof(struct tess_array_shape) as the caller was compiled */
     int32_t kind;   /* 'u': unsigned integers, 'i': signed ones, 'f': real numbers */
-    int32_t bytes;  /* of one number as it is stored: 1, 2, 4 or 8 */
+    int32_t bytes;  /* width of a number as it is stored: 1, 2, 4 or 8 */
     int32_t rank;   /* 1 to TESS_MAX_RANK */
     int64_t dim[TESS_MAX_RANK];
 };

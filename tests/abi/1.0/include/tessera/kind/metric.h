@@ -1,5 +1,5 @@
-/* Kind "metric/1": a number, or some, that judges images or codes: reconstructions against their originals, a set of samples against a set
- * of images, the use of a codebook (docs/metrics.md).
+/* Kind "metric/1": one or several numbers that judge images or codes: reconstructions against their originals, a set of samples against a
+ * set of images, the use of a codebook (docs/metrics.md).
  *
  * Rows come in blocks and in any number; what a metric knows of those it has seen is a state. The host opens a state for each block of
  * TESS_METRIC_BLOCK rows, lets `accumulate` add the block, and merges the states in a binary tree fixed by the blocks' numbers: with block
@@ -62,7 +62,7 @@ struct tess_metric_rows {
     const struct tess_tensor *scores, *made_scores, *labels;
     const struct tess_tensor *codes; /* (count, L) i32 for a metric of codes, else NULL; code i is of level i % depth, in its range */
     int32_t stay; /* 1: the rows' memory stays as it is until `finish` and `resample` have returned, and a state may point at it; the rows
-                   * of a set then lie one behind the other. 0: it is the caller's again after the call */
+                   * of a set then lie one behind the other. 0: the memory is the caller's again after the call */
     int32_t reserved;
 };
 
