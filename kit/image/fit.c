@@ -2,6 +2,25 @@
 #include "kit/image/fit.h"
 #include "kit/image/geometry.h"
 
+#include <stdio.h>
+
+int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int32_t skip_bad, const char *advice,
+               struct tess_image *image)
+{
+    image->name[0] = image->reason[0] = '\0';
+    int status = source->read(self, ctx, i, image);
+    if (status != TESS_E_ITEM)
+        return status;
+    if (!*image->reason)
+        (void)snprintf(image->reason, sizeof image->reason, "cannot be read");
+    if (skip_bad) {
+        tess_forget(ctx);
+        return TESS_OK;
+    }
+    tess_append_message(ctx, "; replace or remove it, or leave such images out with %s", advice);
+    return status;
+}
+
 /* Scaled length of the longer side, cut to whole pixels as torchvision's `Resize` does. */
 static int64_t fit_scaled(int64_t side, int64_t size, int64_t shorter)
 {

@@ -85,29 +85,12 @@ static int check_label(struct tess_context *ctx, const struct encode_work *k, co
 
 /* ---- one item -------------------------------------------------------------------------------------------------------- */
 
-/* Reads a picture of the source. A bad one is TESS_OK with image->reason where such are to be left out, else TESS_E_ITEM. */
-static int read_picture(struct tess_context *ctx, const struct encode_work *k, int64_t index, struct tess_image *image)
-{
-    image->name[0] = image->reason[0] = '\0';
-    int status = k->source->read(k->self, ctx, index, image);
-    if (status != TESS_E_ITEM)
-        return status;
-    if (!*image->reason)
-        (void)snprintf(image->reason, sizeof image->reason, "cannot be read");
-    if (k->s->skip_bad) {
-        tess_forget(ctx);
-        return TESS_OK;
-    }
-    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true` (`tessera encode --skip-bad`)");
-    return status;
-}
-
 static int read_from_source(struct tess_context *ctx, const struct encode_work *k, struct image_fit_worker *worker, int64_t item,
                             struct encode_slot *slot)
 {
     struct tess_image *image = &worker->image;
     int64_t index = archive_selection_at(&k->selection, item - k->s->offset);
-    TESS_TRY(read_picture(ctx, k, index, image));
+    TESS_TRY(image_read(ctx, k->source, k->self, index, k->s->skip_bad, "`skip_bad: true` (`tessera encode --skip-bad`)", image));
     slot->rows = 0;
     slot->label = image->label;
     memcpy(slot->name, image->name, sizeof slot->name);

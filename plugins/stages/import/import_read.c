@@ -35,18 +35,7 @@ int64_t import_row_bytes(const struct import_work *k)
 
 int import_read_image(struct tess_context *ctx, const struct import_work *k, int64_t i, struct tess_image *image)
 {
-    image->name[0] = image->reason[0] = '\0';
-    int status = k->source->read(k->self, ctx, i, image);
-    if (status != TESS_E_ITEM)
-        return status;
-    if (!*image->reason)
-        (void)snprintf(image->reason, sizeof image->reason, "cannot be read");
-    if (k->s->skip_bad) {
-        tess_forget(ctx);
-        return TESS_OK;
-    }
-    tess_append_message(ctx, "; replace or remove it, or leave such images out with `skip_bad: true`");
-    return status;
+    return image_read(ctx, k->source, k->self, i, k->s->skip_bad, "`skip_bad: true`", image);
 }
 
 /* Number in the source of the image at place i: training images come first. */
