@@ -187,8 +187,8 @@ int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r
     r->backend_self = self;
     r->backend_ops = ops;
     r->precision = precision_of(r);
-    snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s", tess_dtype_name(r->precision), numeric_class,
-             tessi_kernels_name());
+    snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s, %s, kernels %s%s", tess_dtype_name(r->precision), numeric_class,
+             tessi_kernels_name(), tessi_kernels_order());
     return TESS_OK;
 }
 

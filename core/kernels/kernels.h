@@ -98,6 +98,9 @@ const struct tessi_kernels *tessi_kernels(void);
 /* Table of the loops over values stored as `dtype`, TESS_F32 or TESS_BF16. */
 const struct tessi_kernels_stored_kernels *tessi_kernels_stored_kernels(int32_t dtype);
 const char *tessi_kernels_name(void);
+/* Ending of the name in the numeric mode of results, where this build sums rows in another order than GCC's usual one: " instrumented" (no
+ * loop with the checks of a sanitizer or the counters of coverage is vectorised), " clang 14" (more lanes than one vector); else "". */
+const char *tessi_kernels_order(void);
 /* For tests: selects the table of this name from now on; 0 when this processor and build have it, else -1. NULL: the default choice
  * again. */
 int tessi_kernels_use(const char *name);

@@ -64,3 +64,17 @@ const char *tessi_kernels_name(void)
 {
     return tessi_kernels()->name;
 }
+
+#define STRING(x) #x
+#define STRING_OF(x) STRING(x)
+
+const char *tessi_kernels_order(void)
+{
+#if defined TESSI_INSTRUMENTED
+    return " instrumented";
+#elif defined __clang__
+    return " clang " STRING_OF(__clang_major__);
+#else
+    return "";
+#endif
+}

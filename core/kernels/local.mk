@@ -3,8 +3,12 @@
 KERNEL_CFLAGS = $(AM_CFLAGS) $(VECTOR_FLAGS) -ffp-contract=fast -fopenmp-simd -fno-math-errno -fno-trapping-math
 
 # Which products are fused, and in which order a row is summed, is the optimiser's: at another level the same key would have other bits. The
-# user's CFLAGS come last, and this behind them.
-%_la-kernels.lo: override CFLAGS += -O2
+# user's CFLAGS come last, and this behind them: with a processor of the user's (-march=native) the portable loops would fuse products, too.
+KERNEL_LEVEL = -O2
+if X86_64
+KERNEL_LEVEL += -march=x86-64 -mtune=generic
+endif
+%_la-kernels.lo: override CFLAGS += $(KERNEL_LEVEL)
 
 KERNEL_INCLUDES = core/kernels/kernels.h core/kernels/kernels_math.h core/kernels/kernels_stored.h
 

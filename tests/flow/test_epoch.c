@@ -4,7 +4,8 @@
  *
  * The digests come in sets, one a numeric mode. Those of the loops in plain_backend.c with portable kernels must be there on any x86-64;
  * those of real backends and of vector kernels are compared where the file has the set of this processor and these libraries, and told
- * where it has not. After the epoch, a plugin's version or the pipelines here changed, renew them, in the build folder, with
+ * where it has not. A build by another compiler than GCC, with a sanitizer or with counters of coverage has numeric modes of its own. After
+ * the epoch, a plugin's version or the pipelines here changed, renew them, in the build folder, with
  *
  *     TESSERA_DIGESTS_REWRITE=1 tests/flow/test_epoch
  *
@@ -235,7 +236,7 @@ START_TEST(one_key_one_content)
     int unknown = compare(lines_of(digests, r.mode), &r);
     if (unknown && getenv("TESSERA_DIGESTS_REWRITE"))
         rewrite(&r);
-    else if (unknown && set->everywhere && !strstr(r.mode, "other"))
+    else if (unknown && set->everywhere && !strstr(r.mode, "other") && !*tessi_kernels_order())
         ck_abort_msg("%s: of %d stages %d have keys without a digest: " RENEW, r.mode, r.stages, unknown);
     else if (unknown)
         printf("epoch: %s: %d of %d stages have no digest for this processor and these libraries: not compared\n", r.mode, unknown,

@@ -307,6 +307,30 @@ START_TEST(adam_follows_its_formula)
 }
 END_TEST
 
+/* Sums of 1024 products in lanes of one vector, by a compiler that fuses none of them here. */
+static double in_lanes(int lanes)
+{
+    float sum[4] = {0.0f};
+    for (int i = 0; i < 1024; i++)
+        sum[i % lanes] += a[i] * b[i];
+    return lanes == 1 ? (double)sum[0] : (double)((sum[0] + sum[2]) + (sum[1] + sum[3]));
+}
+
+/* The name that keys have for the kernels says in which order rows are summed: results of another order have another key. */
+START_TEST(the_order_of_sums_is_in_the_name)
+{
+    ck_assert(choose(0));
+#ifdef TESSI_X86_64
+    double got = tessi_kernels()->dot(1024, a, b);
+    ck_assert(in_lanes(4) != in_lanes(1));
+    if (!*tessi_kernels_order())
+        ck_assert_msg(got == in_lanes(4), "%a, not %a: other lanes, or products are fused", got, in_lanes(4));
+    else
+        ck_assert_msg(got != in_lanes(4), "the order called%s is the usual one", tessi_kernels_order());
+#endif
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kernels");
@@ -320,6 +344,7 @@ int main(void)
     tcase_add_loop_test(t, operands_and_what_they_lose, 0, 3);
     tcase_add_loop_test(t, sums_in_double, 0, 3);
     tcase_add_loop_test(t, adam_follows_its_formula, 0, 3);
+    tcase_add_test(t, the_order_of_sums_is_in_the_name);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
