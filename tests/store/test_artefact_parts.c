@@ -231,7 +231,7 @@ static void read_one(void *user, int worker, int64_t i)
 
 static void write_many(void)
 {
-    static char text[MANY][16];
+    static char text[MANY][24];
     const char *file[MANY];
     for (int i = 0; i < MANY; i++) {
         snprintf(text[i], sizeof text[i], "m-%02d.h5", i);
