@@ -1,6 +1,7 @@
 /* Artefacts whose digest is right and whose attributes and data sets contradict each other, as inputs of every stage that takes their like.
- * The input's first byte says which artefact of the small pipeline is spoiled; each three bytes after it are one change: what, of which
- * attribute or data set, and how. SPDX-License-Identifier: MIT */
+ * The input's first byte says which artefact of the small pipeline is spoiled, the second which stage reads it (an input whose stage does
+ * not is passed over); each three bytes after them are one change: what, of which attribute or data set, and how. SPDX-License-Identifier:
+ * MIT */
 #include "tests/fuzz/fuzz.h"
 
 #include "core/base/attributes_private.h"
@@ -15,9 +16,18 @@
 #include <unistd.h>
 
 static const char *const stage[] = {"images", "tokenizer", "codes", "prior"};
-enum { STAGES = 4, TOKENIZER = 1 };
+enum { IMAGES, TOKENIZER, CODES, PRIOR, STAGES, SETS = 400 };
 
-/* The digest of the tokenizer as it is now: codes and priors tell it, or no stage would look at anything else of theirs. */
+/* Contents of the artefacts that are spoiled, read once: reading and writing HDF5 is most of an input's time. */
+static struct good {
+    char kind[32];
+    struct tess_attrs attrs;
+    struct tess_tensor set[SETS];
+    char name[SETS][80];
+    int64_t sets; /* data sets of texts are left out */
+} good[STAGES];
+
+/* Digest of the tokenizer that consumers read: codes and priors tell it, or no stage would look at anything else of theirs. */
 static char tokenizer[65];
 
 static const char consumers[] =
@@ -34,7 +44,12 @@ static const char consumers[] =
     "  edited: {use: edit, in: {images: images.h5, mask: images.h5, model: tokenizer.h5, prior: prior.h5}, limit: 2, steps: 2}\n"
     "  wide: {use: sample-canvas, in: {prior: prior.h5, model: tokenizer.h5}, count: 1, height: 12, width: 18}\n"
     "  head: {use: train-likelihood, in: {images: images.h5, model: tokenizer.h5}, steps: 1, batch: 2}\n";
-static const char *const consumer[] = {"tuned", "again", "more", "drawn", "shown", "looked", "like", "rebuilt", "edited", "wide", "head"};
+enum { I = 1 << IMAGES, T = 1 << TOKENIZER, C = 1 << CODES, P = 1 << PRIOR };
+static const struct {
+    const char *name;
+    int reads; /* bits of the artefacts */
+} consumer[] = {{"tuned", I | T}, {"again", I | T},   {"more", C | P},       {"drawn", P | T}, {"shown", C | T}, {"looked", I | T | P},
+                {"like", I},      {"rebuilt", I | T}, {"edited", I | T | P}, {"wide", P | T},  {"head", I | T}};
 enum { CONSUMERS = sizeof consumer / sizeof *consumer };
 
 /* Takes away what a consumer left in the folder, so that inputs do not hang together; `keep`: what is there now is not its. In this
@@ -59,21 +74,6 @@ static void forget(const char *folder, int keep)
         closedir(d);
 }
 
-static void make_good_ones(void)
-{
-    static int made;
-    if (made++)
-        return;
-    fuzz_enter_small();
-    (void)fuzz_file("taken.yaml", (const uint8_t *)consumers, strlen(consumers));
-    const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "metrics=null", NULL};
-    if (fuzz_pipeline("small.yaml", override, 1) != TESS_OK) {
-        fprintf(stderr, "%s\n", tessi_base_context_message(fuzz_call()));
-        abort();
-    }
-    forget("runs/.cache", 1);
-}
-
 struct change {
     uint8_t what, which, how;
 };
@@ -94,67 +94,54 @@ static void change_attrs(struct tess_context *ctx, struct tess_attrs *to, const 
 }
 
 /* A data set as it is, or with another extent; its values come again from the start where there are too few. */
-static int copy_set(struct tess_context *ctx, const struct tess_artefact *a, struct tess_artefact *to, const char *name,
+static int copy_set(struct tess_context *ctx, const struct tess_tensor *t, struct tess_artefact *to, const char *name,
                     const struct change *change)
 {
-    struct tess_tensor t, other;
-    TESS_TRY(tess_artefact_shape(ctx, a, name, &t));
-    TESS_TRY(tess_artefact_load(ctx, a, name, t.dtype, &t));
-    other = t;
-    if (change && t.rank > 0) {
-        int64_t *dim = &other.dim[change->which % t.rank];
+    struct tess_tensor other = *t;
+    if (change && t->rank > 0) {
+        int64_t *dim = &other.dim[change->which % t->rank];
         *dim = change->how % 4 == 0 ? *dim - 1 : change->how % 4 == 1 ? *dim + 1 : change->how % 4 == 2 ? 1 : 2 * *dim;
         if (change->how & 64)
             other.rank -= other.rank > 1;
-        size_t bytes = tess_tensor_bytes(&other), had = tess_tensor_bytes(&t);
+        size_t bytes = tess_tensor_bytes(&other), had = tess_tensor_bytes(t);
         other.data = calloc(bytes + 1, 1);
         for (size_t at = 0; at < bytes && had; at++)
-            ((uint8_t *)other.data)[at] = (uint8_t)(((const uint8_t *)t.data)[at % had] ^ (change->how & 128));
+            ((uint8_t *)other.data)[at] = (uint8_t)(((const uint8_t *)t->data)[at % had] ^ (change->how & 128));
     }
     int status = tess_tensor_count(&other) > 0 ? tess_artefact_put(ctx, to, name, &other, NULL) : TESS_OK;
-    if (other.data != t.data)
+    if (other.data != t->data)
         free(other.data);
-    tess_free(t.data);
     return status;
 }
 
-static int copy_all(struct tess_context *ctx, const struct tess_artefact *a, struct tess_artefact *to, const struct change *change,
-                    size_t changes)
+static int copy_all(struct tess_context *ctx, const struct good *g, struct tess_artefact *to, const struct change *change, size_t changes)
 {
-    const char *name;
-    int64_t sets = 0;
-    TESS_TRY(tessi_base_attrs_copy(ctx, tess_artefact_attrs(a), tess_artefact_describe(to)));
+    TESS_TRY(tessi_base_attrs_copy(ctx, &g->attrs, tess_artefact_describe(to)));
     if (tess_attrs_text_or(tess_artefact_describe(to), "tokenizer", NULL))
         TESS_TRY(tess_attrs_set_text(ctx, tess_artefact_describe(to), "tokenizer", tokenizer));
     change_attrs(ctx, tess_artefact_describe(to), change, changes);
-    while (tess_artefact_name_at(a, sets))
-        sets++;
-    for (int64_t i = 0; i < sets; i++) {
+    for (int64_t i = 0; i < g->sets; i++) {
         const struct change *own = NULL;
         for (size_t k = 0; k < changes; k++)
-            if (change[k].what % 3 == 2 && change[k].which % sets == i)
+            if (change[k].what % 3 == 2 && change[k].which % g->sets == i)
                 own = &change[k];
-        name = tess_artefact_name_at(a, i);
         if (own && own->how == 255)
             continue;
-        (void)!copy_set(ctx, a, to, name, own); /* texts are left out */
+        (void)!copy_set(ctx, &g->set[i], to, g->name[i], own);
     }
     return TESS_OK;
 }
 
-static int spoil(struct tess_context *ctx, const char *from, const char *path, const struct change *change, size_t changes)
+static int spoil(struct tess_context *ctx, const struct good *g, const char *path, const struct change *change, size_t changes)
 {
-    struct tess_artefact *a = NULL, *to = NULL;
-    TESS_TRY(tessi_store_artefact_open(ctx, from, &a));
-    int status = tessi_store_artefact_create(ctx, path, tess_artefact_kind(a), &to);
-    if (status == TESS_OK)
-        status = copy_all(ctx, a, to, change, changes);
+    struct tess_artefact *to = NULL;
+    TESS_TRY(tessi_store_artefact_create(ctx, path, g->kind, &to));
+    int status = copy_all(ctx, g, to, change, changes);
     if (status == TESS_OK) {
         status = tessi_store_artefact_finish(ctx, to, &(struct tessi_provenance){.tool = "fuzz"}, NULL);
         to = NULL;
     }
     tessi_store_artefact_close(to);
-    tessi_store_artefact_close(a);
     return status;
 }
 
@@ -166,40 +153,99 @@ static void learn_tokenizer(void)
     tessi_store_artefact_close(a);
 }
 
+static int read_good(struct tess_context *ctx, const char *path, struct good *g)
+{
+    struct tess_artefact *a = NULL;
+    const char *name;
+    TESS_TRY(tessi_store_artefact_open(ctx, path, &a));
+    snprintf(g->kind, sizeof g->kind, "%s", tess_artefact_kind(a));
+    int status = tessi_base_attrs_copy(ctx, tess_artefact_attrs(a), &g->attrs);
+    for (int64_t i = 0; status == TESS_OK && g->sets < SETS && (name = tess_artefact_name_at(a, i)); i++) {
+        struct tess_tensor *t = &g->set[g->sets];
+        if (tess_artefact_shape(ctx, a, name, t) == TESS_OK && tess_artefact_load(ctx, a, name, t->dtype, t) == TESS_OK)
+            snprintf(g->name[g->sets++], sizeof *g->name, "%s", name);
+    }
+    tessi_store_artefact_close(a);
+    return status;
+}
+
+/* The artefact as it came, in a file kept aside and linked to where consumers read it. */
+static int put_whole(int i, int first)
+{
+    char path[64], whole[64];
+    snprintf(path, sizeof path, "%s.h5", stage[i]);
+    snprintf(whole, sizeof whole, "whole-%s.h5", stage[i]);
+    if (first && spoil(fuzz_call(), &good[i], whole, NULL, 0) != TESS_OK)
+        return 0;
+    (void)unlink(path);
+    return link(whole, path) == 0;
+}
+
+static void make_good_ones(void)
+{
+    static int made;
+    char path[64];
+    if (made++)
+        return;
+    fuzz_enter_small();
+    (void)fuzz_file("taken.yaml", (const uint8_t *)consumers, strlen(consumers));
+    const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "metrics=null", NULL};
+    int fine = fuzz_pipeline("small.yaml", override, 1) == TESS_OK;
+    for (int i = 0; i < STAGES && fine; i++) {
+        snprintf(path, sizeof path, "runs/small/%s.h5", stage[i]);
+        fine = read_good(fuzz_call(), path, &good[i]) == TESS_OK && put_whole(i, 1);
+        if (i == TOKENIZER)
+            learn_tokenizer();
+    }
+    if (!fine) {
+        fprintf(stderr, "%s\n", tessi_base_context_message(fuzz_call()));
+        abort();
+    }
+    forget("runs/.cache", 1);
+}
+
+/* Puts artefact `which`, spoiled, and whole ones where an input before left others: 0 where one cannot be written. Only those that are read
+ * are looked at. Codes and priors name the tokenizer: with a spoiled one they are written again. */
+static int put_all(int which, int reads, const struct change *change, size_t changes)
+{
+    static int spoiled[STAGES];
+    char path[64], digest[sizeof tokenizer];
+    memcpy(digest, tokenizer, sizeof digest);
+    int ok = 1;
+    for (int i = 0; i < STAGES; i++) {
+        int otherwise = i == which || (which == TOKENIZER && i > TOKENIZER);
+        snprintf(path, sizeof path, "%s.h5", stage[i]);
+        if (!(reads & 1 << i) || (!otherwise && !spoiled[i]))
+            continue;
+        ok = ok && (otherwise ? spoil(fuzz_call(), &good[i], path, change, i == which ? changes : 0) == TESS_OK : put_whole(i, 0));
+        spoiled[i] = otherwise;
+        if (i == TOKENIZER && otherwise)
+            learn_tokenizer();
+    }
+    memcpy(tokenizer, digest, sizeof digest);
+    return ok;
+}
+
 int FUZZ_TARGET(artefact)(const uint8_t *data, size_t size)
 {
     enum { MAX = 6 };
-    static int good[STAGES]; /* flags of stages whose artefact on disk is intact, kept from input to input */
     struct change change[MAX];
-    char from[64], path[64];
     if (size < 2)
+        return 0;
+    int which = data[0] % STAGES, chosen = data[1] % CONSUMERS, n = 0;
+    if (!(consumer[chosen].reads & 1 << which))
         return 0;
     make_good_ones();
     size_t changes = (size - 2) / 3 < MAX ? (size - 2) / 3 : MAX;
     memcpy(change, data + 2, changes * sizeof *change);
-    int ok = 1, which = data[0] % STAGES;
-    for (int i = 0; i < STAGES; i++) {
-        if (i != which && good[i])
-            continue;
-        snprintf(from, sizeof from, "runs/small/%s.h5", stage[i]);
-        snprintf(path, sizeof path, "%s.h5", stage[i]);
-        int made = spoil(fuzz_call(), from, path, change, i == which ? changes : 0) == TESS_OK;
-        good[i] = made && i != which;
-        ok = ok && made;
-        if (i == TOKENIZER) {
-            learn_tokenizer();
-            memset(good + i + 1, 0, sizeof good - (size_t)(i + 1) * sizeof *good);
-        }
-    }
     const char *override[CONSUMERS + 1] = {NULL}; /* each consumer alone: the others are taken away */
     char away[CONSUMERS][32];
-    int n = 0;
     for (int i = 0; i < CONSUMERS; i++)
-        if (i != data[1] % CONSUMERS) {
-            snprintf(away[i], sizeof away[i], "%s=null", consumer[i]);
+        if (i != chosen) {
+            snprintf(away[i], sizeof away[i], "%s=null", consumer[i].name);
             override[n++] = away[i];
         }
-    if (ok)
+    if (put_all(which, consumer[chosen].reads, change, changes))
         (void)fuzz_pipeline("taken.yaml", override, 1);
     forget("runs/.cache", 0);
     forget("runs/taken", 0);
