@@ -304,10 +304,25 @@ START_TEST(overrides)
     expect_load(text, WITH("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=1"),
                 "command line:1:1: `a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q=1`: wanted at most 16 names");
     expect_load(text, WITH("tok.q=[1"), "command line:1:1: this is not YAML: did not find expected");
+    ck_assert_ptr_nonnull(strstr(loaded("p.yaml", WITH("tok.q=[1")), "; in `tok.q=[1`"));
+    expect_load(text, WITH("params.K.x=1"), "command line:1:1: `params.K.x=1`: wanted params.NAME=value");
     expect_load(text, WITH("tok.nope=null"), "command line:1:1: `nope: null` takes a key away, and there is no `nope`");
     expect_load(text, WITH("params.L=2"), "command line:1:1: `params.L=2`: there is no name under params `L`");
     expect_load(HEAD "stages: [a]\n", WITH("tok.q=1"), "command line:1:1: `tok.q=1`: there is no stage `tok`; there is none");
     expect_load(text, WITH("stages=2"), "command line:1:1: `stages=2`: `stages` as a whole is said in the file alone");
+    expect_load(text, WITH("tessera=2"), "command line:1:1: `tessera=2`: `tessera` as a whole is said in the file alone");
+}
+END_TEST
+
+START_TEST(the_longest_override_key)
+{
+    char line[520], wanted[700];
+    for (int length = 511; length <= 512; length++) {
+        snprintf(line, sizeof line, "tok.%0*d=1", length - 4, 0);
+        snprintf(wanted, sizeof wanted, "command line:1:1: `%s`: %s", line,
+                 length == 511 ? "there is no stage `tok`" : "wanted a key of at most 511 letters");
+        expect_load(HEAD "stages: {a: {use: x}}\n", WITH(line), wanted);
+    }
 }
 END_TEST
 
@@ -392,6 +407,7 @@ int main(void)
     tcase_add_test(t, interpolation);
     tcase_add_test(t, overrides);
     tcase_add_test(t, override_places);
+    tcase_add_test(t, the_longest_override_key);
     tcase_add_test(t, extends);
     tcase_add_test(t, memory);
     suite_add_tcase(s, t);

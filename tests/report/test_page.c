@@ -179,7 +179,7 @@ static void make_runs(int n, const char *axis, const char *value)
     for (int i = 0; i < n; i++) {
         (void)snprintf(made.text[i][0], sizeof made.text[i][0], "%s%d", value, i / 2 + 1);
         (void)snprintf(made.text[i][1], sizeof made.text[i][1], "%d", i % 2 + 1);
-        (void)snprintf(made.name[i], sizeof made.name[i], "%s=%s,seed=%s", axis, made.text[i][0], made.text[i][1]);
+        (void)snprintf(made.name[i], sizeof made.name[i], "%s=%s%d,seed=%d", axis, value, i / 2 + 1, i % 2 + 1);
         made.value[i][0] = made.axis_value[0][i / 2] = made.text[i][0];
         made.value[i][1] = made.axis_value[1][i % 2] = made.text[i][1];
         made.setting[i][0] = (struct tessi_report_setting){axis, made.text[i][0]};

@@ -172,7 +172,7 @@ enum { PATTERNS = sizeof patterns / sizeof *patterns };
 START_TEST(shards_of_a_pattern)
 {
     for (int k = 8; k < 12; k++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "s-%02d.tar", k);
         tar_image("1.png", "colour.png");
         tar_end(name);
