@@ -164,19 +164,54 @@ static void loop_count(struct tessi_train_loop *l)
     l->logged = 0;
 }
 
-static int one_step(struct tess_context *ctx, struct tessi_train_loop *l)
+/* 1 when some weights learn again, after the others. */
+static int32_t learns_again(const struct tess_training *t)
+{
+    const char *at = (const char *)t->group;
+    for (int32_t i = 0; i < t->groups; i++, at += t->group->size)
+        if (TESS_HAS((const struct tess_training_group *)(const void *)at, again) &&
+            ((const struct tess_training_group *)(const void *)at)->again)
+            return 1;
+    return 0;
+}
+
+/* Runs the batch and updates the weights whose run this is. */
+static int loop_learn(struct tess_context *ctx, struct tessi_train_loop *l, struct tess_batch *b, int32_t again)
 {
     const struct tess_training *t = l->t;
-    l->batch.step = (uint32_t)l->step;
-    TESS_TRY(loop_fill(ctx, l));
-    int status = tess_graph_step(ctx, t->graph, &l->batch);
+    int status = tess_graph_step(ctx, t->graph, b);
     if (status != TESS_OK)
         return tessi_train_step_failed(ctx, l, status);
     TESS_TRY(tessi_train_check_losses(ctx, l));
     double length = tessi_train_gradient_length(l->runtime->workers, t->weights, t->graph->result, l->squares);
     TESS_TRY(tessi_train_check_gradient(ctx, l, length));
-    const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups};
-    TESS_TRY(tessi_train_optimise(ctx, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length));
+    const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups, .again = again};
+    return tessi_train_optimise(ctx, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length);
+}
+
+/* The second run of a step: its objectives but the first, which is of the weights that have learnt already, are the step's. */
+static int learn_again(struct tess_context *ctx, struct tessi_train_loop *l)
+{
+    struct tess_tensor total[TESSI_TRAIN_TENSORS_MAX];
+    struct tess_batch b = l->batch;
+    for (int32_t i = 0; i < b.totals; i++) {
+        total[i] = l->total[i];
+        if (i == 0 || i >= l->objectives)
+            total[i].data = NULL;
+    }
+    b.total = total;
+    b.outputs = 0;
+    return loop_learn(ctx, l, &b, 1);
+}
+
+static int one_step(struct tess_context *ctx, struct tessi_train_loop *l)
+{
+    const struct tess_training *t = l->t;
+    l->batch.step = (uint32_t)l->step;
+    TESS_TRY(loop_fill(ctx, l));
+    TESS_TRY(loop_learn(ctx, l, &l->batch, 0));
+    if (learns_again(t))
+        TESS_TRY(learn_again(ctx, l));
     if (t->after) {
         TESS_TRY(t->after(t->user, ctx, l->step, &l->batch));
         TESS_TRY(tessi_train_check_weights(ctx, l, t->weights->trained, t->weights->kept));

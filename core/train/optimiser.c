@@ -47,16 +47,16 @@ static void square_piece(void *user, int worker, int64_t i)
     k->squares[i] = tessi_kernels()->dot(piece_size(k, i), g, g);
 }
 
-/* Step at which this weight's optimiser began. */
-static int64_t first_step(const struct tessi_optimiser *o, const char *name)
+/* Steps that this weight's optimiser has made; -1 where this step is not one of its own. */
+static int64_t steps_made(const struct tessi_optimiser *o, const char *name, int64_t step)
 {
     const char *at = (const char *)o->group;
     for (int32_t i = 0; i < o->groups; i++, at += o->group->size) {
         const struct tess_training_group *group = (const void *)at;
         if (strncmp(name, group->prefix, strlen(group->prefix)) == 0)
-            return group->first_step;
+            return (TESS_HAS(group, again) && group->again) == o->again && step >= group->first_step ? step - group->first_step : -1;
     }
-    return 0;
+    return o->again ? -1 : step;
 }
 
 /* Updates piece i of the trained block, weight by weight, without decay where a weight asks for none. */
@@ -75,7 +75,7 @@ static void step_piece(void *user, int worker, int64_t i)
         if (a >= b)
             continue;
         struct tessi_adam adam = k->adam;
-        int64_t made = k->step - first_step(k->o, item->name);
+        int64_t made = steps_made(k->o, item->name, k->step);
         if (made < 0)
             continue;
         adam.correct1 = (float)(1.0 - pow(k->p->beta1, (double)(made + 1)));

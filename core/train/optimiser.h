@@ -19,6 +19,7 @@ struct tessi_optimiser {
     const struct tess_training_params *p;
     const struct tess_training_group *group; /* weights that begin later; may be NULL */
     int32_t groups;
+    int32_t again; /* 1: the step is of the groups with `again`; 0: of all other weights */
 };
 int tessi_train_optimise(struct tess_context *ctx, struct tessi_workers *pool, const struct tessi_optimiser *o, struct tess_weights *w,
                          int64_t step, const float *gradient, double length) TESS_CHECKED;

@@ -70,11 +70,14 @@ struct tess_training_params {
          .offset = offsetof(S, m.recompute)},                                                                                              \
         TESS_TRAINING_ROW(S, m, log_every, TESS_I64, 1, 1e9, 50, TESS_NEUTRAL, "steps between lines in the log")
 
-/* Weights that are frozen before step `first_step`; their optimiser begins there. */
+/* Weights that are frozen before step `first_step`; their optimiser begins there. With `again` they learn after all others: the graph is
+ * run on the batch a second time, over the weights that the others have by then, and that run's gradients and objectives are theirs. A
+ * step with such weights takes about twice the time. */
 struct tess_training_group {
     uint32_t size;      /* sizeof(struct tess_training_group), of each in the list */
     const char *prefix; /* prefix of the weights' names */
     int64_t first_step;
+    int32_t again; /* 0 or 1 */
 };
 
 struct tess_training {

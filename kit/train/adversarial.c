@@ -21,6 +21,16 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
     return TESS_OK;
 }
 
+int64_t adversarial_first_step(const struct adversarial_params *p)
+{
+    return p->turn == ADVERSARIAL_AFTER ? p->start : p->start + 1;
+}
+
+double adversarial_runs(const struct adversarial_params *p)
+{
+    return p->critic && p->turn == ADVERSARIAL_AFTER ? 2.0 : 1.0;
+}
+
 /* Name of the last matrix or kernel that was declared under "decoder.". */
 static const char *last_layer(struct tess_context *ctx, struct tess_weights *w)
 {
@@ -50,7 +60,9 @@ static int adversarial_adapt(void *user, struct tess_context *ctx, const struct 
     weight = weight < a->p->max ? weight : a->p->max;
     weight = a->p->balance == BALANCE_FIXED ? 1.0 : weight;
     adaptive_weight[0] = *a->step < a->p->start ? 0.0f : (float)(a->p->weight * weight);
-    a->metric[ADVERSARIAL_WEIGHT] = (double)adaptive_weight[0];
+    if (a->weighed != *a->step + 1)
+        a->metric[ADVERSARIAL_WEIGHT] = (double)adaptive_weight[0];
+    a->weighed = *a->step + 1;
     return TESS_OK;
 }
 
@@ -91,14 +103,29 @@ int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct t
 
 /* ---- watching ---- */
 
-/* Mean of the microbatches' values; objectives are that already. */
-static double total_of(const struct tess_graph *g, const struct tess_batch *b, const char *name, int summed)
+/* Where a batch has the total of this name; NULL: it has none. */
+static float *adversarial_total(const struct tess_graph *g, const struct tess_batch *b, const char *name)
 {
     const char *found;
     for (int32_t i = 0; (found = tess_graph_total_at(g, i, NULL)) != NULL; i++)
         if (strcmp(found, name) == 0)
-            return (double)*(const float *)b->total[i].data / (summed ? (double)(b->samples / tess_graph_microbatch(g)) : 1.0);
-    return 0.0;
+            return b->total[i].data;
+    return NULL;
+}
+
+/* Mean of the microbatches' values; objectives are that already. */
+static double total_of(const struct tess_graph *g, const struct tess_batch *b, const char *name, int summed)
+{
+    const float *total = adversarial_total(g, b, name);
+    return total ? (double)*total / (summed ? (double)(b->samples / tess_graph_microbatch(g)) : 1.0) : 0.0;
+}
+
+/* Adds lambda g to the loss that the step reports: lambda is 0 while a graph runs forward, and known behind it. */
+static void add_term(const struct adversarial *a, const struct tess_graph *g, const struct tess_batch *b)
+{
+    float *loss = adversarial_total(g, b, "loss");
+    if (loss)
+        *loss -= (float)(a->metric[ADVERSARIAL_WEIGHT] * a->metric[ADVERSARIAL_MADE]);
 }
 
 static void tell_of_faultless(struct adversarial *a, struct tess_stage_run *r, int64_t step)
@@ -140,7 +167,8 @@ void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const st
     double limit = (double)(float)(a->p->weight * a->p->max), critic = total_of(g, b, "critic", 0);
     for (int i = ADVERSARIAL_REAL; i < ADVERSARIAL_COLUMNS; i++)
         a->metric[i] = total_of(g, b, adversarial_column[i], 1);
-    if (step <= a->p->start) /* the critic has not learnt yet */
+    add_term(a, g, b);
+    if (step < adversarial_first_step(a->p)) /* the critic has not learnt yet */
         return;
     a->watched.steps++;
     a->watched.loss += critic / WATCHED;

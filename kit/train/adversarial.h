@@ -6,20 +6,40 @@
 #include <tessera/plugin.h>
 #include <tessera/kind/stage.h>
 
+enum { ADVERSARIAL_TOGETHER, ADVERSARIAL_AFTER };
+
 struct adversarial_params {
     struct tess_instance *critic; /* NULL: none */
-    int32_t augment, balance;
+    int32_t augment, balance, turn; /* turn: ADVERSARIAL_TOGETHER, ADVERSARIAL_AFTER */
     int64_t start;
     double weight, max;
 };
 
 #define ADVERSARIAL_PARAMS(S, m)                                                                                                           \
-    {.name = "critic", .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",                   \
-     .type = TESS_COMPONENT, .offset = offsetof(S, m.critic), .text = "critic/1"},                                                         \
-    {.name = "augment", .help = "diffaug: the critic sees images whose colour and place were changed at random, as published",             \
-     .type = TESS_ENUM, .offset = offsetof(S, m.augment), .text = "none|diffaug"},                                                         \
-    {.name = "adversarial_start", .help = "step from which the term counts; the critic learns from the next one on", .type = TESS_I64,     \
-     .offset = offsetof(S, m.start), .lo = 0, .hi = 1e9, .def = 0}
+    {.name = "critic",                                                                                                                     \
+     .help = "judges reconstructions, for an adversarial term in the loss; none where it is not said",                                     \
+     .type = TESS_COMPONENT,                                                                                                               \
+     .offset = offsetof(S, m.critic),                                                                                                      \
+     .text = "critic/1"},                                                                                                                  \
+        {.name = "augment",                                                                                                                \
+         .help = "diffaug: the critic sees images whose colour and place were changed at random, as published",                            \
+         .type = TESS_ENUM,                                                                                                                \
+         .offset = offsetof(S, m.augment),                                                                                                 \
+         .text = "none|diffaug"},                                                                                                          \
+        {.name = "adversarial_start",                                                                                                      \
+         .help = "step from which the term counts; the critic learns from the next one on, or from this one where it learns after",        \
+         .type = TESS_I64,                                                                                                                 \
+         .offset = offsetof(S, m.start),                                                                                                   \
+         .lo = 0,                                                                                                                          \
+         .hi = 1e9,                                                                                                                        \
+         .def = 0},                                                                                                                        \
+    {                                                                                                                                      \
+        .name = "critic_learns",                                                                                                           \
+        .help =                                                                                                                            \
+            "together: from the reconstructions that the generator learns from (\"Unleashing Transformers\"); after: from those of the "   \
+            "changed generator, made again, so that a step takes twice the time (taming, VQ-DDM, ReFiT)",                                  \
+        .type = TESS_ENUM, .flags = TESS_LATER, .offset = offsetof(S, m.turn), .text = "together|after"                                    \
+    }
 /* Parameters of the term's weight, with defaults that differ from stage to stage. */
 #define ADVERSARIAL_WEIGHT_PARAMS(S, m, default_weight, default_most)                                                                      \
     {.name = "adversarial_weight",                                                                                                         \
@@ -33,6 +53,13 @@ struct adversarial_params {
         .name = "adversarial_weight_max", .help = "the weight is at most this before the factor (taming has 1e4)", .type = TESS_F64,       \
         .flags = TESS_GONE, .offset = offsetof(S, m.max), .lo = 0, .hi = 1e9, .def = default_most, .former = "adversarial_most"            \
     }
+/* Choice of what that factor multiplies; its default differs from stage to stage: 0 gradients, 1 fixed. */
+#define ADVERSARIAL_BALANCE_PARAM(S, m, default_balance, default_flags)                                                                    \
+    {                                                                                                                                      \
+        .name = "adversarial_balance",                                                                                                     \
+        .help = "what the factor multiplies: gradients: the ratio of the two gradients (as published for VQGANs); fixed: 1 (for ReFiT)",   \
+        .type = TESS_ENUM, .flags = default_flags, .offset = offsetof(S, m.balance), .def = default_balance, .text = "gradients|fixed"     \
+    }
 
 /* Metrics of a training step: lambda of (13.3), and the critic's mean logits of real and of generated images. */
 enum { ADVERSARIAL_WEIGHT, ADVERSARIAL_REAL, ADVERSARIAL_MADE, ADVERSARIAL_COLUMNS };
@@ -44,6 +71,7 @@ struct adversarial {
     struct tess_weights *weights;
     const _Atomic int64_t *step; /* the step being made */
     double metric[ADVERSARIAL_COLUMNS];
+    int64_t weighed; /* number of the step, from 1, whose weight `metric` has: that of the generator's own run */
     /* Sums over the steps watched together, and flags of the warnings given, each cleared once its cause has passed. */
     struct {
         int64_t steps, limited;
@@ -52,6 +80,10 @@ struct adversarial {
     } watched;
 };
 
+/* First step of the critic's own training. */
+int64_t adversarial_first_step(const struct adversarial_params *p);
+/* Work of a step as a multiple of one run of its graph. */
+double adversarial_runs(const struct adversarial_params *p);
 /* Fails where a parameter is about a critic and there is none. */
 int adversarial_check(const struct adversarial_params *p, struct tess_context *ctx);
 /* Records the term and the critic's loss: x real images, y generated ones, `error` the loss that the term is weighted against (13.3).
@@ -59,8 +91,8 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
  * under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
-/* Takes a step's metrics from the graph's totals, and warns the user when for a while the critic has judged
- * without a fault, or lambda has stood at its limit; once, and again only when that had passed. */
+/* Takes a step's metrics from the graph's totals, adds the adversarial term to the total "loss", and warns the user when for a while the
+ * critic has judged without a fault, or lambda has stood at its limit; once, and again only when that had passed. */
 void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
 
 #endif

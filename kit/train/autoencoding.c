@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum { L1, L2 };
+enum { PIXELS_UNIT, PIXELS_SIGNED };
 enum { FLIP_NONE, FLIP_IMAGE, FLIP_BATCH };
 enum { OUTPUT_CODES, OUTPUT_LATENTS }; /* outputs of the training graph */
 
@@ -39,6 +40,16 @@ int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const
     return TESS_OK;
 }
 
+/* The first term of (6.1) or of (6.2), without a perceptual distance: x images, y reconstructions, pixels in 0 .. 1. */
+static struct tess_node *autoencoding_difference(const struct autoencoding_params *p, struct tess_graph *g, struct tess_node *x,
+                                                 struct tess_node *y)
+{
+    struct tess_node *difference = tess_sub(g, x, y);
+    if (p->pixel_range == PIXELS_SIGNED)
+        difference = tess_affine(g, difference, 2.0f, 0.0f);
+    return tess_mean_all(g, p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
+}
+
 static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k, struct tess_graph *g, const int64_t image[3],
                                struct tess_tensor *latent_shape)
 {
@@ -60,9 +71,7 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
     latent = k->frozen ? tess_stop_gradient(g, latent) : latent;
     TESS_TRY(tess_tokenizer_quantize(ctx, &t, g, latent, &quantised));
     TESS_TRY(tess_tokenizer_image(ctx, &t, g, quantised.quantised, &y));
-    struct tess_node *difference = tess_sub(g, x, y);
-    /* The first term of (6.1) or of (6.2). */
-    struct tess_node *error = tess_mean_all(g, k->p->reconstruction == L1 ? tess_abs(g, difference) : tess_square(g, difference));
+    struct tess_node *error = autoencoding_difference(k->p, g, x, y);
     TESS_TRY(perceptual_record(ctx, &k->perceptual, g, x, y, &error));
     struct tess_node *loss = tess_add(g, error, quantised.loss), *term = NULL, *own = NULL;
     if (k->p->adversarial.critic) {
@@ -197,7 +206,10 @@ static int autoencoding_after(void *user, struct tess_context *ctx, int64_t step
 int autoencoding_train(struct tess_context *ctx, struct tess_stage_run *r, struct autoencoding *k)
 {
     const struct tess_training_group group[2] = {
-        {.size = sizeof group[0], .prefix = "critic.", .first_step = k->p->adversarial.start + 1},
+        {.size = sizeof group[0],
+         .prefix = "critic.",
+         .first_step = adversarial_first_step(&k->p->adversarial),
+         .again = k->p->adversarial.critic && k->p->adversarial.turn == ADVERSARIAL_AFTER},
         {.size = sizeof group[0], .prefix = "encoder.", .first_step = k->frozen ? k->p->training.steps : 0}};
     const char *column[AUTOENCODING_COLUMNS];
     memcpy(column, code_usage_column, sizeof code_usage_column);

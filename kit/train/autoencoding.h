@@ -13,6 +13,7 @@
 struct autoencoding_params {
     struct tess_training_params training;
     int32_t reconstruction;
+    int32_t pixel_range;
     int32_t flip;
     struct perceptual_params perceptual;
     struct adversarial_params adversarial;
@@ -20,16 +21,24 @@ struct autoencoding_params {
 
 #define AUTOENCODING_PARAMS(S, m)                                                                                                          \
     {.name = "reconstruction",                                                                                                             \
-     .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels in 0 .. 1",                                       \
+     .help = "mean absolute (l1, as published) or mean squared (l2) difference of pixels",                                                 \
      .type = TESS_ENUM,                                                                                                                    \
      .offset = offsetof(S, m.reconstruction),                                                                                              \
      .text = "l1|l2"},                                                                                                                     \
-    {.name = "flip",                                                                                                                       \
-     .help = "turn images over from left to right, half of the time: each by itself, or all of a batch (as published)",                    \
-     .type = TESS_ENUM,                                                                                                                    \
-     .offset = offsetof(S, m.flip),                                                                                                        \
-     .text = "none|image|batch"},                                                                                                          \
-    PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
+        {.name = "pixel_range",                                                                                                            \
+         .help =                                                                                                                           \
+             "pixels that `reconstruction` compares: unit, 0 .. 1; signed, -1 .. 1, as published for taming, VQ-DDM and ReFiT: the same "  \
+             "differences, twice as large",                                                                                                \
+         .type = TESS_ENUM,                                                                                                                \
+         .flags = TESS_LATER,                                                                                                              \
+         .offset = offsetof(S, m.pixel_range),                                                                                             \
+         .text = "unit|signed"},                                                                                                           \
+        {.name = "flip",                                                                                                                   \
+         .help = "turn images over from left to right, half of the time: each by itself, or all of a batch (as published)",                \
+         .type = TESS_ENUM,                                                                                                                \
+         .offset = offsetof(S, m.flip),                                                                                                    \
+         .text = "none|image|batch"},                                                                                                      \
+        PERCEPTUAL_PARAMS(S, m.perceptual), ADVERSARIAL_PARAMS(S, m.adversarial)
 
 /* Columns of the curve beside the losses: the use of codes, and with a critic those of adversarial.h. */
 enum { AUTOENCODING_COLUMNS = (int)CODE_USAGE_COLUMNS + (int)ADVERSARIAL_COLUMNS };

@@ -19,7 +19,7 @@ struct remdm {
     int32_t strategy;
 };
 
-enum { STRATEGY_CAP, STRATEGY_RESCALE, STRATEGY_CONF };
+enum { STRATEGY_CAP, STRATEGY_RESCALE, STRATEGY_CONF, STRATEGY_FRESH };
 
 static int remdm_check(void *self, struct tess_context *ctx, const struct tess_prior *p)
 {
@@ -70,6 +70,8 @@ static double remdm_sigma(const struct remdm *p, const struct tess_sampler_step 
         return p->eta < max ? p->eta : max;
     if (p->strategy == STRATEGY_RESCALE)
         return p->eta * max;
+    if (p->strategy == STRATEGY_FRESH)
+        return p->eta * s->reverse->to;
     return doubt > 0.0 && remdm_is_free(s, i) ? p->eta * max * exp(-(double)((const float *)s->state)[i]) / doubt : 0.0;
 }
 
@@ -136,11 +138,13 @@ static const struct tess_sampler_1 ops = {
 
 static const struct tess_param params[] = {
     {.name = "strategy",
-     .help =
-         "what is masked again; cap: each with eta at most; rescale: eta of the most possible; conf: what was drawn with little confidence",
+     .help = "what is masked again; cap: each with eta at most; rescale: eta of the most possible; conf: what was drawn with little "
+             "confidence; "
+             "fresh: eta of the share that is masked next, so that with eta 1 the masks are drawn anew (the `mlm` sampling of \"Unleashing "
+             "Transformers\")",
      .type = TESS_ENUM,
      .offset = offsetof(struct remdm, strategy),
-     .text = "cap|rescale|conf"},
+     .text = "cap|rescale|conf|fresh"},
     {.name = "eta",
      .help = "how much; 0: nothing, which is the noise's own steps",
      .type = TESS_F64,

@@ -104,6 +104,7 @@ static int train_autoencoder_plan(void *self, struct tess_context *ctx, struct t
         status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
         status = tess_training_cost(ctx, &s->how.training, w.k.graph, 1, p->cost);
+    p->cost->flops *= adversarial_runs(&s->how.adversarial);
     if (status == TESS_OK)
         status = autoencoding_describe(ctx, &w.k, image, &latent, p->out);
     p->cost->total_bytes += cost_of_reading(p->in[0]);
@@ -222,28 +223,28 @@ static const struct tess_stage_1 ops = {.size = sizeof ops,
                                         .fingerprint = train_autoencoder_fingerprint,
                                         .run = train_autoencoder_run};
 
-static const struct tess_param params[] = {
-    {.name = "encoder",
-     .help = "image to latent; left out: the model's",
-     .type = TESS_COMPONENT,
-     .offset = offsetof(struct stage, encoder),
-     .text = "encoder/1"},
-    {.name = "decoder",
-     .help = "latent to image; what is not said is taken from the encoder; left out: the model's",
-     .type = TESS_COMPONENT,
-     .offset = offsetof(struct stage, decoder),
-     .text = "decoder/1 like encoder"},
-    {.name = "quantizer",
-     .help = "latent to codes and back; left out: the model's",
-     .type = TESS_COMPONENT,
-     .offset = offsetof(struct stage, quantizer),
-     .text = "quantizer/1"},
-    AUTOENCODING_PARAMS(struct stage, how),
-    ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 1, 1),
-    TESS_TRAINING_PARAMS(struct stage, how.training, 1000, 64, 1e-3),
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "encoder",
+                                            .help = "image to latent; left out: the model's",
+                                            .type = TESS_COMPONENT,
+                                            .offset = offsetof(struct stage, encoder),
+                                            .text = "encoder/1"},
+                                           {.name = "decoder",
+                                            .help = "latent to image; what is not said is taken from the encoder; left out: the model's",
+                                            .type = TESS_COMPONENT,
+                                            .offset = offsetof(struct stage, decoder),
+                                            .text = "decoder/1 like encoder"},
+                                           {.name = "quantizer",
+                                            .help = "latent to codes and back; left out: the model's",
+                                            .type = TESS_COMPONENT,
+                                            .offset = offsetof(struct stage, quantizer),
+                                            .text = "quantizer/1"},
+                                           AUTOENCODING_PARAMS(struct stage, how),
+                                           ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 1, 1),
+                                           ADVERSARIAL_BALANCE_PARAM(struct stage, how.adversarial, 0, TESS_LATER),
+                                           TESS_TRAINING_PARAMS(struct stage, how.training, 1000, 64, 1e-3),
+                                           {.name = NULL}};
 
-TESS_PLUGIN("tessera-train-autoencoder", "0.5.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-train-autoencoder", "0.6.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",
                                       "tokenizer:\n"
                                       "  use: train-autoencoder\n"

@@ -272,7 +272,7 @@ static const struct row rows[] = {
         F(tess_training, fill) F(tess_training, after) F(tess_training, group) F(tess_training, groups) F(tess_training, columns)
         F(tess_training, column) F(tess_training, metric) F(tess_training, remember)
     S(tess_training_group)
-        F(tess_training_group, size) F(tess_training_group, prefix) F(tess_training_group, first_step)
+        F(tess_training_group, size) F(tess_training_group, prefix) F(tess_training_group, first_step) F(tess_training_group, again)
     S(tess_init)
         F(tess_init, size) F(tess_init, kind) F(tess_init, flags) F(tess_init, centre) F(tess_init, spread)
 };

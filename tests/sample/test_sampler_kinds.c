@@ -194,7 +194,8 @@ END_TEST
 START_TEST(remdm_keeps_the_share)
 {
     enum { DRAWS = 600, TIMES = 8 };
-    static const char *const config[] = {"{use: remdm, strategy: cap, eta: 0.3}", "{use: remdm, strategy: rescale, eta: 0.8}"};
+    static const char *const config[] = {"{use: remdm, strategy: cap, eta: 0.3}", "{use: remdm, strategy: rescale, eta: 0.8}",
+                                         "{use: remdm, strategy: fresh, eta: 1}"};
     uint8_t mask[L] = {1};
     double masks[TIMES + 1] = {0.0};
     int again = 0;
@@ -507,7 +508,7 @@ int main(void)
     tcase_add_test(t, maskgit_draws_codes_by_their_probability);
     tcase_add_test(t, maskgit_needs_a_mask);
     tcase_add_test(t, remdm_of_nothing_is_ancestral);
-    tcase_add_loop_test(t, remdm_keeps_the_share, 0, 2);
+    tcase_add_loop_test(t, remdm_keeps_the_share, 0, 3);
     tcase_add_test(t, guidance_of_logits);
     suite_add_tcase(s, t);
     t = tcase_create("labels");

@@ -88,6 +88,11 @@ static void move_channels(struct tess_tensor *t)
     *t = tess_tensor_over(to, t->dtype, 4, DIMS(t->dim[0], t->dim[2], t->dim[3], b));
 }
 
+int golden_has(const struct golden *g, const char *path)
+{
+    return H5Lexists(g->file, path, H5P_DEFAULT) > 0;
+}
+
 struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t dtype)
 {
     hsize_t dim[TESS_MAX_RANK];

@@ -18,6 +18,7 @@ int64_t golden_size(const struct golden *g, const char *attribute);
 double golden_number(const struct golden *g, const char *attribute);
 const char *golden_list(const struct golden *g, const char *attribute, char *text, size_t capacity);
 
+int golden_has(const struct golden *g, const char *path); /* 1 when there is this dataset, in a group that is there */
 /* A dataset as TESS_F32 or TESS_I32; the caller frees data. */
 struct tess_tensor golden_read(const struct golden *g, const char *path, int32_t dtype);
 /* A dataset of doubles as it is in the file, `count` of them; the caller frees it. */

@@ -122,6 +122,7 @@ static int add_costs(struct tess_context *ctx, const struct work *w, const struc
     int64_t one = cost_of_tokenizer_images(&w->model, 1), at_a_time = w->held < AT_A_TIME ? w->held : AT_A_TIME;
     if (w->k.graph)
         TESS_TRY(tess_training_cost(ctx, t, w->k.graph, 1, &training));
+    training.flops *= adversarial_runs(&w->s->how.adversarial);
     if (w->k.graph)
         tess_training_disk(t, training.parameters, p);
     *p->cost = training;
@@ -275,34 +276,28 @@ static const struct tess_port ports[] = {
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "autoencoder", .plan = refit_plan, .fingerprint = refit_fingerprint, .run = refit_run};
 
-static const struct tess_param params[] = {
-    {.name = "codebook_size",
-     .help = "codes of the new codebook (K); 0: as many as before",
-     .type = TESS_I64,
-     .offset = offsetof(struct stage, codebook_size),
-     .lo = 0,
-     .hi = 16777216,
-     .def = 0},
-    REFIT_POOL_PARAMS(struct stage, pool),
-    AUTOENCODING_PARAMS(struct stage, how),
-    ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
-    {.name = "adversarial_balance",
-     .help = "what the factor multiplies: fixed: 1 (as published); gradients: as in train-autoencoder",
-     .type = TESS_ENUM,
-     .offset = offsetof(struct stage, how.adversarial.balance),
-     .def = 1,
-     .text = "gradients|fixed"},
-    {.name = "limit",
-     .help = "images at most that metrics are measured on; 0: all that were kept for validation",
-     .type = TESS_I64,
-     .offset = offsetof(struct stage, limit),
-     .lo = 0,
-     .hi = 1e9,
-     .def = 0},
-    TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
-    {.name = NULL}};
+static const struct tess_param params[] = {{.name = "codebook_size",
+                                            .help = "codes of the new codebook (K); 0: as many as before",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, codebook_size),
+                                            .lo = 0,
+                                            .hi = 16777216,
+                                            .def = 0},
+                                           REFIT_POOL_PARAMS(struct stage, pool),
+                                           AUTOENCODING_PARAMS(struct stage, how),
+                                           ADVERSARIAL_WEIGHT_PARAMS(struct stage, how.adversarial, 0.8, 1e4),
+                                           ADVERSARIAL_BALANCE_PARAM(struct stage, how.adversarial, 1, 0),
+                                           {.name = "limit",
+                                            .help = "images at most that metrics are measured on; 0: all that were kept for validation",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct stage, limit),
+                                            .lo = 0,
+                                            .hi = 1e9,
+                                            .def = 0},
+                                           TESS_TRAINING_PARAMS(struct stage, how.training, 500, 64, 1e-4),
+                                           {.name = NULL}};
 
-TESS_PLUGIN("tessera-refit", "0.3.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-refit", "0.4.0", "MIT", TESS_NEEDS("graph/1", "random/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022, ReFiT",
                                       "refit: {use: refit, in: {images: images, model: tokenizer}, codebook_size: 512, steps: 1000}",
                                       "refit", "stage/1", "build a tokenizer's codebook anew, then train codebook and decoder",
