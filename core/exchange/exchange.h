@@ -11,6 +11,9 @@ struct tessi_exchange {
     const char *as;                 /* name of a component of kind checkpoint/1; NULL is refused with a list of them */
     const char *const *parameter;   /* parameters of that component, such as "height=64", with values as in a pipeline */
     int64_t parameters;
+    const char *key;                /* import: the dictionary of a file that has several; NULL: by guess */
+    const char *prefix;             /* import: what stands in front of every name; NULL: by guess */
+    int as_trained;                 /* import: 1 takes weights as trained where the file has their moving averages too */
     const char *tokenizer;          /* import: the model whose codes a prior is of; NULL: none */
     FILE *report;                   /* report: tensors taken, tensors left and why; NULL: none is written */
 };

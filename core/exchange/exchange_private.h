@@ -8,15 +8,17 @@
 #include <tessera/weights.h>
 
 #include "core/exchange/exchange.h"
+#include "core/exchange/import_names.h"
+#include "core/exchange/weights_files.h"
 #include "core/host/runtime.h"
 
 /* ---- file_format.c ---- */
 
 /* Opens an instance of the component x->as, with x->parameter. */
 int tessi_exchange_checkpoint_open(struct tess_context *ctx, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
-/* Opens an instance of the format that recognises the file's first bytes, with the file opened; or, for writing, of the one named like the
- * path's extension. */
-int tessi_exchange_format_read(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
+/* Opens an instance of the format that recognises the file's first bytes, with the file opened, `key` being the
+ * dictionary in it ("": by guess); or, for writing, of the one named like the path's extension. */
+int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const char *key, struct tess_instance **out) TESS_CHECKED;
 int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
 /* "checkpoint/1 NAME, ID VERSION; format/1 ...": for provenance. */
 const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity);
@@ -34,9 +36,11 @@ const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, si
 
 struct tessi_import {
     const struct tessi_exchange *x;
-    struct tess_instance *checkpoint, *format;
+    struct tess_instance *checkpoint;
+    struct tessi_weights_files files;
+    struct tessi_import_names names; /* entries of the plan: those of the files whose names begin with the prefix */
+    char prefix[TESS_ENTRY_NAME];
     struct tess_artefact *tokenizer;
-    struct tess_entry *entry; /* every entry of the file */
     struct tess_import_plan plan;
     struct tess_tokenizer autoencoder;
     struct tess_prior prior;
@@ -44,11 +48,17 @@ struct tessi_import {
     struct tess_weights *weights; /* the model's weights by name and shape; never sealed */
     struct tess_graph *graph;
     int64_t *source;               /* [weight]: number of its entry */
-    char digest[TESS_DIGEST_TEXT]; /* digest of the file */
-    struct tessi_witness witness;  /* identity of the file when it was digested */
+    char digest[TESS_DIGEST_TEXT]; /* digest of the file; of several, of the list of theirs */
+    struct tessi_witness witness;  /* identity of the files when they were digested */
 };
 
 /* Opens the model that the plan's attributes describe and completes them; finds each weight's entry. */
 int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m) TESS_CHECKED;
+/* Reads the values of an entry of the plan: its moving averages, where there are any and they are wanted. */
+int tessi_exchange_import_read(struct tess_context *ctx, const struct tessi_import *m, int64_t i, float *to) TESS_CHECKED;
+
+/* ---- import_report.c ---- */
+
+void tessi_exchange_import_report(const struct tessi_import *m, const char *digest, FILE *to);
 
 #endif

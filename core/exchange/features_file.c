@@ -114,7 +114,7 @@ static int features_file_make_space(struct tess_context *ctx, struct reading *r)
 static int features_file_load(struct tess_context *ctx, struct reading *r)
 {
     struct tess_tensor view;
-    TESS_TRY(tessi_exchange_format_read(ctx, r->path, &r->format));
+    TESS_TRY(tessi_exchange_format_read(ctx, r->path, "", &r->format));
     const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
     TESS_TRY(features_file_make_space(ctx, r));
     for (int64_t i = 0; i < format->count(tess_instance_self(r->format)); i++)

@@ -94,20 +94,34 @@ static int read_head(struct tess_context *ctx, const char *path, uint8_t head[HE
     return status;
 }
 
-static int open_format(struct tess_context *ctx, const char *name, struct tess_instance **out)
+/* {use: NAME, key: KEY}, the key only where there is one. */
+static int format_config(struct tess_context *ctx, struct tessi_config *map, const char *name, const char *key)
+{
+    const char *const part[][2] = {{"use", name}, {"key", key}};
+    for (size_t i = 0; i < 2 && part[i][1] && *part[i][1]; i++) {
+        struct tessi_config *value = NULL;
+        TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, "command line", 1, 1, &value));
+        tessi_config_append(map, value);
+        TESS_TRY(tessi_config_set_key(ctx, value, part[i][0]));
+        TESS_TRY(tessi_config_set_text(ctx, value, part[i][1]));
+    }
+    return TESS_OK;
+}
+
+static int open_format(struct tess_context *ctx, const char *name, const char *key, struct tess_instance **out)
 {
     struct tessi_config *config = NULL;
     struct tessi_runtime *runtime;
     TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
-    TESS_TRY(tessi_config_new(ctx, TESSI_SCALAR, "command line", 1, 1, &config));
-    int status = tessi_config_set_text(ctx, config, name);
+    TESS_TRY(tessi_config_new(ctx, TESSI_MAP, "command line", 1, 1, &config));
+    int status = format_config(ctx, config, name, key);
     if (status == TESS_OK)
         status = tessi_plug_instance_new(ctx, runtime->registry, "format/1", config, NULL, NULL, 1, out);
     tessi_config_free(config);
     return status;
 }
 
-int tessi_exchange_format_read(struct tess_context *ctx, const char *path, struct tess_instance **out)
+int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const char *key, struct tess_instance **out)
 {
     struct tessi_runtime *runtime;
     const struct tess_component *k;
@@ -122,7 +136,7 @@ int tessi_exchange_format_read(struct tess_context *ctx, const char *path, struc
         const struct tess_format_1 *ops = k->ops;
         if (strcmp(k->kind, "format/1") != 0 || !ops->recognises(head, bytes))
             continue;
-        TESS_TRY(open_format(ctx, k->name, out));
+        TESS_TRY(open_format(ctx, k->name, key, out));
         return ops->open_file(tess_instance_self(*out), ctx, path);
     }
     return ctx->fail(ctx, TESS_E_DATA,
@@ -143,7 +157,7 @@ int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct
     if (!k || !((const struct tess_format_1 *)k->ops)->write)
         return ctx->fail(ctx, TESS_E_USAGE, "%s: the ending says the format, and can be: %s", path,
                          file_format_names_of(r, "format/1", 1, text, sizeof text));
-    return open_format(ctx, k->name, out);
+    return open_format(ctx, k->name, NULL, out);
 }
 
 const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity)

@@ -16,7 +16,7 @@ static int import_match_check_mask(struct tess_context *ctx, const struct tessi_
     for (int64_t i = 0; i < m->plan.entries; i++)
         if (!*m->plan.use[i].ours && !m->plan.use[i].left) {
             if (n < 3)
-                name[n] = m->entry[i].name;
+                name[n] = m->plan.entry[i].name;
             n++;
         }
     if (n == 0)
@@ -88,7 +88,7 @@ static int import_match_seal(struct tess_context *ctx, struct tessi_import *m)
 
 static int import_match_match_entry(struct tess_context *ctx, struct tessi_import *m, int64_t i)
 {
-    const struct tess_entry *e = &m->entry[i];
+    const struct tess_entry *e = &m->plan.entry[i];
     const struct tess_import_use *use = &m->plan.use[i];
     int64_t w = tess_weights_index(m->weights, use->ours);
     char found[160], wanted[160];
@@ -98,7 +98,7 @@ static int import_match_match_entry(struct tess_context *ctx, struct tessi_impor
                          "%s: `%s` is more than the model has, which the other names make it; the file contradicts itself", m->x->from,
                          e->name);
     if (m->source[w] >= 0)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` and `%s` are the same weight", m->x->from, m->entry[m->source[w]].name, e->name);
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` and `%s` are the same weight", m->x->from, m->plan.entry[m->source[w]].name, e->name);
     if (!e->is_real)
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is %s, and weights are real numbers: f32, f16, bf16 or f64", m->x->from, e->name,
                        tessi_exchange_entry_text(e, found, sizeof found));
@@ -141,4 +141,10 @@ int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m
         if (*m->plan.use[i].ours)
             TESS_TRY(import_match_match_entry(ctx, m, i));
     return import_match_check_whole(ctx, m);
+}
+
+int tessi_exchange_import_read(struct tess_context *ctx, const struct tessi_import *m, int64_t i, float *to)
+{
+    int64_t average = m->x->as_trained ? -1 : m->names.average[i];
+    return tessi_exchange_weights_read(ctx, &m->files, average >= 0 ? average : m->names.source[i], to);
 }

@@ -9,16 +9,36 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Digest of the file, computed before anything else is read from it, so that nothing can come from a file that was there earlier. */
-static int digest_file(struct tess_context *ctx, struct tessi_import *m)
+/* Digests of the files. One file's is the digest of the whole; of several it is that of the list of theirs. */
+static int digest_files(struct tess_context *ctx, struct tessi_import *m)
 {
-    struct tess_digest d;
-    tess_digest_start(&d);
+    const struct tessi_weights_files *w = &m->files;
+    struct tess_digest all;
+    tess_digest_start(&all);
     struct tessi_witness *before = tessi_host_witness_set(ctx, &m->witness);
-    int status = tess_digest_add_file(ctx, &d, m->x->from);
+    int status = TESS_OK;
+    for (int64_t i = 0; i < w->parts && status == TESS_OK; i++) {
+        struct tess_digest d;
+        tess_digest_start(&d);
+        status = tess_digest_add_file(ctx, &d, w->part[i].path);
+        tess_digest_end(&d, m->digest);
+        tess_digest_add_text(&all, m->digest);
+    }
     (void)tessi_host_witness_set(ctx, before);
-    tess_digest_end(&d, m->digest);
+    if (w->parts > 1)
+        tess_digest_end(&all, m->digest);
     return status;
+}
+
+/* Opened once to learn which files there are, and again once they are digested, so that nothing can come from files that were there
+ * earlier. */
+static int open_files(struct tess_context *ctx, struct tessi_import *m)
+{
+    const char *key = m->x->key ? m->x->key : "";
+    TESS_TRY(tessi_exchange_weights_open(ctx, m->x->from, key, &m->files));
+    TESS_TRY(digest_files(ctx, m));
+    tessi_exchange_weights_close(&m->files);
+    return tessi_exchange_weights_open(ctx, m->x->from, key, &m->files);
 }
 
 static int import_model_open_tokenizer(struct tess_context *ctx, struct tessi_import *m)
@@ -30,36 +50,71 @@ static int import_model_open_tokenizer(struct tess_context *ctx, struct tessi_im
         return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for --tokenizer", m->x->tokenizer,
                        tess_artefact_kind(m->tokenizer));
     TESS_TRY(tessi_store_artefact_check_attrs(ctx, m->tokenizer));
-    m->plan.tokenizer = tess_artefact_attrs(m->tokenizer);
     return TESS_OK;
 }
 
-static int import_model_list_entries(struct tess_context *ctx, struct tessi_import *m)
+/* A new plan over the names that begin with the prefix. */
+static int import_model_start_plan(struct tess_context *ctx, struct tessi_import *m, const char *prefix, int loose)
 {
-    const struct tess_format_1 *format = tess_instance_ops(m->format, "format/1");
-    void *self = tess_instance_self(m->format), *memory;
-    int64_t n = format->count(self);
-    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof *m->entry, "a list of tensors", &memory));
-    m->entry = memory;
-    for (int64_t i = 0; i < n; i++)
-        m->entry[i] = *format->entry(self, i);
-    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof *m->plan.use, "a list of tensors", &memory));
+    void *memory;
+    tessi_exchange_names_free(&m->names);
+    tessi_base_attrs_free(m->plan.attrs);
+    tess_free(m->plan.use);
+    m->plan = (struct tess_import_plan){.size = sizeof m->plan, .settings = m->files.settings};
+    if (m->tokenizer)
+        m->plan.tokenizer = tess_artefact_attrs(m->tokenizer);
+    TESS_TRY(tessi_exchange_names_open(ctx, m->files.entries, m->files.entry, prefix, loose, &m->names));
+    TESS_TRY(tess_alloc(ctx, (size_t)(m->names.count + 1) * sizeof *m->plan.use, "a list of tensors", &memory));
     m->plan.use = memory;
-    m->plan.entry = m->entry;
-    m->plan.entries = n;
+    m->plan.entry = m->names.entry;
+    m->plan.entries = m->names.count;
+    m->plan.order = m->names.order;
     return tessi_base_attrs_new(ctx, &m->plan.attrs);
 }
 
-/* Identifies the model in the file: the checkpoint's plugin plans the import from the entries' names. For a prior, adds the digest of the
- * tokenizer whose codes it models. */
-static int import_model_tell(struct tess_context *ctx, struct tessi_import *m)
+/* Identifies the model in the file: the checkpoint's plugin plans the import from the entries' names behind the prefix. */
+static int import_model_try(struct tess_context *ctx, struct tessi_import *m, const char *prefix, int loose)
 {
     const struct tess_checkpoint_1 *checkpoint = tess_instance_ops(m->checkpoint, "checkpoint/1");
+    TESS_TRY(import_model_start_plan(ctx, m, prefix, loose));
     int status = checkpoint->plan_import(tess_instance_self(m->checkpoint), ctx, &m->plan);
-    if (status != TESS_OK) {
+    if (status != TESS_OK)
         tess_prepend_message(ctx, "%s", m->x->from);
-        return status;
+    return status;
+}
+
+/* Tries the names as they are, then without what may stand in front of them. Where none will do, the names as they are tell why. */
+static int import_model_guess(struct tess_context *ctx, struct tessi_import *m)
+{
+    void *memory;
+    int count = 0, fits = 0;
+    TESS_TRY(tess_alloc(ctx, (TESSI_PREFIXES + 1) * TESS_ENTRY_NAME, "prefixes of names", &memory));
+    char(*prefix)[TESS_ENTRY_NAME] = memory;
+    int status = tessi_exchange_prefixes(ctx, m->files.entries, m->files.entry, prefix + 1, &count);
+    for (int i = 0; i <= 2 * count + 1 && status == TESS_OK && !fits; i++) {
+        const char *it = prefix[i % (count + 1)];
+        status = import_model_try(ctx, m, it, i > count);
+        fits = status == TESS_OK;
+        (void)snprintf(m->prefix, sizeof m->prefix, "%s", it);
+        if (status == TESS_E_DATA) {
+            tess_forget(ctx);
+            status = TESS_OK;
+        }
     }
+    tess_free(memory);
+    m->names.prefix = m->prefix;
+    if (status == TESS_OK && !fits) {
+        m->prefix[0] = '\0';
+        return import_model_try(ctx, m, "", 0);
+    }
+    return status;
+}
+
+/* For a prior, adds the digest of the tokenizer whose codes it models. */
+static int import_model_tell(struct tess_context *ctx, struct tessi_import *m)
+{
+    (void)snprintf(m->prefix, sizeof m->prefix, "%s", m->x->prefix ? m->x->prefix : "");
+    TESS_TRY(m->x->prefix ? import_model_try(ctx, m, m->prefix, 0) : import_model_guess(ctx, m));
     if (!m->plan.kind || (strcmp(m->plan.kind, "autoencoder") != 0 && strcmp(m->plan.kind, "prior") != 0))
         return ctx->fail(ctx, TESS_E_PLUGIN, "checkpoint/%s: wanted a plan of an autoencoder or a prior, found `%.64s`",
                        tess_instance_name(m->checkpoint), m->plan.kind ? m->plan.kind : "");
@@ -90,14 +145,15 @@ static int check_finite(struct tess_context *ctx, const struct tessi_import *m, 
 /* values in the checkpoint's layout and in ours: buffers for the largest weight */
 static int write_weight(struct tess_context *ctx, struct tessi_import *m, int64_t i, float *there, float *here, struct tess_artefact *a)
 {
-    const struct tess_format_1 *format = tess_instance_ops(m->format, "format/1");
+    const struct tess_import_use *use = &m->plan.use[m->source[i]];
     char path[TESS_WEIGHT_PATH];
     struct tess_tensor shape;
     TESS_TRY(tess_weights_view(ctx, m->weights, i, TESS_ROLE_VALUE, &shape));
-    TESS_TRY(format->read(tess_instance_self(m->format), ctx, m->source[i], there));
-    TESS_TRY(check_finite(ctx, m, &m->entry[m->source[i]], there, tess_tensor_count(&shape)));
-    tessi_exchange_layout_move(m->plan.use[m->source[i]].layout, &shape, 0, there, here);
-    shape.data = here;
+    TESS_TRY(tessi_exchange_import_read(ctx, m, m->source[i], there));
+    TESS_TRY(check_finite(ctx, m, &m->plan.entry[m->source[i]], there, tess_tensor_count(&shape)));
+    if (use->layout != TESS_LAYOUT_SAME)
+        tessi_exchange_layout_move(use->layout, &shape, 0, there, here);
+    shape.data = use->layout != TESS_LAYOUT_SAME ? here : there;
     tess_weights_path(tess_weights_name(m->weights, i), path, sizeof path);
     return tess_artefact_put(ctx, a, path, &shape, NULL);
 }
@@ -124,7 +180,8 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char
     struct tess_artefact *a = NULL;
     char plugins[512];
     const char *port[] = {"file", "tokenizer"}, *from[] = {m->digest, m->tokenizer ? tess_artefact_digest(m->tokenizer) : ""};
-    const struct tessi_provenance about = {.plugin = tessi_exchange_plugins(m->checkpoint, m->format, plugins, sizeof plugins),
+    const struct tessi_provenance about = {.plugin =
+                                               tessi_exchange_plugins(m->checkpoint, m->files.part[0].format, plugins, sizeof plugins),
                                            .parameters = tess_instance_config_text(m->checkpoint),
                                            .tool = "tessera " PACKAGE_VERSION,
                                            .inputs = m->tokenizer ? 2 : 1,
@@ -142,65 +199,17 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char
     return status;
 }
 
-/* ---- the report ---------------------------------------------------------------------------------------------------- */
-
-/* Tensors that are left, by reason, in the order of the file; of each reason their number and the first name. */
-static void report_left(const struct tessi_import *m, FILE *to)
-{
-    const struct tess_import_use *use = m->plan.use;
-    for (int64_t i = 0; i < m->plan.entries; i++) {
-        int64_t n = 0, first = 0;
-        if (*use[i].ours)
-            continue;
-        while (first < i && (*use[first].ours || strcmp(use[first].left, use[i].left) != 0))
-            first++;
-        if (first < i)
-            continue;
-        for (int64_t k = i; k < m->plan.entries; k++)
-            n += !*use[k].ours && strcmp(use[k].left, use[i].left) == 0;
-        fprintf(to, "  left      %lld: %s (%s%s)\n", (long long)n, use[i].left, m->entry[i].name, n > 1 ? " ..." : "");
-    }
-}
-
-static void report_rounded(const struct tessi_import *m, FILE *to)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < m->plan.entries; i++)
-        n += *m->plan.use[i].ours && strcmp(m->entry[i].dtype, "f64") == 0;
-    if (n)
-        fprintf(to, "  rounded   %lld, from f64 to f32\n", (long long)n);
-}
-
-static void import_model_report(const struct tessi_import *m, const char *digest, FILE *to)
-{
-    static const char *const part[] = {"encoder", "quantizer", "decoder", "critic", "noise", "denoiser"};
-    const struct tess_attrs *f = m->plan.attrs;
-    fprintf(to, "%s: %lld tensors (%s), SHA-256 %s\n", m->x->from, (long long)m->plan.entries, tess_instance_name(m->format), m->digest);
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (tess_attrs_text_or(f, part[i], NULL))
-            fprintf(to, "  %-9s %s\n", part[i], tess_attrs_text_or(f, part[i], ""));
-    fprintf(to, "  taken     %lld tensors, %lld parameters\n", (long long)tess_weights_count(m->weights),
-            (long long)tess_weights_size(m->weights));
-    report_left(m, to);
-    report_rounded(m, to);
-    if (*m->plan.assumed)
-        fprintf(to, "  assumed   %s\n", m->plan.assumed);
-    fprintf(to, "%s: the model, of kind `%s`, content %.12s\n", m->x->to, m->plan.kind, digest);
-}
-
 static int import_model_import(struct tess_context *ctx, struct tessi_import *m)
 {
     char digest[TESS_DIGEST_TEXT];
     TESS_TRY(tessi_exchange_checkpoint_open(ctx, m->x, &m->checkpoint));
     TESS_TRY(import_model_open_tokenizer(ctx, m));
-    TESS_TRY(digest_file(ctx, m));
-    TESS_TRY(tessi_exchange_format_read(ctx, m->x->from, &m->format));
-    TESS_TRY(import_model_list_entries(ctx, m));
+    TESS_TRY(open_files(ctx, m));
     TESS_TRY(import_model_tell(ctx, m));
     TESS_TRY(tessi_exchange_import_match(ctx, m));
     TESS_TRY(write_artefact(ctx, m, digest));
     if (m->x->report)
-        import_model_report(m, digest, m->x->report);
+        tessi_exchange_import_report(m, digest, m->x->report);
     return TESS_OK;
 }
 
@@ -215,11 +224,11 @@ int tessi_exchange_import_model(struct tess_context *ctx, const struct tessi_exc
     tess_instance_close(m.critic);
     tessi_base_attrs_free(m.plan.attrs);
     tess_free(m.plan.use);
-    tess_free(m.entry);
     tess_free(m.source);
     tessi_host_witness_free(&m.witness);
     tessi_store_artefact_close(m.tokenizer);
-    tess_instance_close(m.format);
+    tessi_exchange_names_free(&m.names);
+    tessi_exchange_weights_close(&m.files);
     tess_instance_close(m.checkpoint);
     return status;
 }

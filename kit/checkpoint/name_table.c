@@ -15,7 +15,21 @@ const struct tess_entry *name_find(const struct tess_import_plan *p, const char 
         (void)snprintf(name, sizeof name, "%.*s%d%s", (int)(hole - format), format, (int)i, hole + 2);
     else
         (void)snprintf(name, sizeof name, "%s", format);
-    for (int64_t k = 0; k < p->entries; k++)
+    return name_get(p, name);
+}
+
+const struct tess_entry *name_get(const struct tess_import_plan *p, const char *name)
+{
+    int64_t low = 0, high = p->order ? p->entries : 0;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        const struct tess_entry *e = &p->entry[p->order[middle]];
+        int order = strcmp(e->name, name);
+        if (order == 0)
+            return e;
+        *(order < 0 ? &low : &high) = order < 0 ? middle + 1 : middle;
+    }
+    for (int64_t k = 0; !p->order && k < p->entries; k++)
         if (strcmp(p->entry[k].name, name) == 0)
             return &p->entry[k];
     return NULL;

@@ -14,6 +14,7 @@ struct name_row {
 
 /* The tensor of a name, or NULL. `name` is a format with one integer or none. */
 const struct tess_entry *name_find(const struct tess_import_plan *p, const char *format, int64_t i);
+const struct tess_entry *name_get(const struct tess_import_plan *p, const char *name);
 /* Entry i by the table: its name here and its layout, or why it is left; neither where no row fits. A kernel of 1 x 1 is a matrix here. */
 void name_import(const struct name_row *table, struct tess_import_plan *p, int64_t i);
 /* The name there, or why it is left. The shape there is that of here, with a kernel's input channels second. */

@@ -11,7 +11,8 @@ static const struct {
     [NUMBER_F32] = {"f32", 4, 1}, [NUMBER_F64] = {"f64", 8, 1}, [NUMBER_F16] = {"f16", 2, 1}, [NUMBER_BF16] = {"bf16", 2, 1},
     [NUMBER_I64] = {"i64", 8, 0}, [NUMBER_I32] = {"i32", 4, 0}, [NUMBER_I16] = {"i16", 2, 0}, [NUMBER_I8] = {"i8", 1, 0},
     [NUMBER_U64] = {"u64", 8, 0}, [NUMBER_U32] = {"u32", 4, 0}, [NUMBER_U16] = {"u16", 2, 0}, [NUMBER_U8] = {"u8", 1, 0},
-    [NUMBER_BOOL] = {"bool", 1, 0}};
+    [NUMBER_BOOL] = {"bool", 1, 0}, [NUMBER_C32] = {"c32", 4, 0}, [NUMBER_C64] = {"c64", 8, 0}, [NUMBER_C128] = {"c128", 16, 0},
+    [NUMBER_F8] = {"f8", 1, 0}, [NUMBER_OTHER] = {"other numbers", 1, 0}};
 
 const char *number_name(int type)
 {

@@ -1,4 +1,4 @@
-# Containers of tensors. The one of PyTorch needs libzip.
+# Containers of tensors.
 
 formatsdir = $(pluginsdir)/formats
 formats_LTLIBRARIES = plugins/formats/safetensors.la
@@ -7,12 +7,12 @@ plugins_formats_safetensors_la_SOURCES = plugins/formats/safetensors/safetensors
 plugins_formats_safetensors_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_formats_safetensors_la_LIBADD = $(PLUGIN_LIBS)
 
-if HAVE_LIBZIP
 formats_LTLIBRARIES += plugins/formats/torch.la
-plugins_formats_torch_la_SOURCES = plugins/formats/torch/torch.c plugins/formats/torch/pickle.c plugins/formats/torch/pickle.h \
-    plugins/formats/torch/pickle_machine.c plugins/formats/torch/pickle_machine.h plugins/formats/torch/pickle_objects.c \
-    plugins/formats/torch/pickle_objects.h
-plugins_formats_torch_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBZIP_CFLAGS)
+plugins_formats_torch_la_SOURCES = plugins/formats/torch/torch.c plugins/formats/torch/torch_file.h plugins/formats/torch/torch_zip.c \
+    plugins/formats/torch/torch_legacy.c plugins/formats/torch/zip_members.c plugins/formats/torch/zip_members.h \
+    plugins/formats/torch/pickle.c plugins/formats/torch/pickle.h plugins/formats/torch/pickle_machine.c \
+    plugins/formats/torch/pickle_machine.h plugins/formats/torch/pickle_names.c plugins/formats/torch/pickle_objects.c \
+    plugins/formats/torch/pickle_objects.h plugins/formats/torch/pickle_dictionary.c
+plugins_formats_torch_la_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 plugins_formats_torch_la_LDFLAGS = $(PLUGIN_LDFLAGS)
-plugins_formats_torch_la_LIBADD = $(PLUGIN_LIBS) $(LIBZIP_LIBS)
-endif
+plugins_formats_torch_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)

@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 """Write the small checkpoints of tests/checkpoints with torch.save, and what PyTorch computes with them.
 
-usage: make_checkpoints.py old|new|causal|trainer|names OUTDIR
+usage: make_checkpoints.py old|new|causal|trainer|notes|names OUTDIR
 
 old      vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
 new      absorbing.th with prior.h5: best with the newest
 causal   autoregressive.th with autoregressive.h5
 trainer  taming.ckpt with taming.h5, vq_ddm.ckpt with vq_ddm.h5: as a trainer saves them, the weights under `state_dict`
+notes    odd_legacy.th, which is odd.th in the container before PyTorch 1.6; notes_2.ckpt and notes_5.ckpt, weights beside everything that
+         a trainer may note, by the pickle protocols 2 and 5
 names    published.txt: every name and shape of the published models
 
 Names and shapes are those of the released checkpoints (the models are torch_models.py and torch_images.py of ../golden); sizes are small:
 4 groups of normalisation where 32 are published. Needs torch, numpy and h5py.
 """
+import argparse
 import collections
 import copy
+import datetime
+import decimal
 import os
+import pathlib
 import sys
 import types
 
@@ -89,7 +95,7 @@ def tokenizer(outdir):
             put(h5, n, v)
 
 
-def odd(outdir):
+def odd(path, **how):
     """Views, shared storages, a parameter, every type: what a reader must make of a dictionary, whatever the model."""
     row = torch.arange(24, dtype=torch.float32)
     grid = row.view(2, 3, 4)
@@ -98,7 +104,35 @@ def odd(outdir):
         nothing=torch.zeros(0, 3), parameter=nn.Parameter(torch.tensor([1.0, -2.0])),
         half=torch.tensor([1.0, -0.5, 65504.0, 2.0 ** -24, 2.0 ** -14]).half(), bfloat16=torch.tensor([1.0, -3.0, 2.0 ** 100]).bfloat16(),
         double=torch.tensor([0.1, 1.0], dtype=torch.float64), long=torch.tensor([1, -1]), int=torch.tensor([5], dtype=torch.int32),
-    ), f"{outdir}/odd.th")
+    ), path, **how)
+
+
+class Config:
+    """A class of the trainer's own, of which a reader knows nothing."""
+
+    def __init__(self):
+        self.lr, self.mask = 0.1, torch.ones(2, dtype=torch.bool)
+
+
+def notes(outdir):
+    odd(f"{outdir}/odd_legacy.th", _use_new_zipfile_serialization=False)
+    types_beside = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.uint16, torch.uint32, torch.uint64, torch.half, torch.bfloat16,
+                    torch.float8_e4m3fn, torch.float8_e5m2, torch.complex32, torch.complex64, torch.complex128)
+    weight = nn.Parameter(torch.zeros(2))
+    adam = torch.optim.Adam([weight])
+    weight.grad = torch.ones(2)
+    adam.step()
+    beside = dict(
+        best=np.float64(0.5), array=np.arange(6).reshape(2, 3), texts=np.array(["a", "b"]), args=argparse.Namespace(lr=0.1), device=torch.device("cpu"),
+        size=torch.Size([1, 2]), count=collections.Counter("abca"), default=collections.defaultdict(list, a=[1]), some={1, 2}, frozen=frozenset([3]),
+        raw=b"\x00\xff", array_of_bytes=bytearray(b"ab"), path=pathlib.PurePosixPath("/a/b"), when=datetime.datetime(2024, 1, 2, 3),
+        zone=datetime.timezone.utc, big=2 ** 200, negative=-2 ** 99, complex=1 + 2j, price=decimal.Decimal("1.5"), space=types.SimpleNamespace(a=1),
+        config=Config(), cls=Config, dtype=torch.float32, random=np.random.default_rng(1), drawn=torch.empty(2).expand(2), repeated=torch.zeros(1).expand(5),
+        sparse=torch.eye(2).to_sparse(), storage=torch.zeros(2).untyped_storage(), optimizer=adam.state_dict(), slice=slice(1, 2), span=range(3),
+        tensors=[torch.zeros(2).to(t) for t in types_beside], again={"model": {"b": torch.zeros(3)}})
+    for protocol in (2, 5):
+        torch.save(dict(beside, state_dict=collections.OrderedDict(a=torch.arange(4.0), flag=torch.tensor(True))),
+                   f"{outdir}/notes_{protocol}.ckpt", pickle_protocol=protocol)
 
 
 def prior(outdir):
@@ -229,18 +263,20 @@ def names(outdir):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "causal", "trainer", "names"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "causal", "trainer", "notes", "names"):
         sys.exit(__doc__)
     torch.manual_seed(1)
     np.random.seed(1)
     if sys.argv[1] == "old":
         tokenizer(sys.argv[2])
-        odd(sys.argv[2])
+        odd(f"{sys.argv[2]}/odd.th")
     elif sys.argv[1] == "new":
         prior(sys.argv[2])
     elif sys.argv[1] == "trainer":
         taming(sys.argv[2])
         vq_ddm(sys.argv[2])
+    elif sys.argv[1] == "notes":
+        notes(sys.argv[2])
     elif sys.argv[1] == "causal":
         causal_prior(sys.argv[2])
     else:

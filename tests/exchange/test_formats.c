@@ -80,7 +80,7 @@ END_TEST
 
 static void read_all(const char *path, int64_t wanted, struct tess_instance **out)
 {
-    fixture_ok(&fixture, tessi_exchange_format_read(C, path, out));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, path, "", out));
     const struct tess_format_1 *f = tess_instance_ops(*out, "format/1");
     ck_assert_int_eq(f->count(tess_instance_self(*out)), wanted);
 }
@@ -115,7 +115,7 @@ START_TEST(a_file_of_no_format)
     checkpoint_write("empty", "", 0);
     checkpoint_refuses("empty", "is of no format that can be read here");
     ck_assert_int_eq(mkdir("folder", 0777), 0);
-    checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_IO, "folder: cannot be read: Is a directory");
+    checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA, "folder: is a folder with no file of weights");
     checkpoint_refused(checkpoint_import("none", "refused.h5", NULL, NULL), TESS_E_IO, "none: cannot be opened: No such file");
 }
 END_TEST

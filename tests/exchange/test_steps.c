@@ -91,7 +91,7 @@ static int same_weights(const struct golden *golden, double share)
     const double bound = share * golden_number(golden, "lr");
     struct tess_instance *file;
     int compared = 0;
-    fixture_ok(&fixture, tessi_exchange_format_read(C, "tuned.safetensors", &file));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, "tuned.safetensors", "", &file));
     const struct tess_format_1 *f = tess_instance_ops(file, "format/1");
     for (int64_t i = 0; i < f->count(tess_instance_self(file)); i++) {
         const struct tess_entry *e = f->entry(tess_instance_self(file), i);

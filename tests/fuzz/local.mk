@@ -6,19 +6,15 @@ EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
 check_PROGRAMS += tests/fuzz/test_fuzz
 tests_fuzz_test_fuzz_SOURCES = tests/fuzz/test_fuzz.c tests/fuzz/fuzz.c tests/fuzz/small.c tests/fuzz/fuzz.h \
     tests/fuzz/fuzz_yaml.c tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c \
-    tests/fuzz/fuzz_npy.c tests/fuzz/fuzz_list.c tests/fuzz/fuzz_tar.c tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c
+    tests/fuzz/fuzz_npy.c tests/fuzz/fuzz_list.c tests/fuzz/fuzz_tar.c tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c \
+    tests/fuzz/fuzz_pickle.c tests/fuzz/archive.c tests/fuzz/archive.h
 tests_fuzz_test_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_AGAIN -DCORPUS=\"$(abs_srcdir)/tests/fuzz/corpus\"
 tests_fuzz_test_fuzz_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_test_fuzz_LDADD = $(LDADD)
-if HAVE_LIBZIP
-tests_fuzz_test_fuzz_SOURCES += tests/fuzz/fuzz_pickle.c
-tests_fuzz_test_fuzz_CPPFLAGS += -DFUZZ_PICKLE $(LIBZIP_CFLAGS)
-tests_fuzz_test_fuzz_LDADD += $(LIBZIP_LIBS)
-endif
 
 if FUZZING
 FUZZERS = tests/fuzz_yaml tests/fuzz_override tests/fuzz_artefact tests/fuzz_idx tests/fuzz_cifar tests/fuzz_npy \
-    tests/fuzz_safetensors
+    tests/fuzz_safetensors tests/fuzz_pickle
 FUZZ_BENCH = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
 if !LIBFUZZER
 FUZZ_BENCH += tests/fuzz/main.c
@@ -40,12 +36,8 @@ tests_fuzz_npy_SOURCES = tests/fuzz/fuzz_npy.c $(FUZZ_BENCH)
 tests_fuzz_npy_LDADD = $(FUZZ_LIBS)
 tests_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c $(FUZZ_BENCH)
 tests_fuzz_safetensors_LDADD = $(FUZZ_LIBS)
-if HAVE_LIBZIP
-FUZZERS += tests/fuzz_pickle
-tests_fuzz_pickle_SOURCES = tests/fuzz/fuzz_pickle.c $(FUZZ_BENCH)
-tests_fuzz_pickle_CPPFLAGS = $(AM_CPPFLAGS) $(LIBZIP_CFLAGS)
-tests_fuzz_pickle_LDADD = $(FUZZ_LIBS) $(LIBZIP_LIBS)
-endif
+tests_fuzz_pickle_SOURCES = tests/fuzz/fuzz_pickle.c tests/fuzz/archive.c tests/fuzz/archive.h $(FUZZ_BENCH)
+tests_fuzz_pickle_LDADD = $(FUZZ_LIBS)
 if HAVE_VIPS
 FUZZERS += tests/fuzz_picture
 tests_fuzz_picture_SOURCES = tests/fuzz/fuzz_picture.c $(FUZZ_BENCH)

@@ -129,8 +129,8 @@ static float *read_values(const struct tess_format_1 *f, void *self, int64_t i, 
 int64_t checkpoint_same_tensors(const char *ours, const char *theirs)
 {
     struct tess_instance *a, *b;
-    fixture_ok(&fixture, tessi_exchange_format_read(C, ours, &a));
-    fixture_ok(&fixture, tessi_exchange_format_read(C, theirs, &b));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, ours, "", &a));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, theirs, "", &b));
     const struct tess_format_1 *fa = tess_instance_ops(a, "format/1"), *fb = tess_instance_ops(b, "format/1");
     int64_t n = fa->count(tess_instance_self(a));
     for (int64_t i = 0; i < n; i++) {
@@ -174,7 +174,7 @@ void list_add(struct tensor_list *l, const char *name, const char *dtype, int32_
 void list_read(struct tensor_list *l, const char *path)
 {
     struct tess_instance *i;
-    fixture_ok(&fixture, tessi_exchange_format_read(C, path, &i));
+    fixture_ok(&fixture, tessi_exchange_format_read(C, path, "", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     for (int64_t k = 0; k < f->count(tess_instance_self(i)); k++) {
         const struct tess_entry *e = f->entry(tess_instance_self(i), k);
@@ -212,7 +212,7 @@ int list_match(struct tensor_list *l, const char *as, const struct tess_attrs *t
 {
     memset(k, 0, sizeof *k);
     k->x = (struct tessi_exchange){.from = "list", .as = as, .parameter = parameter, .parameters = parameters};
-    k->m = (struct tessi_import){.x = &k->x, .entry = l->entry};
+    k->m = (struct tessi_import){.x = &k->x};
     k->m.plan = (struct tess_import_plan){.size = sizeof k->m.plan, .entries = l->n, .entry = l->entry, .tokenizer = tokenizer};
     fixture_ok(&fixture, tessi_exchange_checkpoint_open(C, &k->x, &k->m.checkpoint));
     fixture_ok(&fixture, tessi_base_attrs_new(C, &k->m.plan.attrs));

@@ -99,10 +99,8 @@ static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
     char weight[TESS_ENTRY_NAME];
     if (!at || snprintf(weight, sizeof weight, "%.*s.conv_out.weight", (int)(at - name), name) >= (int)sizeof weight)
         return 0;
-    for (int64_t i = 0; i < p->entries; i++)
-        if (strcmp(p->entry[i].name, weight) == 0)
-            return p->entry[i].rank == 4 && p->entry[i].dim[0] == p->entry[i].dim[1];
-    return 0;
+    const struct tess_entry *e = name_get(p, weight);
+    return e && e->rank == 4 && e->dim[0] == e->dim[1];
 }
 
 int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_import_plan *p)

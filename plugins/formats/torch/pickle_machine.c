@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const pickle_kind_name[] = {"a mark",  "None",   "a boolean",    "an integer",          "a number",  "a text",
-                                        "a tuple", "a list", "a dictionary", "a function or class", "a storage", "a tensor"};
+const char *const pickle_kind_name[] = {"a mark", "None",         "a boolean",           "an integer", "a number", "a text",   "a tuple",
+                                        "a list", "a dictionary", "a function or class", "a storage",  "a tensor", "an object"};
 
 /* ---- memory and stack ---------------------------------------------------------------------------------------------- */
 
@@ -26,8 +26,23 @@ int pickle_refuse(const struct machine *m, const char *format, ...)
     return m->ctx->fail(m->ctx, TESS_E_DATA, "%s: its pickle, byte %zu: %s", m->path, m->at, text);
 }
 
+const char *pickle_shown(const struct machine *m, int64_t offset, uint32_t length, char out[PICKLE_SHOWN])
+{
+    char start[61];
+    (void)snprintf(start, sizeof start, "%.*s", (int)(length < 60 ? length : 60), (const char *)m->bytes + offset);
+    (void)tess_shown_text(start, out, PICKLE_SHOWN);
+    return out;
+}
+
+int pickle_is_text(const struct machine *m, const struct value *v, const char *known)
+{
+    return v->kind == TEXT && strlen(known) == v->length && memcmp(m->bytes + v->number, known, v->length) == 0;
+}
+
 int pickle_push(struct machine *m, uint32_t value)
 {
+    if (m->depth == 2 * PICKLE_VALUES)
+        return pickle_refuse(m, "more than %d values at once", 2 * PICKLE_VALUES);
     TESS_TRY(tess_reserve(m->ctx, &m->stack, &m->stack_capacity, m->depth + 1, sizeof *m->stack, "a pickle's values"));
     m->stack[m->depth++] = value;
     return TESS_OK;
@@ -35,6 +50,8 @@ int pickle_push(struct machine *m, uint32_t value)
 
 int pickle_push_new(struct machine *m, int32_t kind, int32_t which, int64_t number, uint32_t length)
 {
+    if (m->values == PICKLE_VALUES)
+        return pickle_refuse(m, "more than %d values; save the dictionary of weights alone", PICKLE_VALUES);
     TESS_TRY(tess_reserve(m->ctx, &m->value, &m->value_capacity, m->values + 1, sizeof *m->value, "a pickle's values"));
     m->value[m->values] = (struct value){.kind = kind, .which = which, .number = number, .length = length};
     return pickle_push(m, (uint32_t)m->values++);
@@ -67,10 +84,12 @@ int pickle_above_mark(const struct machine *m, int64_t *first)
     return TESS_OK;
 }
 
-static int pickle_append(struct machine *m, uint32_t to, uint32_t value)
+int pickle_append(struct machine *m, uint32_t to, uint32_t value)
 {
     struct value *v = &m->value[to];
     int64_t at = m->cells ? m->cells : 1;
+    if (at == 2 * PICKLE_VALUES)
+        return pickle_refuse(m, "more than %d items; save the dictionary of weights alone", 2 * PICKLE_VALUES);
     TESS_TRY(tess_reserve(m->ctx, &m->cell, &m->cell_capacity, at + 1, sizeof *m->cell, "a pickle's values"));
     m->cell[at] = (struct cell){.value = value};
     if (v->length)
@@ -125,4 +144,15 @@ int pickle_take_number(struct machine *m, size_t n, int is_signed, int64_t *out)
         bits |= ~(uint64_t)0 << 8 * n;
     memcpy(out, &bits, sizeof bits);
     return TESS_OK;
+}
+
+void pickle_machine_free(struct machine *m)
+{
+    tess_free(m->value);
+    tess_free(m->cell);
+    tess_free(m->stack);
+    tess_free(m->memo);
+    tess_free(m->tensor);
+    tess_free(m->in);
+    tess_free(m->storage);
 }

@@ -1,277 +1,110 @@
-/* format/1 `torch`: what torch.save of PyTorch 1.6 and later writes (docs/formats.md, "Checkpoints of others"). A zip file, nothing in it
- * compressed: FOLDER/data.pkl is a pickle that says which tensor is a view of which storage, FOLDER/data/KEY is the storage's bytes.
- * The zip is libzip's matter, which checks each member's sum when it is read; the pickle is read by pickle.c and runs nothing.
+/* format/1 `torch`: what torch.save writes (docs/formats.md, "Checkpoints of others"): a pickle that says which tensor is a view of which
+ * storage, and the storages' bytes. The containers are in torch_zip.c and torch_legacy.c; the pickle is read by pickle.c and runs nothing.
  *
- * A storage is read whole and kept until another is wanted, so that a file whose tensors share one costs no more than it holds.
+ * A storage is read in pieces, and never held: of a view that is not one run of numbers, its own span is. The sum of a storage is that of
+ * all of its bytes, so where a tensor is only a part the storage is read once more for it.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/format/numbers.h"
-#include "plugins/formats/torch/pickle.h"
+#include "plugins/formats/torch/torch_file.h"
 
 #include <tessera/plugin.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <zip.h>
+#include <unistd.h>
+#include <zlib.h>
 
-enum { MEMBERS_MAX = 1 << 17, FOLDER_MAX = 255 };
+enum { PIECE = 1 << 18 };
 
 struct torch {
-    const char *path;
-    char *path_copy;
-    zip_t *zip;
-    char folder[FOLDER_MAX + 1]; /* folder inside the zip, "archive" */
-    int64_t file_bytes;
-    struct pickle pickle;
+    const char *key; /* parameter */
+    char *path;
+    struct torch_file file;
     struct tess_entry *entry;
-    uint8_t *storage; /* storage read last, that of tensor `held` */
-    int64_t held;
+    uint8_t *piece;
+    uint8_t *checked; /* [storage of the pickle]: its sum was found right */
 };
-
-static const uint8_t zip_magic[4] = {'P', 'K', 3, 4};
-static const uint8_t old_magic[4] = {0x80, 2, 0x8a, 10}; /* a pickle that begins with an integer of ten bytes */
 
 static int torch_recognises(const uint8_t *head, size_t bytes)
 {
-    return bytes >= 4 && (memcmp(head, zip_magic, 4) == 0 || memcmp(head, old_magic, 4) == 0);
+    return (bytes >= 4 && memcmp(head, "PK\3\4", 4) == 0) || torch_legacy_recognises(head, bytes);
 }
 
-static int torch_damaged(struct tess_context *ctx, const struct torch *t, const char *member)
+static int torch_range_of(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, struct torch_range *out)
 {
-    return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` in it cannot be read: %s; fetch the file again", t->path, member, zip_strerror(t->zip));
-}
-
-/* ---- members ------------------------------------------------------------------------------------------------------- */
-
-/* Finds a member of plain bytes: stored uncompressed, all of it inside the file. */
-static int check_member(struct tess_context *ctx, const struct torch *t, zip_uint64_t index, zip_stat_t *st)
-{
-    const zip_uint64_t wanted = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-    const char *name = zip_get_name(t->zip, index, ZIP_FL_ENC_RAW);
-    if (!name || zip_stat_index(t->zip, index, ZIP_FL_ENC_RAW, st) != 0)
-        return torch_damaged(ctx, t, name ? name : "a member");
-    if ((st->valid & wanted) != wanted || st->comp_method != ZIP_CM_STORE || st->encryption_method != ZIP_EM_NONE ||
-        st->size != st->comp_size || st->size > (zip_uint64_t)t->file_bytes)
-        return ctx->fail(ctx, TESS_E_DATA,
-                       "%s: `%.200s` in it is compressed, encrypted or larger than the file; torch.save writes plain bytes", t->path, name);
-    return TESS_OK;
-}
-
-/* Reads all bytes of a member; the read beyond the last is what makes libzip compare the sum. */
-static int read_member(struct tess_context *ctx, const struct torch *t, zip_uint64_t index, uint8_t **out, size_t *bytes)
-{
-    zip_stat_t st;
-    void *memory;
-    uint8_t beyond;
-    const char *name = zip_get_name(t->zip, index, ZIP_FL_ENC_RAW);
-    TESS_TRY(check_member(ctx, t, index, &st));
-    TESS_TRY(tess_alloc(ctx, (size_t)st.size + 1, "a tensor's storage", &memory));
-    zip_file_t *f = zip_fopen_index(t->zip, index, 0);
-    zip_int64_t got = f ? zip_fread(f, memory, st.size) : -1;
-    int whole = got == (zip_int64_t)st.size && zip_fread(f, &beyond, 1) == 0;
-    int status = whole ? TESS_OK
-                       : ctx->fail(ctx, TESS_E_DATA, "%s: `%.200s` in it cannot be read: %s; fetch the file again", t->path, name,
-                                 f && got < 0 ? zip_file_strerror(f) : f ? "its sum is not that of its bytes" : zip_strerror(t->zip));
-    if (f)
-        zip_fclose(f);
-    if (status != TESS_OK) {
-        tess_free(memory);
-        return status;
-    }
-    *out = memory;
-    *bytes = (size_t)st.size;
-    return TESS_OK;
-}
-
-static int torch_by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Names in order, so that one that is there twice shows: readers differ in which of the two they take. */
-static int check_names(struct tess_context *ctx, const struct torch *t, zip_int64_t n, const char **name)
-{
-    for (zip_int64_t i = 0; i < n; i++) {
-        name[i] = zip_get_name(t->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
-        if (!name[i])
-            return torch_damaged(ctx, t, "a member");
-    }
-    qsort(name, (size_t)n, sizeof *name, torch_by_name);
-    for (zip_int64_t i = 1; i < n; i++)
-        if (strcmp(name[i - 1], name[i]) == 0)
-            return ctx->fail(ctx, TESS_E_DATA, "%s: has two members called `%.200s`; no such file comes from torch.save", t->path, name[i]);
-    return TESS_OK;
-}
-
-/* The folder is called after the file when it was saved: it is where data.pkl lies. */
-static int find_folder(struct tess_context *ctx, struct torch *t, zip_int64_t n, const char *const *name)
-{
-    static const char tail[] = "/data.pkl";
-    size_t found = 0;
-    for (zip_int64_t i = 0; i < n; i++) {
-        size_t length = strlen(name[i]), folder = length - (sizeof tail - 1);
-        if (length < sizeof tail || strcmp(name[i] + folder, tail) != 0 || memchr(name[i], '/', folder))
-            continue;
-        if (found++ || folder > FOLDER_MAX)
-            return ctx->fail(ctx, TESS_E_DATA, "%s: has data.pkl in more than one folder, or in one with too long a name", t->path);
-        memcpy(t->folder, name[i], folder);
-        t->folder[folder] = '\0';
-    }
-    if (!found)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: is a zip file without FOLDER/data.pkl: not one of torch.save, or a model as TorchScript",
-                       t->path);
-    return TESS_OK;
-}
-
-/* Number of the member "archive/data/17"; -1 when there is none. */
-static zip_int64_t torch_locate(const struct torch *t, const char *what, const char *key)
-{
-    char name[FOLDER_MAX + TESS_ENTRY_NAME + 16];
-    snprintf(name, sizeof name, "%s/%s%s", t->folder, what, key);
-    return zip_name_locate(t->zip, name, ZIP_FL_ENC_RAW);
-}
-
-/* Files before 2.1 do not say; those were written on machines like this one. */
-static int check_byte_order(struct tess_context *ctx, const struct torch *t)
-{
-    uint8_t *text;
-    size_t bytes;
-    zip_int64_t index = torch_locate(t, "byteorder", "");
-    if (index < 0)
-        return TESS_OK;
-    TESS_TRY(read_member(ctx, t, (zip_uint64_t)index, &text, &bytes));
-    int little = bytes >= 6 && memcmp(text, "little", 6) == 0;
-    tess_free(text);
-    return little ? TESS_OK
-                  : ctx->fail(ctx, TESS_E_DATA, "%s: its numbers are not little-endian; save it again on another machine", t->path);
+    return t->file.is_legacy ? torch_legacy_range(ctx, &t->file, p, out) : torch_zip_range(ctx, &t->file, p, out);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static int open_zip(struct tess_context *ctx, struct torch *t)
-{
-    char head[4] = {0};
-    struct stat st;
-    int code = 0;
-    FILE *f = fopen(t->path, "rbe");
-    if (!f || fstat(fileno(f), &st) != 0)
-        st.st_size = 0;
-    else
-        (void)!fread(head, 1, sizeof head, f);
-    if (f)
-        (void)fclose(f);
-    if (memcmp(head, old_magic, 4) == 0)
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "%s: was written by PyTorch before 1.6, as pickles one after the other; load it and save it again", t->path);
-    t->file_bytes = (int64_t)st.st_size;
-    t->zip = zip_open(t->path, ZIP_RDONLY, &code);
-    if (t->zip)
-        return TESS_OK;
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    int status = ctx->fail(ctx, TESS_E_DATA, "%s: is no whole zip file (%s); a part of it may be missing: fetch it again", t->path,
-                         zip_error_strerror(&error));
-    zip_error_fini(&error);
-    return status;
-}
-
-static int torch_list_contents(struct tess_context *ctx, struct torch *t)
-{
-    void *memory;
-    zip_int64_t n = zip_get_num_entries(t->zip, 0);
-    if (n > MEMBERS_MAX)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: has %lld members, %d are the most", t->path, (long long)n, MEMBERS_MAX);
-    TESS_TRY(tess_alloc(ctx, (size_t)(n + 1) * sizeof(char *), "names", &memory));
-    int status = check_names(ctx, t, n, memory);
-    if (status == TESS_OK)
-        status = find_folder(ctx, t, n, memory);
-    tess_free(memory);
-    return status == TESS_OK ? check_byte_order(ctx, t) : status;
-}
-
-static int read_pickle(struct tess_context *ctx, struct torch *t)
-{
-    uint8_t *bytes;
-    size_t count;
-    zip_stat_t st;
-    zip_int64_t index = torch_locate(t, "data.pkl", "");
-    if (index < 0)
-        return torch_damaged(ctx, t, "data.pkl");
-    TESS_TRY(check_member(ctx, t, (zip_uint64_t)index, &st));
-    if (st.size > PICKLE_MAX)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: its pickle has %llu bytes, %d are the most", t->path, (unsigned long long)st.size,
-                         PICKLE_MAX);
-    TESS_TRY(read_member(ctx, t, (zip_uint64_t)index, &bytes, &count));
-    int status = pickle_read(ctx, t->path, bytes, count, &t->pickle);
-    tess_free(bytes);
-    return status;
-}
-
-/* Checks that each tensor's storage is there and of the size that the pickle says. */
-static int check_storage(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p)
-{
-    zip_stat_t st;
-    zip_int64_t index = torch_locate(t, "data/", p->storage);
-    if (index < 0)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is in storage %s, which the file has not", t->path, p->name, p->storage);
-    TESS_TRY(check_member(ctx, t, (zip_uint64_t)index, &st));
-    int64_t bytes;
-    if (!number_capacity(p->type, 1, &p->numbers, &bytes) || (zip_uint64_t)bytes != st.size)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is in storage %s, of %lld numbers of %s by the pickle and of %llu bytes in the file",
-                       t->path,
-                       p->name, p->storage, (long long)p->numbers, number_name(p->type), (unsigned long long)st.size);
-    return TESS_OK;
-}
-
 static int torch_list_entries(struct tess_context *ctx, struct torch *t)
 {
+    const struct pickle *pickle = &t->file.pickle;
+    struct torch_range range;
     void *memory;
     int64_t twice;
-    TESS_TRY(tess_alloc(ctx, (size_t)(t->pickle.count + 1) * sizeof *t->entry, "tensors", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)(pickle->count + 1) * sizeof *t->entry, "tensors", &memory));
     t->entry = memory;
-    for (int64_t i = 0; i < t->pickle.count; i++) {
-        const struct pickle_tensor *p = &t->pickle.tensor[i];
-        TESS_TRY(check_storage(ctx, t, p));
+    for (int64_t i = 0; i < pickle->count; i++) {
+        const struct pickle_tensor *p = &pickle->tensor[i];
+        TESS_TRY(torch_range_of(ctx, t, p, &range));
         t->entry[i] = (struct tess_entry){
             .name = p->name, .dtype = number_name(p->type), .is_real = number_is_real(p->type), .rank = p->rank};
         memcpy(t->entry[i].dim, p->dim, sizeof p->dim);
     }
-    TESS_TRY(number_twice(ctx, t->entry, t->pickle.count, &twice));
+    TESS_TRY(number_twice(ctx, t->entry, pickle->count, &twice));
     if (twice >= 0)
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is there twice", t->path, t->entry[twice].name);
     return TESS_OK;
 }
 
+static int torch_open_container(struct tess_context *ctx, struct torch *t)
+{
+    uint8_t head[64];
+    struct torch_file *f = &t->file;
+    size_t bytes = f->about.bytes < (int64_t)sizeof head ? (size_t)f->about.bytes : sizeof head;
+    const char *key = t->key ? t->key : "";
+    TESS_TRY(steady_read_at(ctx, t->path, f->fd, 0, bytes, head));
+    f->is_legacy = torch_legacy_recognises(head, bytes);
+    return f->is_legacy ? torch_legacy_open(ctx, f, key) : torch_zip_open(ctx, f, key);
+}
+
 static int torch_open_file(void *self, struct tess_context *ctx, const char *path)
 {
     struct torch *t = self;
-    TESS_TRY(tess_copy_text(ctx, path, &t->path_copy));
-    t->path = t->path_copy;
-    t->held = -1;
-    TESS_TRY(open_zip(ctx, t));
-    TESS_TRY(torch_list_contents(ctx, t));
-    TESS_TRY(read_pickle(ctx, t));
+    void *memory;
+    TESS_TRY(tess_copy_text(ctx, path, &t->path));
+    t->file.path = t->path;
+    TESS_TRY(steady_open(ctx, t->path, &t->file.about, &t->file.fd));
+    t->file.is_open = 1;
+    TESS_TRY(torch_open_container(ctx, t));
+    TESS_TRY(tess_alloc(ctx, PIECE, "a piece of a tensor", &memory));
+    t->piece = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)t->file.pickle.storages + 1, "storages", &memory));
+    t->checked = memory;
     return torch_list_entries(ctx, t);
 }
 
 static void close_torch(void *self)
 {
     struct torch *t = self;
-    if (t->zip)
-        zip_discard(t->zip);
-    pickle_free(&t->pickle);
+    if (t->file.is_open)
+        close(t->file.fd);
+    pickle_free(&t->file.pickle);
+    zip_members_free(&t->file.zip);
+    tess_free(t->file.offset);
     tess_free(t->entry);
-    tess_free(t->storage);
-    tess_free(t->path_copy);
+    tess_free(t->piece);
+    tess_free(t->checked);
+    tess_free(t->path);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
 static int64_t torch_count(void *self)
 {
-    return ((struct torch *)self)->pickle.count;
+    return ((struct torch *)self)->file.pickle.count;
 }
 
 static const struct tess_entry *torch_entry(void *self, int64_t i)
@@ -279,24 +112,65 @@ static const struct tess_entry *torch_entry(void *self, int64_t i)
     return &((struct torch *)self)->entry[i];
 }
 
-static int hold_storage(struct tess_context *ctx, struct torch *t, int64_t i)
+static const char *torch_remark(void *self)
 {
-    const struct pickle_tensor *p = &t->pickle.tensor[i];
-    size_t bytes;
-    if (t->held >= 0 && strcmp(t->pickle.tensor[t->held].storage, p->storage) == 0)
+    return ((struct torch *)self)->file.pickle.note;
+}
+
+static int torch_check_sum(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, const struct torch_range *r,
+                           uLong sum)
+{
+    if (!r->has_sum || sum == r->sum)
         return TESS_OK;
-    tess_free(t->storage);
-    t->storage = NULL;
-    t->held = -1;
-    TESS_TRY(read_member(ctx, t, (zip_uint64_t)torch_locate(t, "data/", p->storage), &t->storage, &bytes));
-    t->held = i;
+    return ctx->fail(ctx, TESS_E_DATA, "%s: `%s/data/%s` in it cannot be read: its sum is not that of its bytes; fetch the file again",
+                     t->path, t->file.folder, p->storage);
+}
+
+/* Bytes of a storage, from `begin` to `end`, in pieces: as f32 to `to`, where that is not NULL; *sum is theirs where it is not NULL. */
+static int torch_stream(struct tess_context *ctx, const struct torch *t, const struct torch_range *r, int64_t begin, int64_t end, int type,
+                        float *to, uLong *sum)
+{
+    for (int64_t at = begin, some; at < end; at += some) {
+        some = end - at < PIECE ? end - at : PIECE;
+        TESS_TRY(steady_read_at(ctx, t->path, t->file.fd, r->offset + at, (size_t)some, t->piece));
+        if (sum)
+            *sum = crc32(*sum, t->piece, (uInt)some);
+        if (!to)
+            continue;
+        number_to_f32(type, t->piece, some / number_bytes(type), to);
+        to += some / number_bytes(type);
+    }
     return TESS_OK;
 }
 
-/* Copies a view row by row along the last dimension, the others counted up like an odometer. All of the view was found to be inside. */
+static uint8_t *torch_checked(const struct torch *t, const struct pickle_tensor *p)
+{
+    const struct pickle *pickle = &t->file.pickle;
+    int64_t low = 0, high = pickle->storages;
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        *(strcmp(pickle->storage[middle].key, p->storage) <= 0 ? &low : &high) = middle;
+    }
+    return &t->checked[low];
+}
+
+/* 1 where the view is one run of numbers. */
+static int torch_is_run(const struct pickle_tensor *p)
+{
+    int64_t stride = 1;
+    for (int32_t d = p->rank - 1; d >= 0; d--) {
+        if (p->dim[d] != 1 && p->stride[d] != stride)
+            return 0;
+        stride *= p->dim[d];
+    }
+    return 1;
+}
+
+/* Copies a view row by row along the last dimension, the others counted up like an odometer; `storage` begins with the view's first
+ * number. All of the view was found to be inside. */
 static void torch_gather(const struct pickle_tensor *p, const uint8_t *storage, float *to)
 {
-    int64_t at[TESS_ENTRY_RANK] = {0}, bytes = number_bytes(p->type), place = p->offset;
+    int64_t at[TESS_ENTRY_RANK] = {0}, bytes = number_bytes(p->type), place = 0;
     int32_t last = p->rank - 1;
     int64_t row = p->rank ? p->dim[last] : 1, stride = p->rank ? p->stride[last] : 1;
     for (;;) {
@@ -319,18 +193,46 @@ static void torch_gather(const struct pickle_tensor *p, const uint8_t *storage, 
     }
 }
 
+/* Reads the span of a view that is not one run, and copies it out of that. */
+static int torch_read_span(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, const struct torch_range *r,
+                           float *to)
+{
+    int64_t span = 1, width = number_bytes(p->type);
+    void *memory;
+    for (int32_t d = 0; d < p->rank; d++)
+        span += (p->dim[d] - 1) * p->stride[d];
+    TESS_TRY(tess_alloc(ctx, (size_t)(span * width), "a tensor's storage", &memory));
+    int status = steady_read_at(ctx, t->path, t->file.fd, r->offset + p->offset * width, (size_t)(span * width), memory);
+    if (status == TESS_OK)
+        torch_gather(p, memory, to);
+    tess_free(memory);
+    return status;
+}
+
 static int torch_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
 {
-    struct torch *t = self;
-    const struct pickle_tensor *p = &t->pickle.tensor[i];
+    const struct torch *t = self;
+    const struct pickle_tensor *p = &t->file.pickle.tensor[i];
+    struct torch_range r = {0};
     int64_t bytes;
+    uLong sum = crc32(0, NULL, 0);
     if (!number_is_real(p->type))
         return number_refuse(ctx, t->path, &t->entry[i]);
     if (!number_capacity(p->type, p->rank, p->dim, &bytes) || bytes == 0)
         return TESS_OK;
-    TESS_TRY(hold_storage(ctx, t, i));
-    torch_gather(p, t->storage, to);
-    return TESS_OK;
+    TESS_TRY(torch_range_of(ctx, t, p, &r));
+    uint8_t *checked = torch_checked(t, p);
+    int64_t first = p->offset * number_bytes(p->type);
+    if (torch_is_run(p) && bytes == r.bytes) {
+        TESS_TRY(torch_stream(ctx, t, &r, 0, bytes, p->type, to, r.has_sum ? &sum : NULL));
+        return torch_check_sum(ctx, t, p, &r, sum);
+    }
+    if (r.has_sum && !*checked) {
+        TESS_TRY(torch_stream(ctx, t, &r, 0, r.bytes, p->type, NULL, &sum));
+        TESS_TRY(torch_check_sum(ctx, t, p, &r, sum));
+        *checked = 1;
+    }
+    return torch_is_run(p) ? torch_stream(ctx, t, &r, first, first + bytes, p->type, to, NULL) : torch_read_span(ctx, t, p, &r, to);
 }
 
 static const struct tess_format_1 ops = {.size = sizeof ops,
@@ -338,10 +240,19 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .open_file = torch_open_file,
                                          .count = torch_count,
                                          .entry = torch_entry,
-                                         .read = torch_read_tensor};
+                                         .read = torch_read_tensor,
+                                         .remark = torch_remark};
 
-TESS_PLUGIN("tessera-torch", "0.1.0", "MIT", TESS_NEEDS_NONE,
+static const struct tess_param params[] = {
+    {.name = "key",
+     .help = "name of the dictionary of weights in a file that has several, such as ema; empty: the usual names are tried",
+     .type = TESS_STR,
+     .offset = offsetof(struct torch, key),
+     .text = ""},
+    {.name = NULL}};
+
+TESS_PLUGIN("tessera-torch", "0.2.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("PyTorch, torch.save: a ZIP archive with a pickle",
                                       "tessera import last.ckpt -o tokenizer.h5 --as taming", "torch", "format/1",
                                       "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only", sizeof(struct torch),
-                                      NULL, NULL, close_torch, &ops));
+                                      params, NULL, close_torch, &ops));

@@ -49,6 +49,9 @@ struct tess_format_1 {
     /* Reads the values of entry i as f32: exact for f16 and bf16, rounded for f64; TESS_E_DATA where is_real is 0. */
     int (*read)(void *self, struct tess_context *ctx, int64_t i, float *to);
     int (*write)(void *self, struct tess_context *ctx, const struct tess_format_file *f); /* NULL: cannot be written */
+    /* A sentence for the person who reads the file: which of several dictionaries it has was taken. "" or NULL: there is none to say. Valid
+     * until the instance is closed. The function NULL: never any. */
+    const char *(*remark)(void *self);
 };
 
 /* How a weight lies in the file: element by element as here, ones in the shape apart (a 1 x 1 convolution is a matrix here); or a
@@ -69,6 +72,9 @@ struct tess_import_plan {
     const char *kind;                   /* to be filled: "autoencoder" or "prior" */
     struct tess_attrs *attrs;           /* to be filled: attributes of such an artefact (docs/formats.md); the host adds the digest */
     char assumed[TESS_ENTRY_NAME];      /* to be filled: settings that the file does not tell and parameters gave; "": none */
+    char warning[TESS_ENTRY_NAME];      /* to be filled: those of them that make other codes or samples without any error; "": none */
+    const int64_t *order;               /* entries by name: entry[order[0]] is the first */
+    const struct tess_attrs *settings;  /* numbers and texts at the top of the config.json beside the weights; NULL: there is none */
 };
 
 struct tess_export_weight {
