@@ -16,7 +16,7 @@ static void differentiate_use(struct tess_graph *g, const struct tess_node *x, i
         return;
     }
     *again = b;
-    g->buffer[b].to = g->buffer[b].to < time ? time : g->buffer[b].to;
+    tessi_graph_buffer_until(g, b, time);
 }
 
 /* 1 when `name` begins with one of the comma-separated prefixes. */
@@ -138,7 +138,7 @@ static void find_givers(struct tess_graph *g, int32_t o, int64_t first)
                 owner->needed[o] = GIVEN;
                 b->gives[i] = 1;
                 b->whole[i] = b->temporary[i] == TESSI_NO_BUFFER;
-                g->buffer[owner->gradient[o]].to = g->steps + 1 + k; /* the time of backward step k */
+                tessi_graph_buffer_until(g, owner->gradient[o], g->steps + 1 + k); /* the time of backward step k */
             }
         }
     }
@@ -166,7 +166,7 @@ static void differentiate_step(struct tess_graph *g, int64_t i, int32_t o)
     int64_t time = tessi_graph_backward_time(g);
     for (int32_t k = 0; k < s->outputs; k++)
         if (!b.missing[k])
-            g->buffer[s->out[k]->gradient[o]].to = time;
+            tessi_graph_buffer_until(g, s->out[k]->gradient[o], time);
     for (int32_t k = 0; k < s->inputs; k++)
         if (differentiate_needs(s->in[k], o))
             differentiate_contribute(g, s->in[k], o, time, &b, k);

@@ -22,11 +22,15 @@ int64_t tessi_graph_stored_bytes(const struct tess_node *owner)
     return (int64_t)tess_tensor_bytes(&t);
 }
 
-void tessi_graph_live_until(struct tess_graph *g, const struct tess_node *x, int64_t time)
+void tessi_graph_buffer_until(struct tess_graph *g, int64_t b, int64_t time)
 {
-    int64_t b = x->value_of->buffer;
     if (b >= 0 && g->buffer[b].to < time)
         g->buffer[b].to = time;
+}
+
+void tessi_graph_live_until(struct tess_graph *g, const struct tess_node *x, int64_t time)
+{
+    tessi_graph_buffer_until(g, x->value_of->buffer, time);
 }
 
 int64_t tessi_graph_backward_time(const struct tess_graph *g)

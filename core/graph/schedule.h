@@ -7,6 +7,8 @@
 
 /* Bytes of a value as it is stored. */
 int64_t tessi_graph_stored_bytes(const struct tess_node *owner);
+/* Extends the life of buffer b to `time`; nothing where there is none, as memory ran out for it. */
+void tessi_graph_buffer_until(struct tess_graph *g, int64_t b, int64_t time);
 /* Extends the life of x's buffer, where it has one, to `time`. */
 void tessi_graph_live_until(struct tess_graph *g, const struct tess_node *x, int64_t time);
 /* Time of the backward step that is added next. */

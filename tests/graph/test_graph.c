@@ -515,7 +515,9 @@ END_TEST
 
 START_TEST(a_failing_allocation_is_a_message)
 {
-    /* the n-th allocation of recording, sealing and one step fails, for every n until all succeed */
+    /* the n-th allocation of recording, sealing and one step fails, for every n until all succeed; layers enough that lists grow anywhere
+     */
+    int64_t before = tessi_base_memory_in_use();
     for (int64_t n = 1;; n++) {
         struct fixture b;
         fixture_open(&b, 1, 2, 2, 1);
@@ -523,6 +525,10 @@ START_TEST(a_failing_allocation_is_a_message)
         tessi_base_memory_fail_at(n);
         struct tess_node *in = tess_input(b.graph, "x", TESS_F32, 2, DIMS(2, 3));
         struct tess_node *y = tess_linear(b.graph, in, normal_weight(b.graph, "w", 2, DIMS(2, 3), 0, 1), NULL);
+        for (int i = 0; i < _i; i++) {
+            char name[] = {'k', (char)('0' + i), 0};
+            y = tess_linear(b.graph, tess_swish(b.graph, y), normal_weight(b.graph, name, 2, DIMS(2, 2), 0, 1), NULL);
+        }
         y = tess_layer_norm(b.graph, y, normal_weight(b.graph, "g", 1, DIMS(2), 0, 1), normal_weight(b.graph, "h", 1, DIMS(2), 0, 1),
                             1e-5f);
         tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, y)));
@@ -533,6 +539,7 @@ START_TEST(a_failing_allocation_is_a_message)
             status = tess_graph_step(&b.context.context, b.graph, &batch);
         tessi_base_memory_fail_at(0);
         fixture_close(&b);
+        ck_assert_int_eq(tessi_base_memory_in_use(), before);
         if (status == TESS_OK) {
             ck_assert_int_gt(n, 10);
             return;
@@ -596,7 +603,7 @@ int main(void)
     tcase_add_test(t, statistics_count_and_sum);
     tcase_add_test(t, rows_are_gathered);
     tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 14);
-    tcase_add_test(t, a_failing_allocation_is_a_message);
+    tcase_add_loop_test(t, a_failing_allocation_is_a_message, 0, 6);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
