@@ -4,10 +4,10 @@
 
 #include "core/sample/sample_state.h"
 
-/* Lockstep sampler: one batch of sequences at a time, token by token through o->next. The options of `s` are borrowed; free accepts NULL
- * and a half-made one. */
+/* Lockstep sampler: one batch of sequences at a time, token by token through o->next. The options of `s` are borrowed, its places set; free
+ * accepts NULL and a half-made one. */
 struct tessi_lockstep;
-int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tessi_sample_state *s, struct tessi_lockstep **out) TESS_CHECKED;
+int tessi_sample_lockstep_new(struct tess_context *ctx, struct tessi_sample_state *s, struct tessi_lockstep **out) TESS_CHECKED;
 void tessi_sample_lockstep_free(struct tessi_lockstep *k);
 /* Advances each sequence of the batch by one token: drawn, or put into the cache again where it was drawn before. Adds the denoiser's calls
  * and work. */

@@ -63,6 +63,13 @@ static int state_open_sequences(struct tess_context *ctx, struct tessi_sample_st
     return bytes ? tess_alloc(ctx, tess_tensor_bytes(&s->own), "a sampler's state", &s->own.data) : TESS_OK;
 }
 
+void tessi_sample_places(struct tessi_sample_state *s, const struct tess_graph *graph)
+{
+    int64_t places = tess_graph_microbatch(graph) / s->rows;
+    s->places = places > 1 ? places : 1;
+    s->batch = (s->o.batch + s->places - 1) / s->places * s->places;
+}
+
 int tessi_sample_state_open(struct tess_context *ctx, struct tessi_sample_state *s)
 {
     s->tokens = tess_prior_tokens(s->o.prior);

@@ -18,6 +18,7 @@ struct tessi_sample_state {
     struct tessi_runtime *runtime;
     struct tessi_sample_worker *worker_state;
     int64_t tokens, rows;                  /* tokens of a sequence; rows of a batch for each sequence: 2 with guidance */
+    int64_t places, batch;                 /* of tessi_sample_places: sequences of a microbatch, and of a batch */
     struct tess_tensor x, left, call, own; /* tokens, steps left, calls made in the current step; memory of the sampler component */
 };
 
@@ -26,6 +27,10 @@ int tessi_sample_tensor(struct tess_context *ctx, struct tess_tensor *t, int32_t
 /* Checks mask and labels of s->o against the prior, and allocates; the options are set before. A half-made state is freed all the same. */
 int tessi_sample_state_open(struct tess_context *ctx, struct tessi_sample_state *s) TESS_CHECKED;
 void tessi_sample_state_close(struct tessi_sample_state *s);
+/* Sets s->places, the sequences that a microbatch of `graph` has room for, and s->batch, o.batch in whole microbatches. Sequence i always
+ * goes to a place whose number is i modulo s->places: the last bits of its logits depend on its place in a microbatch, and must not depend
+ * on the batch or on which sequences wait beside it (docs/decisions.md, "Places of items"). */
+void tessi_sample_places(struct tessi_sample_state *s, const struct tess_graph *graph);
 /* Sets every sequence to the noise's first state. */
 int tessi_sample_state_start(struct tess_context *ctx, const struct tessi_sample_state *s) TESS_CHECKED;
 

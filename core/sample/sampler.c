@@ -51,11 +51,14 @@ static int open_logit_graph(struct tess_context *ctx, struct tess_graph *graph, 
 
 static int open_lists(struct tess_context *ctx, struct tess_sampler *s)
 {
+    int64_t **const list[] = {&s->active, &s->place, &s->draws, &s->next, &s->filled};
     void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->state.o.batch * sizeof *s->active, "a list of sequences", &memory));
-    s->active = memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->state.o.batch * sizeof *s->draws, "a list of sequences", &memory));
-    s->draws = memory;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        TESS_TRY(tess_alloc(ctx, (size_t)(i < 3 ? s->state.batch : s->state.places) * sizeof **list[i], "a list of sequences", &memory));
+        *list[i] = memory;
+    }
+    for (int64_t r = 0; r < s->state.places; r++)
+        s->next[r] = r;
     TESS_TRY(tess_alloc(ctx, (size_t)s->state.tokens * sizeof *s->where, "a list of tokens", &memory));
     s->where = memory;
     return TESS_OK;
@@ -64,7 +67,8 @@ static int open_lists(struct tess_context *ctx, struct tess_sampler *s)
 /* Allocates the buffers of a batch: the denoiser's inputs and its logits. */
 static int open_batch(struct tess_context *ctx, struct tess_sampler *s)
 {
-    int64_t rows = s->state.o.batch * s->state.rows;
+    tessi_sample_places(&s->state, s->state.o.denoise);
+    int64_t rows = s->state.batch * s->state.rows;
     TESS_TRY(open_logit_graph(ctx, s->state.o.denoise, s->state.tokens, s->state.tokens, &s->all));
     if (s->state.o.picked)
         TESS_TRY(open_logit_graph(ctx, s->state.o.picked, 1, s->state.tokens, &s->picked));
@@ -117,6 +121,9 @@ void tess_sampler_free(struct tess_sampler *s)
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]->data);
     tess_free(s->active);
+    tess_free(s->place);
+    tess_free(s->next);
+    tess_free(s->filled);
     tess_free(s->draws);
     tess_free(s->where);
     tessi_sample_lockstep_free(s->lockstep);
@@ -126,7 +133,12 @@ void tess_sampler_free(struct tess_sampler *s)
 
 int tess_sampler_finished(const struct tess_sampler *s)
 {
-    return s->lockstep ? tess_sampler_steps_done(s) == s->state.o.count * s->state.o.steps : s->actives == 0 && s->next == s->state.o.count;
+    if (s->lockstep)
+        return tess_sampler_steps_done(s) == s->state.o.count * s->state.o.steps;
+    int waiting = s->actives > 0;
+    for (int64_t r = 0; r < s->state.places; r++)
+        waiting |= s->next[r] < s->state.o.count;
+    return !waiting;
 }
 
 int64_t tess_sampler_steps_done(const struct tess_sampler *s)

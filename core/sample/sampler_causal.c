@@ -1,7 +1,7 @@
 /* Autoregressive sampling of a causal prior, token by token (docs/models.md, (20.5)). A batch is the next `batch` sequences in the order of
- * their numbers; all of them are at the same position, and the batch ends with their last token. A sequence that is further than the
- * position, because a sampler takes over from a checkpoint, has its tokens put into the cache and none drawn: what that checkpoint's
- * sampler computed is computed again.
+ * their numbers, in whole microbatches; all of them are at the same position, and the batch ends with their last token. A sequence that is
+ * further than the position, because a sampler takes over from a checkpoint, has its tokens put into the cache and none drawn: what that
+ * checkpoint's sampler computed is computed again.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/sample/lockstep.h"
@@ -10,7 +10,7 @@ struct tessi_lockstep {
     const struct tess_sampler_options *o;
     int64_t tokens, first, position; /* first: the batch's first sequence; position: index of its next token */
     double flops;                    /* work for one token */
-    int64_t rows;                    /* rows of the graph for each sequence */
+    int64_t rows, batch;             /* rows of the graph for each sequence; sequences of a batch, in whole microbatches */
     struct tess_tensor token, place, label, logits;
     int32_t *row; /* (tokens) zeros: there is one row of logits, that of the token being drawn */
 };
@@ -34,7 +34,7 @@ static int check_calls(struct tess_context *ctx, const struct tess_sampler_optio
 static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockstep *k)
 {
     const struct tess_prior *p = k->o->prior;
-    const int64_t shape[3] = {k->o->batch * k->rows, 1, p->codebook_size};
+    const int64_t shape[3] = {k->batch * k->rows, 1, p->codebook_size};
     struct tess_tensor logits;
     struct tess_cost cost = {.size = sizeof cost};
     void *memory;
@@ -54,13 +54,15 @@ static int sampler_causal_prepare(struct tess_context *ctx, struct tessi_lockste
     return TESS_OK;
 }
 
-int tessi_sample_lockstep_new(struct tess_context *ctx, const struct tessi_sample_state *s, struct tessi_lockstep **out)
+int tessi_sample_lockstep_new(struct tess_context *ctx, struct tessi_sample_state *s, struct tessi_lockstep **out)
 {
     void *memory;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_lockstep), "a sampler", &memory));
     *out = memory;
     (*out)->o = &s->o;
     (*out)->rows = s->rows;
+    tessi_sample_places(s, s->o.next);
+    (*out)->batch = s->batch;
     (*out)->tokens = s->tokens;
     return sampler_causal_prepare(ctx, *out); /* a half-made one is freed with its sampler */
 }
@@ -80,7 +82,7 @@ void tessi_sample_lockstep_free(struct tessi_lockstep *k)
 static int64_t batch_size(const struct tessi_lockstep *k)
 {
     int64_t rest = k->o->count - k->first;
-    return rest < k->o->batch ? rest : k->o->batch;
+    return rest < k->batch ? rest : k->batch;
 }
 
 /* 1 when a sequence of the batch has a token that is still to be drawn. */
@@ -140,7 +142,7 @@ int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockste
                                   double *flops)
 {
     for (; !sampler_causal_unfinished(k, s) && k->first < k->o->count; k->position = 0)
-        k->first += k->o->batch;
+        k->first += k->batch;
     if (k->first >= k->o->count)
         return TESS_OK;
     int64_t n = batch_size(k);

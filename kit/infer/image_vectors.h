@@ -13,6 +13,7 @@ struct image_vectors {
     int32_t pooled;           /* network, 1: last features, averaged over the image, for metrics of sets; 0: all, weighted for perceptual
                                * distances */
     struct tess_tensor bytes; /* images of a batch */
+    struct tess_tensor begun; /* vectors of a microbatch, where a call begins within one */
 };
 /* Opens a converter of images of H, W, C, `batch` at a time; the network's weights are read by image_vectors_read. Start from zeroed memory
  * but for `network` and `pooled`; close, which closes that too, in any case. */

@@ -5,8 +5,16 @@
 #include <tessera/graph.h>
 #include <tessera/plugin.h>
 
-/* Microbatch of an inference graph, in samples: the same whatever the batch, so that a result never depends on it. */
+/* Microbatch of an inference graph, in samples: the same whatever the batch, so that a result never depends on it. The last bits of a
+ * sample's result depend on its place in its microbatch; so a stage cuts its samples at whole microbatches (stage_whole_microbatches), or
+ * gives each the place of its number. */
 enum { STAGE_MICROBATCH = 8 };
+
+/* `samples`, rounded up to whole microbatches. */
+static inline int64_t stage_whole_microbatches(int64_t samples)
+{
+    return (samples + STAGE_MICROBATCH - 1) / STAGE_MICROBATCH * STAGE_MICROBATCH;
+}
 
 struct stage_graph {
     struct tess_weights *weights;
@@ -25,10 +33,18 @@ int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint3
  * counts once (tess_weights_bytes). */
 int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;
 
+/* Parameter `batch`, and the stage's `open`, which rounds it up to whole microbatches. */
+#define STAGE_BATCH_OPEN(name, S, m)                                                                                                       \
+    static int name(void *self, struct tess_context *ctx)                                                                                  \
+    {                                                                                                                                      \
+        (void)ctx;                                                                                                                         \
+        ((S *)self)->m = stage_whole_microbatches(((S *)self)->m);                                                                         \
+        return TESS_OK;                                                                                                                    \
+    }
 #define STAGE_BATCH_PARAM(S, m)                                                                                                            \
     {                                                                                                                                      \
-        .name = "batch", .help = "samples computed at a time; changes speed and memory, not the result", .type = TESS_I64,                 \
-        .flags = TESS_NEUTRAL, .offset = offsetof(S, m), .lo = 1, .hi = 65536, .def = 64                                                   \
+        .name = "batch", .help = "samples computed at a time, in whole eights; changes speed and memory, not the result",                  \
+        .type = TESS_I64, .flags = TESS_NEUTRAL, .offset = offsetof(S, m), .lo = 1, .hi = 65536, .def = 64                                 \
     }
 
 #endif

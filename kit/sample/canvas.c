@@ -60,7 +60,7 @@ static int open_memory(struct tess_context *ctx, struct canvas *k)
     TESS_TRY(stage_tensor(ctx, &k->x, TESS_I32, 3, (const int64_t[]){o->count, o->height, o->width}));
     TESS_TRY(stage_tensor(ctx, &k->left, TESS_I32, 1, &o->count));
     TESS_TRY(stage_tensor(ctx, &k->call, TESS_I32, 1, &o->count));
-    int64_t bytes = tess_sampler_state_size(o->sampler, k->tokens, k->codebook_size), rows = o->batch * k->rows;
+    int64_t bytes = tess_sampler_state_size(o->sampler, k->tokens, k->codebook_size), rows = k->in_batch * k->rows;
     k->state = tess_tensor_over(NULL, TESS_U8, 2, (const int64_t[]){o->count, (bytes + 7) / 8 * 8});
     if (bytes)
         TESS_TRY(stage_tensor(ctx, &k->state, TESS_U8, 2, k->state.dim));
@@ -70,7 +70,8 @@ static int open_memory(struct tess_context *ctx, struct canvas *k)
     TESS_TRY(stage_tensor(ctx, &k->positions, TESS_I32, 2, (const int64_t[]){rows, k->picked.width}));
     TESS_TRY(stage_tensor(ctx, &k->logits, TESS_F32, 3, (const int64_t[]){rows, k->window_tokens, k->codebook_size}));
     TESS_TRY(canvas_list(ctx, o->batch, sizeof *k->taking, &k->taking));
-    TESS_TRY(canvas_list(ctx, o->batch, sizeof *k->job, &k->job));
+    TESS_TRY(canvas_list(ctx, k->in_batch, sizeof *k->job, &k->job));
+    TESS_TRY(canvas_list(ctx, k->places, sizeof *k->filled, &k->filled));
     TESS_TRY(canvas_list(ctx, o->batch * k->tokens, sizeof *k->slot, &k->slot));
     TESS_TRY(canvas_list(ctx, k->tokens, 1, &k->chosen));
     TESS_TRY(canvas_list(ctx, windows_count(&k->windows), 1, &k->wanted));
@@ -102,6 +103,9 @@ int canvas_new(struct tess_context *ctx, const struct canvas_options *o, struct 
     TESS_TRY(canvas_list(ctx, 1, sizeof *k, &k));
     k->o = *o;
     k->rows = o->guidance > 0.0 ? 2 : 1;
+    k->places = tess_graph_microbatch(o->denoise) / k->rows;
+    k->places = k->places > 1 ? k->places : 1;
+    k->in_batch = (o->batch + k->places - 1) / k->places * k->places;
     k->windows = windows_of(o);
     k->tokens = o->height * o->width;
     k->window_tokens = o->prior->height * o->prior->width;
@@ -126,8 +130,8 @@ void canvas_free(struct canvas *k)
     if (!k)
         return;
     void *const memory[] = {k->x.data,         k->left.data,   k->call.data, k->state.data, k->input.data, k->label.data,
-                            k->positions.data, k->logits.data, k->taking,    k->job,        k->slot,       k->chosen,
-                            k->wanted,         k->sum,         k->logit,     k->covers};
+                            k->positions.data, k->logits.data, k->taking,    k->job,        k->filled,     k->slot,
+                            k->chosen,         k->wanted,      k->sum,       k->logit,      k->covers};
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]);
     tess_free(k);

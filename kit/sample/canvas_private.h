@@ -14,8 +14,8 @@ struct taking {                   /* a canvas that takes this step */
     const struct logit_graph *logit_graph;
 };
 
-struct job { /* a window of a batch */
-    int64_t taking, window;
+struct job { /* a window of a batch, and its place there */
+    int64_t taking, window, place;
 };
 
 struct canvas {
@@ -29,8 +29,10 @@ struct canvas {
     struct tess_tensor input, label, positions, logits; /* buffers of a batch */
     struct taking *taking;                              /* (batch) */
     int64_t takings, slots;                             /* in use */
-    struct job *job;                                    /* (batch) */
+    struct job *job;                                    /* (in_batch) */
     int64_t jobs;
+    int64_t places, in_batch; /* windows that a microbatch has room for, and a batch: o.batch in whole microbatches */
+    int64_t *filled;          /* (places): windows of the batch so far whose number leaves that remainder */
     int32_t *slot;            /* (batch, tokens): where among its canvas's draws a token is; -1: it is not drawn */
     uint8_t *chosen, *wanted; /* tokens and windows of one canvas */
     double *sum;              /* (capacity, K): probabilities added up over windows */

@@ -43,7 +43,7 @@ static const struct logit_graph *logit_graph_for(struct canvas *k, int64_t takin
 /* Rows of a window's job that follow its first: the same with the null label. */
 static void copy_rows(const struct canvas *k)
 {
-    int64_t first = k->jobs * k->rows;
+    int64_t first = k->job[k->jobs].place * k->rows;
     if (k->label.data)
         ((int32_t *)k->label.data)[first] = k->o.label[k->taking[k->job[k->jobs].taking].canvas];
     for (int64_t row = first + 1; row < first + k->rows; row++) {
@@ -54,9 +54,18 @@ static void copy_rows(const struct canvas *k)
     }
 }
 
-static void add_job(struct canvas *k, int64_t taking, int64_t window)
+/* A window's place in its microbatch goes by the numbers of canvas and window: the last bits of its logits depend on that place, and must
+ * not depend on the batch. *place: the next free one; 0 returned: the batch has none left. */
+static int find_place(const struct canvas *k, int64_t taking, int64_t window, int64_t *place)
 {
-    int64_t y, x, n = 0, row = k->jobs * k->rows;
+    int64_t r = (k->taking[taking].canvas + window) % k->places;
+    *place = k->filled[r] * k->places + r;
+    return *place < k->in_batch;
+}
+
+static void add_job(struct canvas *k, int64_t taking, int64_t window, int64_t place)
+{
+    int64_t y, x, n = 0, row = place * k->rows;
     int32_t *to = (int32_t *)k->input.data + row * k->window_tokens, *at = (int32_t *)k->positions.data + row * k->picked.width;
     const int32_t *from = canvas_tokens(k, k->taking[taking].canvas);
     windows_place(&k->windows, window, &y, &x);
@@ -67,8 +76,9 @@ static void add_job(struct canvas *k, int64_t taking, int64_t window)
             at[n++] = (int32_t)p;
     for (; n > 0 && n < k->picked.width; n++) /* places that are left over repeat the last */
         at[n] = at[n - 1];
-    k->job[k->jobs] = (struct job){.taking = taking, .window = window};
+    k->job[k->jobs] = (struct job){.taking = taking, .window = window, .place = place};
     copy_rows(k);
+    k->filled[place % k->places]++;
     k->jobs++;
 }
 
@@ -89,7 +99,7 @@ static void canvas_hear(struct canvas *k, const struct logit_graph *w)
     for (int64_t n = 0; n < k->jobs; n++) {
         const struct job *j = &k->job[n];
         int64_t picked = 0, values = w->width * k->codebook_size;
-        float *rows = (float *)k->logits.data + n * k->rows * values;
+        float *rows = (float *)k->logits.data + j->place * k->rows * values;
         if (k->rows > 1)
             tess_sampler_guide(k->o.guidance, values, rows, rows + values);
         for (int64_t p = 0; p < k->window_tokens; p++) {
@@ -106,10 +116,12 @@ static void canvas_hear(struct canvas *k, const struct logit_graph *w)
 static int run_jobs(struct tess_context *ctx, struct canvas *k, const struct logit_graph *w)
 {
     struct tess_tensor in[3] = {k->input}, out = k->logits;
-    int64_t rows = k->jobs * k->rows;
+    int64_t rows = 0;
     int32_t inputs = 1;
     if (k->jobs == 0)
         return TESS_OK;
+    for (int64_t n = 0; n < k->jobs; n++)
+        rows = rows > (k->job[n].place + 1) * k->rows ? rows : (k->job[n].place + 1) * k->rows;
     if (k->label.data)
         in[inputs++] = k->label;
     if (w == &k->picked)
@@ -121,8 +133,9 @@ static int run_jobs(struct tess_context *ctx, struct canvas *k, const struct log
     struct tess_batch b = {.size = sizeof b, .samples = rows, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
     TESS_TRY(tess_graph_run(ctx, w->graph, &b));
     canvas_hear(k, w);
-    k->calls += rows;
+    k->calls += k->jobs * k->rows;
     k->jobs = 0;
+    memset(k->filled, 0, (size_t)k->places * sizeof *k->filled);
     return TESS_OK;
 }
 
@@ -135,9 +148,12 @@ static int canvas_run_windows(struct tess_context *ctx, struct canvas *k, const 
         for (int64_t i = 0; i < windows_count(&k->windows); i++) {
             if (!k->wanted[i])
                 continue;
-            add_job(k, t, i);
-            if (k->jobs == k->o.batch)
+            int64_t place;
+            if (!find_place(k, t, i, &place)) {
                 TESS_TRY(run_jobs(ctx, k, w));
+                (void)find_place(k, t, i, &place);
+            }
+            add_job(k, t, i, place);
         }
     }
     return run_jobs(ctx, k, w);

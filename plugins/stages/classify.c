@@ -171,6 +171,8 @@ static const struct tess_port ports[] = {
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "metrics", .plan = classify_plan, .run = classify_run, .depends = classify_depends};
 
+STAGE_BATCH_OPEN(round_batch, struct stage, batch)
+
 static const struct tess_param params[] = {{.name = "limit",
                                             .help = "images at most; 0: all",
                                             .type = TESS_I64,
@@ -183,5 +185,5 @@ static const struct tess_param params[] = {{.name = "limit",
 
 TESS_PLUGIN("tessera-classify", "0.1.0", "MIT", TESS_NEEDS("graph/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "told: {use: classify, in: {images: samples, features: features}}", "classify", "stage/1",
-                                      "the share of images that a classifier takes for what their labels say", sizeof(struct stage),
-                                      params, NULL, NULL, &ops));
+                                      "the share of images that a classifier takes for what their labels say", sizeof(struct stage), params,
+                                      round_batch, NULL, &ops));

@@ -110,8 +110,10 @@ static uint64_t decode_depends(void *self)
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "images", .plan = decode_plan, .run = decode_run, .depends = decode_depends};
 
+STAGE_BATCH_OPEN(decode_open, struct stage, batch)
+
 static const struct tess_param params[] = {STAGE_BATCH_PARAM(struct stage, batch), {.name = NULL}};
 
 TESS_PLUGIN("tessera-decode", "0.1.0", "MIT", TESS_NEEDS("graph/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "decoded: {use: decode, in: {codes: codes, model: tokenizer}}", "decode", "stage/1",
-                                      "codes to images", sizeof(struct stage), params, NULL, NULL, &ops));
+                                      "codes to images", sizeof(struct stage), params, decode_open, NULL, &ops));

@@ -206,6 +206,8 @@ static const struct tess_port ports[] = {
 
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = sample_plan, .run = sample_run};
 
+STAGE_BATCH_OPEN(sample_open, struct stage, batch)
+
 static const struct tess_param params[] = {
     {.name = "count", .help = "samples", .type = TESS_I64, .offset = offsetof(struct stage, count), .lo = 1, .hi = 1e7, .def = 64},
     {.name = "steps",
@@ -234,4 +236,4 @@ static const struct tess_param params[] = {
 TESS_PLUGIN("tessera-sample", "0.4.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "samples: {use: sample, in: {prior: prior, model: tokenizer}, count: 64}", "sample", "stage/1",
-                                      "new codes from a prior, and images of them", sizeof(struct stage), params, NULL, NULL, &ops));
+                                      "new codes from a prior, and images of them", sizeof(struct stage), params, sample_open, NULL, &ops));

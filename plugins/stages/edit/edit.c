@@ -289,6 +289,8 @@ static const struct tess_port ports[] = {
 
 static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = edit_plan, .run = edit_run};
 
+STAGE_BATCH_OPEN(edit_open, struct edit_params, batch)
+
 static const struct tess_param params[] = {
     {.name = "variants",
      .help = "of each image",
@@ -340,4 +342,4 @@ TESS_PLUGIN("tessera-edit", "0.1.0", "MIT", TESS_NEEDS("graph/1", "train/1", "ar
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "edited: {use: edit, in: {images: images, mask: mask, model: tokenizer, prior: prior}, variants: 4}",
                                       "edit", "stage/1", "parts of images drawn anew, where a mask says so", sizeof(struct edit_params),
-                                      params, NULL, NULL, &ops));
+                                      params, edit_open, NULL, &ops));

@@ -14,15 +14,10 @@
  * place in its microbatch, and must not depend on which pictures were left out, where a shard begins, or where a run was stopped. So a bad
  * picture leaves its places empty, and a picture cut into tiles, whose number nobody knows before, begins a microbatch. */
 
-static int64_t whole_microbatches(int64_t places)
-{
-    return (places + STAGE_MICROBATCH - 1) / STAGE_MICROBATCH * STAGE_MICROBATCH;
-}
-
 static int64_t places_of(const struct encode_work *k, const struct encode_slot *slot)
 {
     if (k->source && k->s->crops == CROPS_TILES)
-        return whole_microbatches(slot->rows);
+        return stage_whole_microbatches(slot->rows);
     return k->source ? encode_views(k->s) : 1;
 }
 
@@ -60,7 +55,7 @@ static int encode_batch(struct tess_context *ctx, struct encode_work *k, int64_t
 /* Encodes the rows of n slots; *encoded: the number of places, fewer once a stop is asked for. */
 static int encode_slots(struct tess_context *ctx, struct encode_work *k, int64_t n, int64_t *encoded)
 {
-    const int64_t before = places_before(k), capacity = whole_microbatches(k->s->batch);
+    const int64_t before = places_before(k), capacity = stage_whole_microbatches(k->s->batch);
     size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
     int64_t filled = before, all = before, place = before;
     *encoded = 0;
@@ -249,8 +244,8 @@ int encode_all(struct tess_context *ctx, struct encode_work *k)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
     void *memory;
-    TESS_TRY(
-        stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){whole_microbatches(k->s->batch), t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4,
+                          (const int64_t[]){stage_whole_microbatches(k->s->batch), t->height, t->width, t->channels}));
     TESS_TRY(tess_alloc(ctx, (size_t)encode_record_bytes(k), "a row", &memory));
     k->record = memory;
     TESS_TRY(encode_resume(ctx, k));

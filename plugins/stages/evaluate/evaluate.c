@@ -322,6 +322,8 @@ static const struct tess_port ports[] = {
 static const struct tess_stage_1 ops = {
     .size = sizeof ops, .ports = ports, .output = "metrics", .plan = evaluate_plan, .run = evaluate_run};
 
+STAGE_BATCH_OPEN(evaluate_open, struct stage, batch)
+
 static const struct tess_param params[] = {{.name = "limit",
                                             .help = "images at most; 0: all",
                                             .type = TESS_I64,
@@ -351,4 +353,4 @@ static const struct tess_param params[] = {{.name = "limit",
 TESS_PLUGIN("tessera-evaluate", "0.4.0", "MIT", TESS_NEEDS("graph/1", "random/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED(NULL, "metrics: {use: evaluate, in: {images: test-images, model: tokenizer, prior: prior}}",
                                       "evaluate", "stage/1", "reconstruction error, codebook health, bits per code and per value",
-                                      sizeof(struct stage), params, NULL, NULL, &ops));
+                                      sizeof(struct stage), params, evaluate_open, NULL, &ops));

@@ -398,6 +398,8 @@ static const struct tess_stage_1 ops = {.size = sizeof ops,
                                         .run = nearest_neighbours_run,
                                         .depends = nearest_neighbours_depends};
 
+STAGE_BATCH_OPEN(nearest_neighbours_open, struct stage, batch)
+
 static const struct tess_param params[] = {
     {.name = "neighbours", .help = "nearest training images of each sample", .type = TESS_I64, .offset = offsetof(struct stage, neighbours),
      .lo = 1, .hi = 1000, .def = 10},
@@ -418,4 +420,4 @@ TESS_PLUGIN("tessera-nearest-neighbours", "0.2.0", "MIT", TESS_NEEDS("graph/1", 
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "copies: {use: nearest-neighbours, in: {samples: samples, images: images}, neighbours: 10}",
                                       "nearest-neighbours", "stage/1", "the training images nearest to each sample: copies, or new images?",
-                                      sizeof(struct stage), params, NULL, NULL, &ops));
+                                      sizeof(struct stage), params, nearest_neighbours_open, NULL, &ops));

@@ -41,7 +41,7 @@ struct tess_sampler_options {
     int32_t every_step;             /* 1: call the denoiser at every step, also where its output is not used */
     const struct tess_prior *prior; /* borrowed */
     struct tess_graph *denoise;     /* borrowed: of tess_prior_record_denoise, sealed, its weights filled; NULL where there is `next` */
-    int64_t batch;                  /* sequences given to the denoiser at a time, at most as many as its graph was made for */
+    int64_t batch;                  /* sequences given to the denoiser at a time, rounded up to whole microbatches of its graph */
     int64_t count, steps;           /* sequences; reverse steps each, at least 1 */
     double temperature;             /* > 0 */
     uint64_t seed;
