@@ -102,8 +102,9 @@ static void check_list_kind(const char *kind)
 /* Lists the tests of one kind, or of all: names, lowest levels, assertions. */
 static int check_list(const struct check *c)
 {
-    static const char *const kinds[] = {"quantizer/1", "noise/1",  "denoiser/1",   "sampler/1", "encoder/1", "decoder/1", "critic/1",
-                                        "features/1",  "source/1", "checkpoint/1", "format/1",  "stage/1",   "backend/1", "metric/1"};
+    static const char *const kinds[] = {"quantizer/1", "noise/1",  "denoiser/1", "sampler/1", "encoder/1",
+                                        "decoder/1",   "critic/1", "features/1", "source/1",  "checkpoint/1",
+                                        "format/1",    "stage/1",  "backend/1",  "metric/1",  "transport/1"};
     int found = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         size_t word = strcspn(kinds[i], "/");

@@ -2,7 +2,7 @@ tessera_SOURCES += \
     cli/cli.h cli/flags.h cli/flags.c cli/main.c cli/manual.c cli/unknown_verb.c \
     cli/exchange_flags.h cli/exchange_flags.c cli/import_checkpoint.c cli/export_checkpoint.c \
     cli/graph.h cli/graph.c cli/graph_pipeline.c cli/inspect.c cli/options.c cli/plan.h cli/plan.c cli/plugins.h cli/plugins.c \
-    cli/plugins_json.c cli/plugins_page.c cli/du.c cli/gc.c cli/run.c cli/sweep.c cli/table.h cli/table.c cli/diff.c cli/log.c \
+    cli/plugins_json.c cli/plugins_page.c cli/du.c cli/gc.c cli/ranks.h cli/ranks.c cli/run.c cli/sweep.c cli/table.h cli/table.c cli/diff.c cli/log.c \
     cli/view.h cli/view.c cli/view_images.c cli/why.c \
     cli/draw.h cli/draw.c cli/bench.h cli/bench.c cli/bench_model.h cli/bench_model.c cli/bench_cases.c cli/bench_peak.c cli/check.c
 

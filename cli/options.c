@@ -1,5 +1,6 @@
 /* The arguments of verbs that have a pipeline: P.yaml, key=value, their flags. SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
+#include "core/ranks/ranks.h"
 #include "core/sweep/sweep.h"
 
 #include <stdint.h>
@@ -103,6 +104,10 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
         .terminal = stderr,
     };
     TESS_TRY(tessi_host_runtime_new(ctx, &options, r));
+    if (w->transport)
+        TESS_TRY(tessi_host_runtime_join(ctx, *r, w->transport));
+    if (tessi_ranks_rank((*r)->ranks) > 0)
+        tessi_base_log_hide((*r)->log); /* rank 0 speaks for all */
     tell_remarks(*r);
     int status = tessi_flow_pipeline_open(ctx, *r, &w->options, p);
     if (status == TESS_OK && tessi_flow_pipeline_sweeps(*p))

@@ -14,6 +14,8 @@ struct cli_options {
     int64_t seed; /* -1: the pipeline's */
     uint64_t seed_given;
     int dry, json, parameters;
+    int64_t ranks;         /* --ranks: processes to start on this machine; 0: none */
+    const char *transport; /* --transport: what the ranks are joined over, a component of kind transport/1; NULL: what fits */
     const char *stage; /* stage that `why` is asked about: the word behind the pipeline */
 };
 

@@ -2,7 +2,9 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/plan.h"
+#include "cli/ranks.h"
 #include "core/base/progress_line.h"
+#include "core/ranks/ranks.h"
 #include "core/store/store.h"
 
 #include <inttypes.h>
@@ -130,12 +132,39 @@ static int run_pipeline(struct tess_context *ctx, const struct cli_globals *g, s
     return TESS_OK;
 }
 
+/* The run on one of several ranks; rank 0 does what a process alone would, and tells what came of it. */
+static int run_on_ranks(struct tess_context *ctx, const struct cli_globals *g, struct tessi_runtime *r, struct tessi_pipeline *p)
+{
+    TESS_TRY(tessi_flow_ranks_agree(ctx, p));
+    return tessi_ranks_rank(r->ranks) == 0 ? run_pipeline(ctx, g, p) : tessi_flow_pipeline_follow(ctx, p);
+}
+
+/* Runs, or shows what would be done; gives the exit code. */
+static int run_opened(struct tess_context *ctx, struct cli_globals *g, struct cli_options *w, struct cli_ranks *ranks)
+{
+    struct tessi_runtime *r = NULL;
+    struct tessi_pipeline *p = NULL;
+    int status = cli_options_open(ctx, g, w, &r, &p);
+    int leads = !r || tessi_ranks_rank(r->ranks) == 0;
+    if (status == TESS_OK && w->dry)
+        cli_plan_show(p, w->json, w->parameters || g->level >= TESSI_VERBOSE);
+    else if (status == TESS_OK)
+        status = run_on_ranks(ctx, g, r, p);
+    if (!leads && status == TESS_E_STOPPED)
+        tess_forget(ctx);
+    status = tessi_flow_ranks_end(ctx, r, status);
+    cli_ranks_ended(ctx, ranks);
+    int code = status == TESS_OK ? 0 : leads ? cli_failed(ctx, status) : status == TESS_E_STOPPED ? 0 : tessi_base_exit_code(status);
+    tessi_flow_pipeline_free(p);
+    tessi_host_runtime_free(r);
+    return code;
+}
+
 static int run(struct cli_globals *g, int argc, char **argv)
 {
     static struct cli_options w;
     struct tessi_context context;
-    struct tessi_runtime *r = NULL;
-    struct tessi_pipeline *p = NULL;
+    struct cli_ranks ranks = {0};
     int code = cli_options_read(g, &cli_run, argc, argv, &w);
     if (code == 0 && w.json && !w.dry)
         code = cli_usage_error(argv[0], "--json goes with --dry-run");
@@ -144,15 +173,8 @@ static int run(struct cli_globals *g, int argc, char **argv)
     tessi_base_context_init(&context, NULL);
     if (!w.dry)
         tessi_base_signals_catch();
-    int status = cli_options_open(&context.context, g, &w, &r, &p);
-    if (status == TESS_OK && w.dry)
-        cli_plan_show(p, w.json, w.parameters || g->level >= TESSI_VERBOSE);
-    else if (status == TESS_OK)
-        status = run_pipeline(&context.context, g, p);
-    code = status == TESS_OK ? 0 : cli_failed(&context.context, status);
-    tessi_flow_pipeline_free(p);
-    tessi_host_runtime_free(r);
-    return code;
+    int status = w.dry ? TESS_OK : cli_ranks_start(&context.context, g, &w, &ranks);
+    return status == TESS_OK ? run_opened(&context.context, g, &w, &ranks) : cli_failed(&context.context, status);
 }
 
 static const struct cli_flag flags[] = {
@@ -166,6 +188,18 @@ static const struct cli_flag flags[] = {
      CLI_OPTION(options.checkpoint_seconds),
      .lo = 1,
      .hi = 1000000000},
+    {.name = "--ranks",
+     .value = "N",
+     .help = "train with N processes on this machine; mpirun and srun start them on several",
+     .type = CLI_INTEGER,
+     CLI_OPTION(ranks),
+     .lo = 1,
+     .hi = 64},
+    {.name = "--transport",
+     .value = "CONFIG",
+     .help = "what ranks are joined over, as a pipeline writes a component: {use: mpi, silence: 120}",
+     .type = CLI_TEXT,
+     CLI_OPTION(transport)},
     {.name = "--parameters",
      .help = "with --dry-run: what each stage reads and its parameters, defaults filled in",
      .type = CLI_SWITCH,

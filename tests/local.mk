@@ -12,7 +12,7 @@ tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/suppo
     tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/source_fixture.c tests/support/source_fixture.h tests/support/stage_fixture.c tests/support/stage_fixture.h \
     tests/support/archive_fixture.c tests/support/archive_fixture.h tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
     tests/support/sweep_fixture.c tests/support/sweep_fixture.h \
-    tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h \
+    tests/support/ranks_fixture.c tests/support/ranks_fixture.h tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h \
     tests/support/vgg_file.c tests/support/vgg_file.h plugins/noises/uniform/uniform_steps.c
 
 # Suites have no lines of their own beside their names: these are the defaults of every program that has none.
@@ -40,6 +40,7 @@ include tests/kernels/local.mk
 include tests/graph/local.mk
 include tests/ops/local.mk
 include tests/search/local.mk
+include tests/ranks/local.mk
 include tests/train/local.mk
 include tests/exchange/local.mk
 include tests/archive/local.mk

@@ -14,6 +14,7 @@ struct tessi_witness;
 struct tess_instance;
 struct tess_backend_1;
 struct tess_graph;
+struct tessi_ranks;
 
 struct tessi_runtime {
     struct tess_host host; /* first: ctx->host of this program is a struct tessi_runtime * */
@@ -23,6 +24,8 @@ struct tessi_runtime {
     struct tess_instance *backend;
     const struct tess_backend_1 *backend_ops; /* functions of the backend */
     void *backend_self;
+    struct tess_instance *transport; /* connects this process with the others that run the same pipeline; NULL: it is alone */
+    struct tessi_ranks *ranks;       /* those processes; NULL: it is alone */
     int reserved;           /* 1: the backend has reserved its memory */
     struct tessi_file_digests *files; /* table of remembered digests; NULL: none are remembered */
     struct tessi_witness *witness;    /* record of the files being digested; NULL: nobody asks */

@@ -74,6 +74,11 @@ int tessi_base_log_new(struct tess_context *ctx, FILE *terminal, int level, int 
     return TESS_OK;
 }
 
+void tessi_base_log_hide(struct tessi_log *l)
+{
+    l->terminal = NULL;
+}
+
 void tessi_base_log_free(struct tessi_log *l)
 {
     if (!l)

@@ -15,6 +15,8 @@ enum { TESSI_QUIET = 0, TESSI_NORMAL = 1, TESSI_VERBOSE = 2 };
  * honoured); on a pipe a line every ten seconds. */
 int tessi_base_log_new(struct tess_context *ctx, FILE *terminal, int level, int colour, struct tessi_log **out) TESS_CHECKED;
 void tessi_base_log_free(struct tessi_log *l);
+/* Shows nothing more on the terminal. */
+void tessi_base_log_hide(struct tessi_log *l);
 /* Sets the file that events are appended to, from here on (created when absent). NULL closes it. */
 int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char *path) TESS_CHECKED;
 

@@ -18,6 +18,7 @@
 #include "core/flow/rates.h"
 #include "core/base/lock.h"
 #include "core/flow/disk_space.h"
+#include "core/ranks/ranks.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -59,7 +60,7 @@ static int open_inputs(struct tess_context *ctx, const struct tessi_pipeline *p,
     return TESS_OK;
 }
 
-static void close_run(struct tess_stage_run *r)
+void tessi_flow_stage_run_close(struct tess_stage_run *r)
 {
     for (int64_t i = 0; i < r->inputs; i++)
         tessi_store_artefact_close(r->input[i]);
@@ -86,9 +87,16 @@ static int checkpoint_path(struct tess_context *ctx, const struct tessi_pipeline
     return tessi_base_format(ctx, out, "%s/%s.checkpoint.h5", p->cache, s->key);
 }
 
-/* Runs the stage's own work, between two checks of its outside files and inputs. */
-static int execute_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s, struct tess_stage_run *r)
+int tessi_flow_stage_run_open(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r)
 {
+    TESS_TRY(checkpoint_path(ctx, p, r->stage, &r->checkpoint));
+    TESS_TRY(open_inputs(ctx, p, r->stage, r));
+    return tessi_flow_stage_find_checkpoint(ctx, r);
+}
+
+int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tess_stage_run *r)
+{
+    struct tessi_stage *s = r->stage;
     TESS_TRY(tessi_flow_sources_check(ctx, r));
     p->runtime->expected = &s->witness;
     int status = s->ops->run(tess_instance_self(s->instance), ctx, r);
@@ -115,17 +123,14 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
     tessi_base_log_event(r.log, "stage_start", "s:stage", s->name, "s:use", s->component->name, "s:key", s->key, NULL);
     tessi_base_progress_start(r.log, s->name);
     (void)tessi_base_inject(TESSI_AT_STAGE);
-    int status = checkpoint_path(ctx, p, s, &r.checkpoint);
-    if (status == TESS_OK)
-        status = open_inputs(ctx, p, s, &r);
-    if (status == TESS_OK)
-        status = tessi_flow_stage_find_checkpoint(ctx, &r);
+    tessi_ranks_set_stage(p->runtime->ranks, s - p->stage, s->key);
+    int status = tessi_flow_stage_run_open(ctx, p, &r);
     if (status == TESS_OK)
         status = tessi_store_artefact_create(ctx, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
         status = tessi_flow_disk_reserve(ctx, p, &r);
     if (status == TESS_OK)
-        status = execute_work(ctx, p, s, &r);
+        status = tessi_flow_stage_work(ctx, p, &r);
     tessi_base_progress_end(r.log);
     if (status == TESS_OK)
         status = execute_check_attrs(ctx, s, &r);
@@ -135,7 +140,7 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
         status = TESS_E_STOPPED; /* while it waited for room */
     if (status == TESS_OK)
         tessi_flow_rates_ran(p, &r, tessi_base_seconds() - now);
-    close_run(&r);
+    tessi_flow_stage_run_close(&r);
     return status;
 }
 
@@ -241,8 +246,7 @@ static int execute_compute(struct tess_context *ctx, struct tessi_pipeline *p, s
     return status;
 }
 
-/* Plans a stage again once its input is there, where it was planned from an upper bound (tess_attrs_set_i64_at_most). */
-static int plan_again(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
+int tessi_flow_stage_plan_again(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
 {
     for (int64_t i = 0; i < s->inputs; i++)
         s->differs |= s->input[i].stage >= 0 && p->stage[s->input[i].stage].differs;
@@ -257,7 +261,7 @@ static int execute_get(struct tess_context *ctx, struct tessi_pipeline *p, struc
         s->digest[0] = '\0';
     }
     if (!found)
-        TESS_TRY(plan_again(ctx, p, s));
+        TESS_TRY(tessi_flow_stage_plan_again(ctx, p, s));
     TESS_TRY(tessi_flow_stage_key(ctx, p, s));
     if (!found && !s->forced)
         TESS_TRY(tessi_flow_cache_find(ctx, s, &found));
@@ -326,8 +330,9 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     tess_free(path);
     TESS_TRY(status);
     tessi_base_log_event(p->runtime->log, "run_start", "s:name", p->name, "s:pipeline", p->source, "s:tool", "tessera " PACKAGE_VERSION,
-                         "i:threads", (int64_t)tessi_base_workers_count(p->runtime->workers), "s:numeric_mode", p->runtime->numeric_mode,
-                         "i:seed", (int64_t)p->seed, "j:overrides", p->overrides, NULL);
+                         "i:threads", (int64_t)tessi_base_workers_count(p->runtime->workers), "i:ranks",
+                         (int64_t)tessi_ranks_size(p->runtime->ranks), "s:numeric_mode", p->runtime->numeric_mode, "i:seed",
+                         (int64_t)p->seed, "j:overrides", p->overrides, NULL);
     status = tessi_flow_folder_enter(ctx, p);
     if (status != TESS_OK)
         tessi_base_log_event(p->runtime->log, "error", "i:status", (int64_t)status, "s:text", tessi_base_context_message(ctx), NULL);

@@ -180,6 +180,14 @@ struct tess_stage_run {
  * the next would be written over it. */
 int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage_run *r) TESS_CHECKED;
 
+/* Opens inputs and checkpoint of an execution, which fill and release the struct (execute.c). */
+int tessi_flow_stage_run_open(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
+void tessi_flow_stage_run_close(struct tess_stage_run *r);
+/* Plans a stage again whose inputs are there, where it was planned from an upper bound. */
+int tessi_flow_stage_plan_again(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s) TESS_CHECKED;
+/* Runs the stage's own work, between two checks of its outside files and inputs. */
+int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
+
 /* Finishes the artefact of an execution: provenance, then the file under its own name (finish.c). */
 int tessi_flow_stage_finish(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
 

@@ -82,6 +82,17 @@ int tessi_flow_pipeline_input(const struct tessi_pipeline *p, int64_t i, int64_t
 /* Runs what is not cached; exports pictures; writes resolved.yaml and log.jsonl. A stage's failure ends the run with its message. */
 int tessi_flow_pipeline_run(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
 
+/* ---- ranks: on all of them, over the runtime's ranks; nothing for one process */
+/* Compares the ranks: program, plugins, numeric mode, pipeline, the files that stages read and the folder, which must be the same on all.
+ * Fails on every rank, with TESS_E_USAGE and the first difference. Before the pipeline is run. */
+int tessi_flow_ranks_agree(struct tess_context *ctx, const struct tessi_pipeline *p) TESS_CHECKED;
+/* Follows rank 0 through the pipeline, until it ends the run: takes part in what stages compute on all ranks, and writes nothing. The
+ * status is that of rank 0. On the other ranks, in place of tessi_flow_pipeline_run. */
+int tessi_flow_pipeline_follow(struct tess_context *ctx, struct tessi_pipeline *p) TESS_CHECKED;
+/* Ends the run on all ranks with the status of this one, and leaves them. Gives the status of the whole: a rank that has failed makes a run
+ * that stopped for that a failure, with its message. */
+int tessi_flow_ranks_end(struct tess_context *ctx, struct tessi_runtime *r, int status);
+
 /* *settled: 1 where a run would change nothing: all is cached, and in the run's folder. */
 int tessi_flow_pipeline_settled(struct tess_context *ctx, const struct tessi_pipeline *p, int *settled) TESS_CHECKED;
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/rates.h"
+#include "core/ranks/ranks.h"
 #include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/base/processor.h"
@@ -39,7 +40,7 @@ static int predict_work(struct tess_context *ctx, const struct tessi_pipeline *p
         .parts = parts,
         .mode = p->runtime->numeric_mode,
         .processor = processor,
-        .threads = p->runtime->workers ? tessi_base_workers_count(p->runtime->workers) : 1,
+        .threads = (p->runtime->workers ? tessi_base_workers_count(p->runtime->workers) : 1) * (int64_t)tessi_ranks_size(p->runtime->ranks),
         .amount = s->cost.flops > 0.0 ? s->cost.flops : units,
         .step = s->cost.flops > 0.0 ? s->cost.flops / units : 0.0,
     };

@@ -5,7 +5,8 @@
  * Microbatches give a weight's gradient in the order of their numbers; the one before is waited for, which is seldom long, as all run
  * through the same operations. What is summed so far are then the subtrees that the binary digits of the number of microbatches given stand
  * for, so there are as many blocks as that number has ones at most, whoever computes: one for two microbatches, two for four, three for
- * eight. SPDX-License-Identifier: MIT */
+ * eight. A rank has the subtrees of its share of the microbatches; they are added to those of the others weight by weight
+ * (gradient_ranks.c). SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
 
@@ -16,13 +17,21 @@
 
 enum { LEVELS = 64 };
 
+/* Place of a microbatch's gradient on the stack of subtrees: those below it, and how many of them it is added to, one after the other. */
+struct turn {
+    int32_t below, adds;
+};
+
 struct tessi_gradient_sum {
     const struct tess_weights *weights;
-    int64_t microbatches; /* microbatches of the batch being run */
+    int64_t microbatches, first, end; /* microbatches of the batch being run, and this process's share of them */
     int levels;
     float *level[LEVELS];
-    _Atomic int64_t *given; /* microbatches that have given this weight's gradient */
+    struct turn *turn;      /* of the share's microbatches */
+    _Atomic int64_t *given; /* number of the microbatch whose gradient of this weight is next */
     atomic_int failed;
+    struct tessi_ranks *ranks;
+    struct tessi_gradient_ranks *spans; /* NULL: one process */
 };
 
 static int gradient_sum_ones(int64_t x)
@@ -38,21 +47,51 @@ int tessi_graph_gradient_levels(int64_t microbatches)
     return max;
 }
 
-int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t microbatches,
-                                 struct tessi_gradient_sum **out)
+/* Plans the turns of the share's microbatches; returns the number of blocks that they need. */
+static int gradient_sum_turns(struct tessi_gradient_sum *t, int64_t microbatches)
+{
+    struct tessi_tree_node stack[TESSI_TREE_NODES];
+    int depth = 0, max = 1;
+    t->microbatches = microbatches;
+    tessi_ranks_share(microbatches, tessi_ranks_size(t->ranks), tessi_ranks_rank(t->ranks), &t->first, &t->end);
+    for (int64_t i = t->first; i < t->end; i++) {
+        struct tessi_tree_node node = {i, i + 1};
+        struct turn *turn = &t->turn[i - t->first];
+        *turn = (struct turn){.below = depth};
+        for (; depth && tessi_ranks_tree_adds(microbatches, stack[depth - 1], node); turn->adds++)
+            node.first = stack[--depth].first;
+        stack[depth++] = node;
+        max = turn->adds == 0 && turn->below + 1 > max ? turn->below + 1 : max;
+    }
+    return max;
+}
+
+static int gradient_sum_reserve(struct tess_context *ctx, const struct tess_graph *g, struct tessi_gradient_sum *t)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)g->microbatches * sizeof *t->turn, "gradients", &memory));
+    t->turn = memory;
+    t->levels = gradient_sum_turns(t, g->microbatches);
+    int fewer = tessi_graph_gradient_levels(g->microbatches); /* a batch of fewer microbatches may need as many as any */
+    t->levels = t->levels < fewer && !g->ranks ? fewer : t->levels;
+    TESS_TRY(tess_alloc(ctx, (size_t)(t->weights->count + 1) * sizeof *t->given, "gradients", &memory));
+    t->given = memory;
+    for (int i = 0; i < t->levels; i++) { /* zeroed: what no operation writes stays zero */
+        TESS_TRY(tess_alloc(ctx, (size_t)t->weights->trained * sizeof(float) + 64, "gradients", &memory));
+        t->level[i] = memory;
+    }
+    return g->ranks ? tessi_graph_gradient_ranks_new(ctx, g, &t->spans) : TESS_OK;
+}
+
+int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_graph *g, struct tessi_gradient_sum **out)
 {
     void *memory;
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, sizeof(struct tessi_gradient_sum), "gradients", &memory));
     struct tessi_gradient_sum *t = memory;
-    t->weights = weights;
-    t->levels = tessi_graph_gradient_levels(microbatches);
-    int status = tess_alloc(ctx, (size_t)(weights->count + 1) * sizeof *t->given, "gradients", &memory);
-    t->given = status == TESS_OK ? memory : NULL;
-    for (int i = 0; i < t->levels && status == TESS_OK; i++) { /* zeroed: what no operation writes stays zero */
-        status = tess_alloc(ctx, (size_t)weights->trained * sizeof(float) + 64, "gradients", &memory);
-        t->level[i] = status == TESS_OK ? memory : NULL;
-    }
+    t->weights = g->weights;
+    t->ranks = g->ranks;
+    int status = gradient_sum_reserve(ctx, g, t);
     if (status != TESS_OK) {
         tessi_graph_gradient_sum_free(t);
         return status;
@@ -65,18 +104,23 @@ void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t)
 {
     if (!t)
         return;
+    tessi_graph_gradient_ranks_free(t->spans);
     for (int i = 0; i < t->levels; i++)
         tess_free(t->level[i]);
     tess_free(t->given);
+    tess_free(t->turn);
     tess_free(t);
 }
 
 void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t microbatches)
 {
-    t->microbatches = microbatches;
+    if (microbatches != t->microbatches)
+        (void)gradient_sum_turns(t, microbatches);
     atomic_store(&t->failed, 0);
     for (int64_t i = 0; i < t->weights->count; i++)
-        atomic_store_explicit(&t->given[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&t->given[i], t->first, memory_order_relaxed);
+    if (t->spans)
+        tessi_graph_gradient_ranks_start(t->spans, microbatches, t->level);
 }
 
 void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t)
@@ -98,30 +142,35 @@ static int wait_for_turn(struct tessi_gradient_sum *t, int64_t microbatch, int64
 
 float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight)
 {
-    return microbatch % 2 == 0 && wait_for_turn(t, microbatch, weight)
-               ? t->level[gradient_sum_ones(microbatch)] + t->weights->item[weight].offset
-               : NULL;
+    const struct turn *turn = &t->turn[microbatch - t->first];
+    return turn->adds == 0 && wait_for_turn(t, microbatch, weight) ? t->level[turn->below] + t->weights->item[weight].offset : NULL;
 }
 
 void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight, const float *gradient)
 {
     const struct tessi_kernels *k = tessi_kernels();
+    const struct turn *turn = &t->turn[microbatch - t->first];
     int64_t at = t->weights->item[weight].offset, n = tess_tensor_count(&t->weights->item[weight].shape);
-    int level = gradient_sum_ones(microbatch), last = microbatch == t->microbatches - 1;
-    assert(microbatch < t->microbatches && level - (int)(microbatch % 2) < t->levels); /* an odd one joins the level below */
+    int level = turn->below;
+    assert(microbatch >= t->first && microbatch < t->end && level - (turn->adds > 0) < t->levels);
     if (!wait_for_turn(t, microbatch, weight))
         return;
-    if (microbatch % 2 == 1)
+    if (turn->adds)
         k->accumulate(n, gradient, t->level[--level] + at);
     else if (gradient != t->level[level] + at)
         memcpy(t->level[level] + at, gradient, (size_t)n * sizeof(float));
-    /* carries: this subtree is as large as the one before it; after the last microbatch, whatever is there */
-    for (int64_t rest = microbatch >> 1; level > 0 && (last || (microbatch % 2 == 1 && (rest & 1))); rest >>= 1, level--)
+    for (int i = 1; i < turn->adds; i++, level--) /* this subtree is as large as the one before it, or the last */
         k->accumulate(n, t->level[level] + at, t->level[level - 1] + at);
-    assert(!last || level == 0); /* the tree has one root */
-    if (last && t->microbatches > 1)
+    if (microbatch == t->end - 1 && t->spans)
+        tessi_graph_gradient_ranks_given(t->spans, weight);
+    else if (microbatch == t->microbatches - 1 && t->microbatches > 1)
         k->affine(n, 1.0f / (float)t->microbatches, 0.0f, t->level[0] + at, t->level[0] + at);
     atomic_store_explicit(&t->given[weight], microbatch + 1, memory_order_release);
+}
+
+int tessi_graph_gradient_sum_finish(struct tess_context *ctx, struct tessi_gradient_sum *t)
+{
+    return t->spans ? tessi_graph_gradient_ranks_finish(ctx, t->spans) : TESS_OK;
 }
 
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t)

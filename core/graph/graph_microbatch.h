@@ -9,7 +9,7 @@ struct tessi_job { /* one batch being run */
     struct tess_graph *g;
     const struct tess_batch *b;
     int backward, half;
-    int64_t microbatches;
+    int64_t microbatches, first, end; /* microbatches of the batch, and the share of them that this process runs */
 };
 
 /* Pointers of one microbatch on one worker. */

@@ -176,9 +176,9 @@ static void run_in_slot(struct tessi_job *job, struct tessi_slot *slot, int64_t 
 static void run_microbatch(void *user, int worker, int64_t index)
 {
     struct tessi_job *job = user;
-    struct tessi_slot *slot = graph_run_claim(job->g, index);
+    struct tessi_slot *slot = graph_run_claim(job->g, job->first + index);
     (void)worker;
-    run_in_slot(job, slot, index);
+    run_in_slot(job, slot, job->first + index);
     atomic_store(&slot->busy, 0);
 }
 
@@ -207,11 +207,37 @@ static int run_half(struct tess_context *ctx, struct tessi_job *job, int half)
         tessi_graph_gradient_sum_start(g->gradients, job->microbatches);
     if ((half != SECOND || g->batch_means) && g->sums)
         tessi_graph_sums_start(g->sums, job->microbatches);
-    tessi_base_workers_run(g->runtime->workers, job->microbatches, run_microbatch, job);
+    tessi_base_workers_run(g->runtime->workers, job->end - job->first, run_microbatch, job);
     for (int i = 0; i < g->slots; i++)
         if (g->slot[i].context.code != TESS_OK)
             return tessi_base_context_pass(ctx, &g->slot[i].context.context);
+    if (g->ranks && (half != SECOND || g->batch_means) && g->sums)
+        return tessi_graph_sums_over_ranks(ctx, g->sums, g->ranks);
     return TESS_OK;
+}
+
+static int graph_run_halves(struct tess_context *ctx, struct tessi_job *job)
+{
+    struct tess_graph *g = job->g;
+    TESS_TRY(run_half(ctx, job, g->gradient_probes || g->batch_means ? FIRST : WHOLE));
+    if (g->batch_means)
+        tessi_graph_batch_means_take(g, tessi_graph_sums_result(g->sums), job->microbatches);
+    if (g->gradient_probes && job->backward)
+        TESS_TRY(tessi_graph_adapt_weights(ctx, g, tessi_graph_sums_result(g->sums), job->microbatches));
+    if (g->batch_means || (g->gradient_probes && job->backward))
+        TESS_TRY(run_half(ctx, job, SECOND));
+    return TESS_OK;
+}
+
+/* Runs a job. Where this rank alone has failed, the others, who wait for it, are told; then nothing of it is on its way any more. */
+static int graph_run_job(struct tess_context *ctx, struct tessi_job *job)
+{
+    struct tess_graph *g = job->g;
+    int status = graph_run_halves(ctx, job);
+    if (status != TESS_OK && !tessi_ranks_lost(g->ranks))
+        tessi_ranks_abort(g->ranks, status, tess_message(ctx));
+    int finished = job->backward ? tessi_graph_gradient_sum_finish(ctx, g->gradients) : TESS_OK;
+    return status == TESS_OK ? finished : status;
 }
 
 static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b, int backward_too)
@@ -220,26 +246,31 @@ static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const s
     g->result = NULL;
     TESS_TRY(graph_run_prepare(ctx, g));
     struct tessi_job job = {.g = g, .b = b, .backward = backward_too, .microbatches = (b->samples + g->microbatch - 1) / g->microbatch};
+    tessi_ranks_share(job.microbatches, tessi_ranks_size(g->ranks), tessi_ranks_rank(g->ranks), &job.first, &job.end);
     for (int32_t i = 0; i < g->adaptive_weights; i++)
         g->adaptive_weight[i] = 0.0f;
     for (int i = 0; i < g->slots; i++)
         g->slot[i].holds = 0;
     if (backward_too && !g->gradients)
-        TESS_TRY(tessi_graph_gradient_sum_new(ctx, g->weights, g->microbatches, &g->gradients));
+        TESS_TRY(tessi_graph_gradient_sum_new(ctx, g, &g->gradients));
     pack_weights(g);
     tessi_graph_batch_means_forget(g);
-    TESS_TRY(run_half(ctx, &job, g->gradient_probes || g->batch_means ? FIRST : WHOLE));
-    if (g->batch_means)
-        tessi_graph_batch_means_take(g, tessi_graph_sums_result(g->sums), job.microbatches);
-    if (g->gradient_probes && backward_too)
-        TESS_TRY(tessi_graph_adapt_weights(ctx, g, tessi_graph_sums_result(g->sums), job.microbatches));
-    if (g->batch_means || (g->gradient_probes && backward_too))
-        TESS_TRY(run_half(ctx, &job, SECOND));
+    TESS_TRY(graph_run_job(ctx, &job));
     if (g->sums)
         copy_totals(g, b, tessi_graph_sums_result(g->sums), job.microbatches);
     if (backward_too)
         g->result = tessi_graph_gradient_sum_result(g->gradients);
     return TESS_OK;
+}
+
+void tessi_graph_over_ranks(struct tess_graph *g, struct tessi_ranks *ranks)
+{
+    if (g->ranks == ranks)
+        return;
+    tessi_graph_gradient_sum_free(g->gradients); /* laid out for other shares */
+    g->gradients = NULL;
+    g->result = NULL;
+    g->ranks = ranks;
 }
 
 int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b)

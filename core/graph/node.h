@@ -18,6 +18,7 @@
 
 #include "core/host/runtime.h"
 #include "core/graph/weight_store.h"
+#include "core/ranks/ranks.h"
 
 enum { TESSI_VALUE, TESSI_INPUT, TESSI_WEIGHT, TESSI_CONSTANT, TESSI_ARRAY, TESSI_COEFFICIENT };
 
@@ -125,6 +126,7 @@ struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted 
 
 struct tessi_sums;         /* sum_tree.c */
 struct tessi_gradient_sum; /* gradient_sum.c */
+struct tessi_gradient_ranks; /* gradient_ranks.c */
 struct tessi_slot {        /* memory of a running microbatch; there are as many as can run at once */
     char *arena, *pad;     /* pad: inputs of a microbatch that is not full */
     int64_t holds;         /* 1 + the microbatch whose activations are in the arena, between the halves of a step */
@@ -188,7 +190,12 @@ struct tess_graph {
     struct tessi_sums *sums;
     struct tessi_gradient_sum *gradients;
     float *result;                 /* gradients of the last step */
+    struct tessi_ranks *ranks;     /* ranks that share the microbatches; NULL: this process has them all */
 };
+
+/* Has the graph's batches run on all ranks: each runs its share of the microbatches, and all have the totals and gradients, with the bits
+ * of one process. Rows of inputs and outputs are those of this rank's share alone. Every rank must run the same batches. NULL: alone. */
+void tessi_graph_over_ranks(struct tess_graph *g, struct tessi_ranks *ranks);
 
 /* ---- recording (graph.c, record.c; graph_named.c has endpoints with a name) */
 /* The scope of what is recorded now, a text of the graph's; NULL where memory ran out. */
@@ -234,12 +241,14 @@ float *tessi_graph_sums_take(struct tessi_sums *t);
 void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *block);
 /* The sum, after all microbatches were given; valid until the next start. */
 float *tessi_graph_sums_result(struct tessi_sums *t);
+/* Makes the sum over all ranks, each of which was given its share of the microbatches. */
+int tessi_graph_sums_over_ranks(struct tess_context *ctx, struct tessi_sums *t, struct tessi_ranks *ranks) TESS_CHECKED;
 /* Hands the summed gradient probes to the graph's weigh function. */
 int tessi_graph_adapt_weights(struct tess_context *ctx, struct tess_graph *g, float *sums, int64_t microbatches) TESS_CHECKED;
 
 /* ---- gradients over microbatches (gradient_sum.c) */
-int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_weights *weights, int64_t microbatches,
-                                 struct tessi_gradient_sum **out) TESS_CHECKED;
+/* Memory for the sums of graph g's weights; over ranks, of this rank's share. */
+int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_graph *g, struct tessi_gradient_sum **out) TESS_CHECKED;
 void tessi_graph_gradient_sum_free(struct tessi_gradient_sum *t);
 int tessi_graph_gradient_levels(int64_t microbatches); /* number of weight-sized blocks that the sum needs */
 void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t microbatches);
@@ -250,7 +259,18 @@ float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t micr
 void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight, const float *gradient);
 /* Reports a microbatch as failed, so that nobody waits for it. */
 void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t);
+/* Waits for the sums over all ranks; nothing for one process. */
+int tessi_graph_gradient_sum_finish(struct tess_context *ctx, struct tessi_gradient_sum *t) TESS_CHECKED;
 /* Mean over the microbatches, after all were given; valid until the next start. */
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t);
+
+/* ---- gradients over ranks (gradient_ranks.c): spans of weights whose gradients travel together, while others are still computed */
+int tessi_graph_gradient_ranks_new(struct tess_context *ctx, const struct tess_graph *g, struct tessi_gradient_ranks **out) TESS_CHECKED;
+void tessi_graph_gradient_ranks_free(struct tessi_gradient_ranks *t);
+/* Hands all spans to the carrier; level[i] has the sum of the i-th node of this rank's share, and level[0] gets the mean over all. */
+void tessi_graph_gradient_ranks_start(struct tessi_gradient_ranks *t, int64_t microbatches, float *const *level);
+/* The weight's gradient is summed over this rank's share. [any thread] */
+void tessi_graph_gradient_ranks_given(struct tessi_gradient_ranks *t, int64_t weight);
+int tessi_graph_gradient_ranks_finish(struct tess_context *ctx, struct tessi_gradient_ranks *t) TESS_CHECKED;
 
 #endif

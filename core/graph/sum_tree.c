@@ -135,6 +135,43 @@ void tessi_graph_sums_give(struct tessi_sums *t, int64_t microbatch, float *bloc
     }
 }
 
+/* Takes the finished sum of a node out of those that wait: of the last node, which may have moved up, from the level it has come to. */
+static float *sum_tree_node(struct tessi_sums *t, struct tessi_tree_node node)
+{
+    float *found = NULL;
+    for (int64_t n = t->microbatches, level = 0; n > 1 && !found; n = (n + 1) / 2, level++)
+        if (node.first % ((int64_t)1 << level) == 0 && (node.end - node.first <= (int64_t)1 << level)) {
+            float **at = &t->waiting[t->first[level] + (node.first >> level)];
+            found = *at;
+            *at = NULL;
+        }
+    assert(found);
+    return found;
+}
+
+int tessi_graph_sums_over_ranks(struct tess_context *ctx, struct tessi_sums *t, struct tessi_ranks *ranks)
+{
+    struct tessi_tree_node node[TESSI_TREE_NODES];
+    struct tessi_ranks_sum sum = {.job.run = tessi_ranks_sum_run, .microbatches = t->microbatches, .floats = t->floats, .scale = 1.0f};
+    int64_t first, end;
+    tessi_ranks_share(t->microbatches, tessi_ranks_size(ranks), tessi_ranks_rank(ranks), &first, &end);
+    int nodes = tessi_ranks_tree_nodes(t->microbatches, first, end, node);
+    if (t->result) { /* one microbatch, which is the whole: the root never waits */
+        sum.part[0] = t->result;
+    } else {
+        for (int i = 0; i < nodes; i++)
+            sum.part[i] = sum_tree_node(t, node[i]);
+        t->result = nodes ? sum.part[0] : tessi_graph_sums_take(t);
+        if (!t->result)
+            return ctx->fail(ctx, TESS_E_MEMORY, "no memory for the totals of all ranks");
+        for (int i = 1; i < nodes; i++)
+            t->spare[t->spares++] = sum.part[i];
+    }
+    sum.result = t->result;
+    tessi_ranks_job_start(ranks, &sum.job, 1);
+    return tessi_ranks_job_wait(ctx, ranks, &sum.job);
+}
+
 float *tessi_graph_sums_result(struct tessi_sums *t)
 {
     return t->result;

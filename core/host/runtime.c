@@ -6,6 +6,7 @@
 #include "core/host/runtime.h"
 #include "core/plug/plug_private.h"
 #include "core/kernels/kernels.h"
+#include "core/ranks/ranks.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -192,10 +193,18 @@ int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r
     return TESS_OK;
 }
 
+int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport)
+{
+    TESS_TRY(tess_instance_open(ctx, "transport/1", transport, "the ranks", &r->transport));
+    return tessi_ranks_open(ctx, tess_instance_ops(r->transport, "transport/1"), tess_instance_self(r->transport), &r->ranks);
+}
+
 void tessi_host_runtime_free(struct tessi_runtime *r)
 {
     if (!r)
         return;
+    tessi_ranks_close(r->ranks, TESS_E_FAILED); /* closed before where all went well */
+    tess_instance_close(r->transport);
     tessi_base_workers_free(r->workers);
     tess_instance_close(r->backend);
     tessi_plug_registry_free(r->registry);

@@ -33,6 +33,9 @@ int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
 /* 1 where the backend says that it multiplies operands of `dtype` faster than f32. After tessi_host_runtime_compute. */
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
+/* Joins the other processes that run the same pipeline, over a component of kind transport/1: a name or {use: ...} as a pipeline writes it.
+ * Before anything is computed. */
+int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport) TESS_CHECKED;
 void tessi_host_runtime_free(struct tessi_runtime *r);
 
 #endif

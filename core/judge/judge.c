@@ -14,7 +14,7 @@
 
 static const struct judge_kind *const kinds[] = {&judge_quantizer,  &judge_noise,    &judge_denoiser, &judge_encoder, &judge_decoder,
                                                  &judge_critic,     &judge_features, &judge_sampler,  &judge_source,  &judge_format,
-                                                 &judge_checkpoint, &judge_stage,    &judge_backend,  &judge_metric};
+                                                 &judge_checkpoint, &judge_stage,    &judge_backend,  &judge_metric,  &judge_transport};
 
 const struct judge_kind *judge_kind_of(const char *id)
 {

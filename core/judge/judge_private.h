@@ -64,7 +64,7 @@ struct judge_kind {
 extern const struct judge_test judge_component_tests[], judge_params_tests[], judge_recorded_tests[], judge_repeated_tests[];
 int judge_gradients(struct judge *j);
 extern const struct judge_kind judge_quantizer, judge_noise, judge_denoiser, judge_encoder, judge_decoder, judge_critic, judge_features,
-    judge_sampler, judge_source, judge_format, judge_checkpoint, judge_stage, judge_backend, judge_metric;
+    judge_sampler, judge_source, judge_format, judge_checkpoint, judge_stage, judge_backend, judge_metric, judge_transport;
 /* Tests of a kind; NULL: it has none of its own. */
 const struct judge_kind *judge_kind_of(const char *id);
 

@@ -9,4 +9,4 @@ libtessera_la_SOURCES += core/judge/expectations.c core/judge/expectations.h cor
     core/judge/judge_quantizer.h core/judge/judge_quantizer_codes.c core/judge/judge_quantizer_rebuild.c \
     core/judge/judge_quantizer_training.c core/judge/judge_ranges.c core/judge/judge_recorded.c core/judge/judge_repeated.c \
     core/judge/judge_sampler.c core/judge/judge_sampler.h core/judge/judge_sampler_chance.c core/judge/judge_sampler_draw.c \
-    core/judge/judge_source.c core/judge/judge_stage.c
+    core/judge/judge_source.c core/judge/judge_stage.c core/judge/judge_transport.c

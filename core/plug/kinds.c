@@ -19,6 +19,7 @@
 #include <tessera/kind/sampler.h>
 #include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
+#include <tessera/kind/transport.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,10 @@ static const struct tessi_kind kinds[] = {
     }},
     {"checkpoint/1", END_OF(tess_checkpoint_1, plan_export), {
         MUST(tess_checkpoint_1, plan_import), MUST(tess_checkpoint_1, plan_export),
+    }},
+    {"transport/1", END_OF(tess_transport_1, leave), {
+        MUST(tess_transport_1, join), MUST(tess_transport_1, exchange), MUST(tess_transport_1, broadcast), MUST(tess_transport_1, barrier),
+        MUST(tess_transport_1, alive), MUST(tess_transport_1, abort), MUST(tess_transport_1, leave),
     }},
 };
 /* clang-format on */

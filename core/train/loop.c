@@ -82,6 +82,7 @@ static int loop_prepare(struct tess_context *ctx, struct tessi_train_loop *l)
     void *memory;
     l->batch = (struct tess_batch){.size = sizeof l->batch, .in = l->in, .out = l->out, .total = l->total, .samples = t->params->batch};
     TESS_TRY(tess_training_microbatches(ctx, t->params, &l->microbatches));
+    tessi_ranks_share(l->microbatches, tessi_ranks_size(l->ranks), tessi_ranks_rank(l->ranks), &l->share, &l->share_end);
     l->rows = tess_graph_microbatch(t->graph);
     if (l->rows * l->microbatches != t->params->batch)
         return ctx->fail(ctx, TESS_E_INTERNAL, "a graph of %lld rows does not make a batch of %lld in %lld microbatches",
@@ -108,6 +109,7 @@ static void fill_microbatch(void *user, int worker, int64_t i)
     struct tessi_train_loop *l = user;
     struct tess_tensor in[TESSI_TRAIN_TENSORS_MAX];
     struct tess_context *ctx = &l->fill_call[worker].context;
+    i += l->share;
     if (l->fill_call[worker].code != TESS_OK)
         return;
     for (int32_t k = 0; k < l->batch.inputs; k++) {
@@ -124,7 +126,7 @@ static int loop_fill(struct tess_context *ctx, struct tessi_train_loop *l)
 {
     for (int i = 0; i < l->workers; i++)
         tessi_base_context_init(&l->fill_call[i], ctx->host);
-    tessi_base_workers_run(l->runtime->workers, l->microbatches, fill_microbatch, l);
+    tessi_base_workers_run(l->runtime->workers, l->share_end - l->share, fill_microbatch, l);
     for (int i = 0; i < l->workers; i++)
         if (l->fill_call[i].code != TESS_OK)
             return tessi_base_context_pass(ctx, &l->fill_call[i].context);
@@ -164,6 +166,13 @@ static void loop_count(struct tessi_train_loop *l)
     l->logged = 0;
 }
 
+/* Checks what all ranks have alike, so that rank 0 is the one to tell what is wrong. */
+static int loop_judge(struct tessi_train_loop *l, int status)
+{
+    l->judged |= status != TESS_OK;
+    return status;
+}
+
 /* 1 when some weights learn again, after the others. */
 static int32_t learns_again(const struct tess_training *t)
 {
@@ -181,10 +190,10 @@ static int loop_learn(struct tess_context *ctx, struct tessi_train_loop *l, stru
     const struct tess_training *t = l->t;
     int status = tess_graph_step(ctx, t->graph, b);
     if (status != TESS_OK)
-        return tessi_train_step_failed(ctx, l, status);
-    TESS_TRY(tessi_train_check_losses(ctx, l));
+        return tessi_train_ranks_lost(ctx, l, !again) ? status : tessi_train_step_failed(ctx, l, status);
+    TESS_TRY(loop_judge(l, tessi_train_check_losses(ctx, l)));
     double length = tessi_train_gradient_length(l->runtime->workers, t->weights, t->graph->result, l->squares);
-    TESS_TRY(tessi_train_check_gradient(ctx, l, length));
+    TESS_TRY(loop_judge(l, tessi_train_check_gradient(ctx, l, length)));
     const struct tessi_optimiser o = {.p = t->params, .group = t->group, .groups = t->groups, .again = again};
     return tessi_train_optimise(ctx, l->runtime->workers, &o, t->weights, l->step, t->graph->result, length);
 }
@@ -213,14 +222,14 @@ static int one_step(struct tess_context *ctx, struct tessi_train_loop *l)
     if (learns_again(t))
         TESS_TRY(learn_again(ctx, l));
     if (t->after) {
+        TESS_TRY(tessi_train_ranks_gather(ctx, l));
         TESS_TRY(t->after(t->user, ctx, l->step, &l->batch));
-        TESS_TRY(tessi_train_check_weights(ctx, l, t->weights->trained, t->weights->kept));
+        TESS_TRY(loop_judge(l, tessi_train_check_weights(ctx, l, t->weights->trained, t->weights->kept)));
     }
-    loop_count(l);
     return TESS_OK;
 }
 
-static int loop_save(struct tess_context *ctx, struct tessi_train_loop *l)
+int tessi_train_save(struct tess_context *ctx, struct tessi_train_loop *l)
 {
     TESS_TRY(tessi_train_check_weights(ctx, l, 0, l->t->weights->kept));
     TESS_TRY(tess_stage_checkpoint(ctx, l->run, tessi_train_checkpoint_write, l));
@@ -236,23 +245,57 @@ static int put_curve(struct tess_context *ctx, const struct tessi_train_loop *l)
     return tessi_train_curve_put(ctx, &l->curve, name, loop_columns(l->t) > 0, tess_stage_output(l->run));
 }
 
-static int loop_train(struct tess_context *ctx, struct tessi_train_loop *l)
+/* Stops, or writes a checkpoint, where that is due. */
+static int loop_pause(struct tess_context *ctx, struct tessi_train_loop *l)
 {
-    TESS_TRY(loop_prepare(ctx, l));
+    if (tess_stage_stopping(l->run)) {
+        TESS_TRY(tessi_train_save(ctx, l));
+        return ctx->fail(ctx, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to resume there",
+                         (long long)l->step, (long long)l->t->params->steps);
+    }
+    return tess_stage_checkpoint_due(l->run) ? tessi_train_save(ctx, l) : TESS_OK;
+}
+
+/* The training of rank 0, or of the only process. */
+static int loop_lead(struct tess_context *ctx, struct tessi_train_loop *l)
+{
     TESS_TRY(tessi_train_resume(ctx, l));
+    TESS_TRY(tessi_train_ranks_begin(ctx, l));
     while (l->step < l->t->params->steps) {
-        if (tess_stage_stopping(l->run)) {
-            TESS_TRY(loop_save(ctx, l));
-            return ctx->fail(ctx, TESS_E_STOPPED, "stopped at step %lld of %lld; run the same command again to resume there",
-                             (long long)l->step, (long long)l->t->params->steps);
-        }
-        if (tess_stage_checkpoint_due(l->run))
-            TESS_TRY(loop_save(ctx, l));
+        TESS_TRY(loop_pause(ctx, l));
+        TESS_TRY(tessi_train_ranks_step(ctx, l, NULL));
         TESS_TRY(one_step(ctx, l));
+        loop_count(l);
     }
     TESS_TRY(tessi_train_check_weights(ctx, l, 0, l->t->weights->kept));
     tessi_train_tell_divergence(l);
+    tessi_train_ranks_log(l);
     return l->curve.points ? put_curve(ctx, l) : TESS_OK;
+}
+
+/* The training of another rank, which makes the steps that rank 0 makes, and keeps no books. */
+static int loop_follow(struct tess_context *ctx, struct tessi_train_loop *l)
+{
+    int step = 1;
+    TESS_TRY(tessi_train_ranks_begin(ctx, l));
+    while (step && l->step < l->t->params->steps) {
+        TESS_TRY(tessi_train_ranks_step(ctx, l, &step));
+        int status = step ? one_step(ctx, l) : TESS_OK;
+        if (status != TESS_OK && l->judged)
+            break;
+        TESS_TRY(status);
+        l->step++;
+    }
+    return tessi_train_ranks_leave(ctx, l);
+}
+
+static int loop_train(struct tess_context *ctx, struct tessi_train_loop *l)
+{
+    TESS_TRY(loop_prepare(ctx, l));
+    tessi_graph_over_ranks(l->t->graph, l->ranks);
+    int status = tessi_ranks_rank(l->ranks) == 0 ? loop_lead(ctx, l) : loop_follow(ctx, l);
+    tessi_graph_over_ranks(l->t->graph, NULL);
+    return status;
 }
 
 int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct tess_training *t)
@@ -266,6 +309,7 @@ int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct 
     l->t = t;
     l->run = r;
     l->runtime = runtime;
+    l->ranks = tessi_ranks_size(runtime->ranks) > 1 ? runtime->ranks : NULL;
     int status = loop_train(ctx, l);
     free_tensors(l->in);
     free_tensors(l->out);

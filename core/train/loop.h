@@ -6,6 +6,7 @@
 #include <tessera/train.h>
 
 #include "core/host/runtime.h"
+#include "core/ranks/ranks.h"
 #include "core/train/curve.h"
 
 enum { TESSI_TRAIN_TENSORS_MAX = 128 };
@@ -15,6 +16,9 @@ struct tessi_train_loop {
     struct tess_stage_run *run;
     struct tessi_runtime *runtime;
     int64_t microbatches, rows, step;
+    struct tessi_ranks *ranks; /* ranks that train together; NULL: this process alone */
+    int64_t share, share_end;  /* microbatches of this rank */
+    int judged;                /* 1: a check failed of what all ranks have alike: rank 0 tells it */
     struct tess_batch batch;
     struct tess_tensor in[TESSI_TRAIN_TENSORS_MAX], out[TESSI_TRAIN_TENSORS_MAX], total[TESSI_TRAIN_TENSORS_MAX];
     int32_t objectives;
@@ -30,6 +34,8 @@ struct tessi_train_loop {
     int told;                              /* divergences so far; only the first is warned of */
 };
 
+/* Writes a checkpoint of the state before step l->step (loop.c). */
+int tessi_train_save(struct tess_context *ctx, struct tessi_train_loop *l) TESS_CHECKED;
 /* Name of series i of the curve. */
 const char *tessi_train_series_name(const struct tessi_train_loop *l, int32_t i);
 
@@ -41,6 +47,20 @@ int tessi_train_check(struct tess_context *ctx, const struct tess_stage_run *r, 
 int tessi_train_checkpoint_write(void *user, struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
 /* Reads the checkpoint that the stage resumes from, where there is one. */
 int tessi_train_resume(struct tess_context *ctx, struct tessi_train_loop *l) TESS_CHECKED;
+
+/* ---- loop_ranks.c: nothing for one process */
+/* Has all ranks begin the training together, in the state of rank 0: its step and weights. */
+int tessi_train_ranks_begin(struct tess_context *ctx, struct tessi_train_loop *l) TESS_CHECKED;
+/* Rank 0 has the others make the next step. On the others *step is 0 where there is none: the run has ended. */
+int tessi_train_ranks_step(struct tess_context *ctx, struct tessi_train_loop *l, int *step) TESS_CHECKED;
+/* Inputs and outputs of the step just made, of all ranks, for `after`. */
+int tessi_train_ranks_gather(struct tess_context *ctx, const struct tessi_train_loop *l) TESS_CHECKED;
+/* 1 where a step failed because another rank did, or is gone; rank 0 then keeps the state before the step, where the
+ * weights are still those (`whole`), and says where the same command resumes. */
+int tessi_train_ranks_lost(struct tess_context *ctx, struct tessi_train_loop *l, int whole);
+/* Ends the training of a rank that rank 0 leads: TESS_E_STOPPED, for the stage to go no further. */
+int tessi_train_ranks_leave(struct tess_context *ctx, const struct tessi_train_loop *l) TESS_CHECKED;
+void tessi_train_ranks_log(const struct tessi_train_loop *l);
 
 /* ---- divergence.c: each fails with TESS_E_FAILED and a message that names the step, the cure and the last checkpoint */
 /* Completes the message of an operation that met a NaN or infinite value. */

@@ -32,6 +32,7 @@
 #include <tessera/kind/sampler.h>
 #include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
+#include <tessera/kind/transport.h>
 #include <tessera/tensor.h>
 #include <tessera/train.h>
 #include <tessera/weights.h>

@@ -1,0 +1,24 @@
+/* Ranks of a run: those that a launcher has started, or that `--ranks` starts here. SPDX-License-Identifier: MIT */
+#ifndef TESSI_CLI_RANKS_H
+#define TESSI_CLI_RANKS_H
+
+#include "cli/plan.h"
+
+#include <sys/types.h>
+
+enum { CLI_RANKS_MAX = 64 };
+
+/* Processes that --ranks has started, on the process that did. */
+struct cli_ranks {
+    int count; /* ranks with this one; 0: none were started here */
+    pid_t pid[CLI_RANKS_MAX];
+    char config[1200]; /* text of w->transport */
+};
+
+/* Finds whether this process is a rank, of MPI or of --ranks, and sets w->transport. With --ranks the other ranks are forked: this returns
+ * in each of them, which have no terminal, and no output. Before there are threads. */
+int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_options *w, struct cli_ranks *ranks) TESS_CHECKED;
+/* Waits for the processes that were started, kills those that do not end, and adds to a message the reason why one ended early. */
+void cli_ranks_ended(struct tess_context *ctx, struct cli_ranks *ranks);
+
+#endif

@@ -1,0 +1,36 @@
+/* Shared by the files of core/ranks. SPDX-License-Identifier: MIT */
+#ifndef TESSI_RANKS_PRIVATE_H
+#define TESSI_RANKS_PRIVATE_H
+
+#include "core/ranks/ranks.h"
+
+#include <pthread.h>
+
+struct tessi_ranks {
+    const struct tess_transport_1 *ops;
+    void *self;
+    struct tess_ranks_place place;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, finished; /* work: for the carrier; finished: for those who wait */
+    struct tessi_ranks_job *first, *last;
+    int joined, closing, leave_status, started;
+    atomic_int aborting;
+    int failed;                           /* status of the first failure; TESS_OK: none */
+    char message[TESSI_MESSAGE_CAPACITY]; /* its message */
+    struct tessi_context context;         /* context of the carrier */
+    struct tess_message *list;            /* messages of the job at work */
+    int64_t list_capacity;
+    float *scratch;
+    int64_t scratch_capacity;
+    struct tessi_ranks_traffic traffic;
+    struct tessi_ranks_word word; /* on rank 0 the stage at work; elsewhere the last word that was heard */
+};
+
+/* Exchanges the first n messages of r->list, and counts them. */
+int tessi_ranks_exchange(struct tess_context *ctx, struct tessi_ranks *r, int64_t n) TESS_CHECKED;
+/* Puts a message at the end of r->list, of which *n are used. */
+int tessi_ranks_message(struct tess_context *ctx, struct tessi_ranks *r, int64_t *n, int peer, int receives, void *data,
+                        int64_t bytes) TESS_CHECKED;
+
+#endif
