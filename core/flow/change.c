@@ -133,35 +133,53 @@ static void change_inputs(struct found *f, const struct tessi_pipeline *p, const
     }
 }
 
-/* The place of a file among those that the stage reads; -1: it is not among them. */
-static int64_t change_seen(const struct tessi_stage *s, const char *path)
+/* Compares the files of both lists, and marks those of the earlier one that are still read; *same: their number. */
+static void change_kept(struct found *f, const struct tessi_stage *s, const struct tessi_file_list *list, int64_t *same)
 {
-    for (int64_t i = 0; i < s->witness.count; i++)
-        if (strcmp(s->witness.file[i].path, path) == 0)
-            return i;
-    return -1;
+    struct tessi_witness_walk walk = {.w = &s->witness};
+    int more = list->count > 0;
+    *same = 0;
+    while (f->status == TESS_OK && more) {
+        f->status = tessi_host_witness_next(f->ctx, &walk, &more);
+        struct tessi_listed *old = f->status == TESS_OK && more ? tessi_flow_file_list_find(list, walk.seen.path) : NULL;
+        if (!old)
+            continue;
+        ++*same;
+        old->kept = 1;
+        if (strcmp(old->digest, walk.seen.digest) != 0)
+            (void)change_add(f, TESSI_CHANGE_FILE, walk.seen.path, old->digest, walk.seen.digest);
+    }
+    tessi_host_witness_walk_close(&walk);
+}
+
+/* The next file of the earlier list that is not read any more; NULL: there is none. */
+static const struct tessi_listed *change_gone(const struct tessi_file_list *list, int64_t *at)
+{
+    while (*at < list->count && list->item[*at].kept)
+        ++*at;
+    return *at < list->count ? &list->item[(*at)++] : NULL;
 }
 
 /* Adds files that are in one list alone: the k-th of those gone is taken for the former of the k-th that came. */
 static void change_moved(struct found *f, const struct tessi_stage *s, const struct tessi_file_list *list)
 {
+    struct tessi_witness_walk walk = {.w = &s->witness};
     int64_t old = 0;
-    for (int64_t i = 0; i < s->witness.count; i++) {
-        const struct tessi_seen *seen = &s->witness.file[i];
-        if (tessi_flow_file_list_find(list, seen->path))
+    int more = 1;
+    while (f->status == TESS_OK && more) {
+        f->status = tessi_host_witness_next(f->ctx, &walk, &more);
+        if (f->status != TESS_OK || !more || tessi_flow_file_list_find(list, walk.seen.path))
             continue;
-        while (old < list->count && change_seen(s, list->item[old].path) >= 0)
-            old++;
-        const struct tessi_listed *before = old < list->count ? &list->item[old++] : NULL;
-        if (before && strcmp(before->digest, seen->digest) == 0)
+        const struct tessi_listed *before = change_gone(list, &old);
+        if (before && strcmp(before->digest, walk.seen.digest) == 0)
             continue; /* the same bytes at another place */
-        struct tessi_change *c = change_add(f, TESSI_CHANGE_FILE, seen->path, before ? before->digest : NULL, seen->digest);
+        struct tessi_change *c = change_add(f, TESSI_CHANGE_FILE, walk.seen.path, before ? before->digest : NULL, walk.seen.digest);
         if (c && before)
             f->status = tess_copy_text(f->ctx, before->path, &c->before_path);
     }
-    for (; old < list->count; old++)
-        if (change_seen(s, list->item[old].path) < 0)
-            (void)change_add(f, TESSI_CHANGE_FILE, list->item[old].path, list->item[old].digest, NULL);
+    tessi_host_witness_walk_close(&walk);
+    for (const struct tessi_listed *gone; (gone = change_gone(list, &old));)
+        (void)change_add(f, TESSI_CHANGE_FILE, gone->path, gone->digest, NULL);
 }
 
 static void change_files(struct found *f, const struct tessi_pipeline *p, const struct tessi_stage *s, const struct tess_artefact *a)
@@ -172,13 +190,7 @@ static void change_files(struct found *f, const struct tessi_pipeline *p, const 
     if (strcmp(then ? then : "", s->files) == 0 || f->status != TESS_OK)
         return;
     f->status = tessi_flow_file_list_read(f->ctx, p, a, &list);
-    for (int64_t i = 0; i < s->witness.count && list.count; i++) {
-        const struct tessi_seen *seen = &s->witness.file[i];
-        const struct tessi_listed *old = tessi_flow_file_list_find(&list, seen->path);
-        same += old != NULL;
-        if (old && strcmp(old->digest, seen->digest) != 0)
-            (void)change_add(f, TESSI_CHANGE_FILE, seen->path, old->digest, seen->digest);
-    }
+    change_kept(f, s, &list, &same);
     if (list.count && (same < list.count || same < s->witness.count))
         change_moved(f, s, &list);
     if (f->to->count == before) /* not listed, or of the order alone */

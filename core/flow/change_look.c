@@ -21,7 +21,10 @@ static int change_look_is(const struct tess_context *ctx, const char *path, cons
         return 0;
     tess_digest_start(&d);
     struct tessi_witness *before = tessi_host_witness_set(&own.context, &seen);
-    int same = tess_digest_add_file(&own.context, &d, path) == TESS_OK && seen.count == 1 && strcmp(seen.file[0].digest, digest) == 0;
+    struct tessi_witness_walk walk = {.w = &seen};
+    int more = 0, same = tess_digest_add_file(&own.context, &d, path) == TESS_OK &&
+                         tessi_host_witness_next(&own.context, &walk, &more) == TESS_OK && more && strcmp(walk.seen.digest, digest) == 0;
+    tessi_host_witness_walk_close(&walk);
     (void)tessi_host_witness_set(&own.context, before);
     tessi_host_witness_free(&seen);
     return same;
@@ -56,13 +59,18 @@ static const char *change_look_byte(int byte, char text[16])
     return text;
 }
 
-/* The place of the file as it is now. */
-static const struct tessi_seen *change_look_now(const struct tessi_stage *s, const char *path)
+/* Finds the place of the file as it is now; *found 0: the stage reads no such file. */
+static int change_look_now(struct tess_context *ctx, const struct tessi_stage *s, const char *path, struct tessi_place *at, int *found)
 {
-    for (int64_t i = 0; i < s->witness.count; i++)
-        if (strcmp(s->witness.file[i].path, path) == 0)
-            return &s->witness.file[i];
-    return NULL;
+    struct tessi_witness_walk walk = {.w = &s->witness};
+    int more = 1, status = TESS_OK;
+    for (*found = 0; status == TESS_OK && more && !*found;) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        *found = status == TESS_OK && more && strcmp(walk.seen.path, path) == 0;
+    }
+    *at = walk.seen.at;
+    tessi_host_witness_walk_close(&walk);
+    return status;
 }
 
 static int change_look_file(struct tess_context *ctx, const struct tessi_stage *s, const struct tessi_file_list *list,
@@ -74,12 +82,14 @@ static int change_look_file(struct tess_context *ctx, const struct tessi_stage *
     if (c->before_path && change_look_is(ctx, c->before_path, c->before) && change_look_bytes(c->before_path, c->name, &at, byte))
         return tessi_base_format(ctx, &c->detail, "the first different byte is byte %" PRId64 ": %s -> %s", at,
                                  change_look_byte(byte[0], from), change_look_byte(byte[1], to));
-    const struct tessi_seen *now = change_look_now(s, c->name);
     const struct tessi_listed *then = tessi_flow_file_list_find(list, c->before_path ? c->before_path : c->name);
-    if (!now || !then)
+    struct tessi_place now;
+    int found;
+    TESS_TRY(change_look_now(ctx, s, c->name, &now, &found));
+    if (!found || !then)
         return TESS_OK;
-    return tessi_base_format(ctx, &c->detail, "%" PRId64 " bytes of %s -> %" PRId64 " bytes of %s", then->size, then->time, now->at.size,
-                             tessi_flow_file_time(now->at.changed, time));
+    return tessi_base_format(ctx, &c->detail, "%" PRId64 " bytes of %s -> %" PRId64 " bytes of %s", then->size, then->time, now.size,
+                             tessi_flow_file_time(now.changed, time));
 }
 
 int tessi_flow_changes_look(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s,

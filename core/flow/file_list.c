@@ -1,5 +1,6 @@
 /* See file_list.h. SPDX-License-Identifier: MIT */
 #include "core/flow/file_list.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
 
@@ -21,29 +22,90 @@ const char *tessi_flow_file_time(int64_t nanoseconds, char text[TIME_TEXT])
     return text;
 }
 
-int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_stage *s, char **out)
+/* Calls `line` with each file's line. */
+static int file_list_each(struct tess_context *ctx, const struct tessi_stage *s,
+                          int (*line)(void *user, struct tess_context *ctx, const char *text, size_t bytes), void *user)
 {
-    size_t bytes = 0;
-    void *memory;
-    char time[TIME_TEXT];
-    *out = NULL;
-    for (int64_t i = 0; i < s->witness.count; i++)
-        bytes += TESS_DIGEST_TEXT + 21 + TIME_TEXT + strlen(s->witness.file[i].path) + 1;
-    if (bytes == 0)
-        return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, bytes + 1, "a list of files", &memory));
-    char *at = *out = memory;
-    for (int64_t i = 0; i < s->witness.count; i++) {
-        const struct tessi_seen *seen = &s->witness.file[i];
-        at += snprintf(at, bytes + 1 - (size_t)(at - *out), "%s %" PRId64 " %s %s\n", seen->digest, seen->at.size,
-                       tessi_flow_file_time(seen->at.changed, time), seen->path);
+    struct tessi_witness_walk walk = {.w = &s->witness};
+    char time[TIME_TEXT], *text = NULL;
+    int more = 1, status = TESS_OK;
+    while (status == TESS_OK && more) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        if (status != TESS_OK || !more)
+            continue;
+        status = tessi_base_format(ctx, &text, "%s %" PRId64 " %s %s\n", walk.seen.digest, walk.seen.at.size,
+                                   tessi_flow_file_time(walk.seen.at.changed, time), walk.seen.path);
+        if (status == TESS_OK)
+            status = line(user, ctx, text, strlen(text));
+        tess_free(text);
+        text = NULL;
     }
+    tessi_host_witness_walk_close(&walk);
+    return status;
+}
+
+/* A list as text on its way: its bytes, and memory for them, ATTRIBUTE_MAX at most. */
+struct file_list_text {
+    char *text;
+    int64_t bytes, capacity;
+    int is_long;
+};
+
+static int file_list_to_text(void *user, struct tess_context *ctx, const char *text, size_t bytes)
+{
+    struct file_list_text *t = user;
+    t->is_long = t->is_long || t->bytes + (int64_t)bytes > ATTRIBUTE_MAX;
+    if (t->is_long)
+        return TESS_OK;
+    TESS_TRY(tess_reserve(ctx, &t->text, &t->capacity, t->bytes + (int64_t)bytes + 1, 1, "a list of files"));
+    memcpy(t->text + t->bytes, text, bytes + 1);
+    t->bytes += (int64_t)bytes;
     return TESS_OK;
 }
 
-int tessi_flow_file_list_is_long(const char *text)
+int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_stage *s, char **out)
 {
-    return strlen(text) > ATTRIBUTE_MAX;
+    struct file_list_text t = {.text = NULL};
+    int status = s->witness.count > ATTRIBUTE_MAX / TESS_DIGEST_TEXT ? TESS_OK : file_list_each(ctx, s, file_list_to_text, &t);
+    *out = status == TESS_OK && !t.is_long ? t.text : NULL;
+    if (!*out)
+        tess_free(t.text);
+    return status;
+}
+
+/* A list on its way into a file: a block of lines at a time. */
+struct file_list_file {
+    struct tessi_aside *to;
+    size_t used;
+    char block[1 << 15];
+};
+
+static int file_list_to_file(void *user, struct tess_context *ctx, const char *text, size_t bytes)
+{
+    struct file_list_file *f = user;
+    if (f->used + bytes > sizeof f->block) {
+        TESS_TRY(tessi_base_aside_put(ctx, f->to, f->block, f->used));
+        f->used = 0;
+    }
+    if (bytes > sizeof f->block)
+        return tessi_base_aside_put(ctx, f->to, text, bytes);
+    memcpy(f->block + f->used, text, bytes);
+    f->used += bytes;
+    return TESS_OK;
+}
+
+int tessi_flow_file_list_write(struct tess_context *ctx, const struct tessi_stage *s, const char *path)
+{
+    struct file_list_file f = {.to = NULL};
+    int status = tessi_base_aside_open(ctx, path, 1, &f.to);
+    if (status == TESS_OK)
+        status = file_list_each(ctx, s, file_list_to_file, &f);
+    if (status == TESS_OK)
+        status = tessi_base_aside_put(ctx, f.to, f.block, f.used);
+    if (status == TESS_OK)
+        status = tessi_base_aside_finish(ctx, f.to);
+    tessi_base_aside_close(f.to);
+    return status;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
@@ -119,7 +181,7 @@ void tessi_flow_file_list_free(struct tessi_file_list *l)
     *l = (struct tessi_file_list){.text = NULL};
 }
 
-const struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path)
+struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path)
 {
     const struct tessi_listed wanted = {.path = path};
     return l->count ? bsearch(&wanted, l->item, (size_t)l->count, sizeof *l->item, file_list_by_path) : NULL;

@@ -14,6 +14,7 @@
 struct tessi_listed {
     const char *digest, *time, *path;
     int64_t size;
+    int kept; /* for the reader: 1: the stage reads it as well */
 };
 
 struct tessi_file_list {
@@ -22,16 +23,17 @@ struct tessi_file_list {
     int64_t count;
 };
 
-/* The list of the stage's files as text; NULL where there are none. Freed by the caller. */
+/* The list of the stage's files as text, freed by the caller. NULL where there are none, and where there are so many that the list goes
+ * into a file beside the result (tessi_flow_file_list_write). */
 int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_stage *s, char **out) TESS_CHECKED;
-/* 1 where the list goes into a file beside the result. */
-int tessi_flow_file_list_is_long(const char *text);
+/* Writes the list as PATH. */
+int tessi_flow_file_list_write(struct tess_context *ctx, const struct tessi_stage *s, const char *path) TESS_CHECKED;
 /* Reads the list of a result in the cache or the run's folder; count 0 where there is none. Freed in any case. */
 int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tess_artefact *a,
                               struct tessi_file_list *out) TESS_CHECKED;
 void tessi_flow_file_list_free(struct tessi_file_list *l);
 /* The file of that path; NULL: not in the list. */
-const struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path);
+struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path);
 /* A file's time as in the list. Returns `text`. */
 const char *tessi_flow_file_time(int64_t nanoseconds, char text[24]);
 

@@ -8,21 +8,16 @@
 #include "core/base/memory.h"
 #include "core/flow/file_list.h"
 
-#include <string.h>
-
 /* The list of the files that the stage read, for the provenance; a long one goes into KEY.files instead. */
 static int finish_list_files(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, char **out)
 {
     char *path = NULL;
     TESS_TRY(tessi_flow_file_list_text(ctx, s, out));
-    if (!*out || !tessi_flow_file_list_is_long(*out))
+    if (*out || s->witness.count == 0)
         return TESS_OK;
-    int status = tessi_base_format(ctx, &path, "%s/%s.files", p->cache, s->key);
-    if (status == TESS_OK)
-        status = tessi_base_write_text(ctx, path, *out, strlen(*out));
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/%s.files", p->cache, s->key));
+    int status = tessi_flow_file_list_write(ctx, s, path);
     tess_free(path);
-    tess_free(*out);
-    *out = NULL;
     return status;
 }
 

@@ -282,8 +282,9 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
     }
     if (status == TESS_OK)
         status = tessi_flow_rates_plan(ctx, p);
-    p->held = tessi_base_memory_resident();
     tessi_host_file_digests_save(r->files); /* where there has been a run */
+    tessi_base_memory_trim();               /* lists of files and graphs of the plan */
+    p->held = tessi_base_memory_resident();
     if (status != TESS_OK) {
         tessi_flow_pipeline_free(p);
         p = NULL;

@@ -28,13 +28,15 @@ struct tessi_file_digests;
 
 /* Opens the table in `path`; a missing or malformed one is empty. */
 int tessi_host_file_digests_open(struct tess_context *ctx, const char *path, struct tessi_file_digests **out) TESS_CHECKED;
-/* Saves the table when there is something new; its folder must exist. A failure to save is ignored. NULL is fine. */
+/* The folder that the table is in, a copy; NULL for no table. */
+int tessi_host_file_digests_folder(struct tess_context *ctx, const struct tessi_file_digests *t, char **out) TESS_CHECKED;
+/* Saves the table when there is something new; its folder must exist. A failure to save is ignored. NULL is fine. [one thread] */
 void tessi_host_file_digests_save(struct tessi_file_digests *t);
 void tessi_host_file_digests_close(struct tessi_file_digests *t);
 /* 1 when the table has the digest of a file of this place. A NULL table has none. [many threads, as long as nothing is remembered] */
 int tessi_host_file_digests_find(const struct tessi_file_digests *t, int what, const struct tessi_place *at, char digest[TESS_DIGEST_TEXT]);
-/* Adds a digest to the table, unless the file changed in the last two seconds or memory is short. `now`: time of tessi_host_file_clock
- * before the file was read. NULL is fine. [one thread] */
+/* Adds a digest to the table, unless the file changed in the last two seconds or memory is short. Many new ones go into a file without a
+ * name. `now`: time of tessi_host_file_clock before the file was read. NULL is fine. [one thread] */
 void tessi_host_file_digests_remember(struct tessi_file_digests *t, int what, const struct tessi_place *at, const char *digest,
                                       int64_t now);
 /* Time in nanoseconds, by the clock of file times. */

@@ -14,12 +14,18 @@
 
 /* ---- witnesses ----------------------------------------------------------------------------------------------------- */
 
+/* A record in the list; the path follows, with its end. */
+struct witness_record {
+    struct tessi_place at;
+    char digest[TESS_DIGEST_TEXT];
+    uint8_t lately, confirmed;
+    uint32_t path;
+};
+
 void tessi_host_witness_free(struct tessi_witness *w)
 {
-    for (int64_t i = 0; i < w->count; i++)
-        tess_free(w->file[i].path);
-    tess_free(w->file);
-    *w = (struct tessi_witness){0};
+    tessi_base_spool_free(&w->records);
+    *w = (struct tessi_witness){.count = 0};
 }
 
 struct tessi_witness *tessi_host_witness_set(const struct tess_context *ctx, struct tessi_witness *w)
@@ -31,21 +37,52 @@ struct tessi_witness *tessi_host_witness_set(const struct tess_context *ctx, str
     return before;
 }
 
+/* Lets a list go on in a file beside the table of digests. */
+static int witness_into(struct tess_context *ctx, const struct tessi_runtime *r, struct tessi_witness *w)
+{
+    char *folder = NULL;
+    TESS_TRY(tessi_host_file_digests_folder(ctx, r->files, &folder));
+    int status = tessi_base_spool_into(ctx, &w->records, folder);
+    tess_free(folder);
+    return status;
+}
+
 static int write_down(struct tess_context *ctx, const char *path, const struct tessi_place *at, const char *digest, int64_t now)
 {
     struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     struct tessi_witness *w = r ? r->witness : NULL;
-    char *copy;
+    struct witness_record record = {.at = *at, .lately = (uint8_t)tessi_host_place_lately(at, now), .path = (uint32_t)strlen(path) + 1};
     if (!w)
         return TESS_OK;
-    TESS_TRY(tess_reserve(ctx, &w->file, &w->capacity, w->count + 1, sizeof *w->file, "files as they were"));
-    TESS_TRY(tess_copy_text(ctx, path, &copy));
-    struct tessi_seen *seen = &w->file[w->count++];
-    seen->path = copy;
-    seen->at = *at;
-    seen->lately = tessi_host_place_lately(at, now);
-    memcpy(seen->digest, digest, TESS_DIGEST_TEXT);
+    if (w->count == 0)
+        TESS_TRY(witness_into(ctx, r, w));
+    memcpy(record.digest, digest, TESS_DIGEST_TEXT);
+    TESS_TRY(tessi_base_spool_add(ctx, &w->records, &record, sizeof record));
+    w->count++;
+    return tessi_base_spool_add(ctx, &w->records, path, record.path);
+}
+
+int tessi_host_witness_next(struct tess_context *ctx, struct tessi_witness_walk *walk, int *more)
+{
+    struct witness_record record;
+    walk->reader.spool = &walk->w->records;
+    walk->record = walk->reader.at;
+    *more = walk->record < tessi_base_spool_bytes(&walk->w->records);
+    if (!*more)
+        return TESS_OK;
+    TESS_TRY(tessi_base_spool_next(ctx, &walk->reader, &record, sizeof record));
+    TESS_TRY(tess_reserve(ctx, &walk->path, &walk->capacity, record.path, 1, "the path of a file"));
+    TESS_TRY(tessi_base_spool_next(ctx, &walk->reader, walk->path, record.path));
+    walk->seen = (struct tessi_seen){.path = walk->path, .at = record.at, .lately = record.lately, .confirmed = record.confirmed};
+    memcpy(walk->seen.digest, record.digest, TESS_DIGEST_TEXT);
     return TESS_OK;
+}
+
+void tessi_host_witness_walk_close(struct tessi_witness_walk *walk)
+{
+    tess_free(walk->path);
+    walk->path = NULL;
+    walk->capacity = 0;
 }
 
 /* ---- one file ------------------------------------------------------------------------------------------------------ */
@@ -92,6 +129,8 @@ int tess_digest_add_file(struct tess_context *ctx, struct tess_digest *d, const 
 }
 
 /* ---- many files ---------------------------------------------------------------------------------------------------- */
+
+enum { BLOCK = 4096 }; /* files whose digests are in memory at a time */
 
 struct file {
     struct tessi_place at;
@@ -170,14 +209,15 @@ int tess_digest_add_files(struct tess_context *ctx, struct tess_digest *d, int64
     struct tessi_runtime *r = tessi_base_runtime_of(ctx);
     int workers = r && r->workers ? tessi_base_workers_count(r->workers) : 1;
     void *file = NULL, *call = NULL, *failed = NULL;
-    int status = tess_alloc(ctx, (size_t)(n + 1) * sizeof(struct file), "digests of files", &file);
+    int status = tess_alloc(ctx, (size_t)(n < BLOCK ? n + 1 : BLOCK) * sizeof(struct file), "digests of files", &file);
     if (status == TESS_OK)
         status = tess_alloc(ctx, (size_t)workers * sizeof(struct tessi_context), "digests of files", &call);
     if (status == TESS_OK)
         status = tess_alloc(ctx, (size_t)workers * sizeof(int64_t), "digests of files", &failed);
-    if (status == TESS_OK) {
-        struct files all = {r ? r->files : NULL, path, file, call, failed};
-        status = file_digests_read_all(ctx, d, &all, n, workers);
+    for (int64_t i = 0; i < n && status == TESS_OK; i += BLOCK) {
+        struct files all = {r ? r->files : NULL, path + i, file, call, failed};
+        memset(file, 0, (size_t)(n < BLOCK ? n + 1 : BLOCK) * sizeof(struct file));
+        status = file_digests_read_all(ctx, d, &all, n - i < BLOCK ? n - i : BLOCK, workers);
     }
     tess_free(file);
     tess_free(call);
@@ -220,23 +260,37 @@ static int file_digests_check(struct tess_context *ctx, const struct tessi_seen 
 
 int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witness *w)
 {
-    for (int64_t i = 0; i < w->count; i++)
-        if (!w->file[i].confirmed)
-            TESS_TRY(file_digests_check(ctx, &w->file[i]));
-    return TESS_OK;
+    struct tessi_witness_walk walk = {.w = w};
+    int more = 1, status = TESS_OK;
+    while (status == TESS_OK && more) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        if (status == TESS_OK && more && !walk.seen.confirmed)
+            status = file_digests_check(ctx, &walk.seen);
+    }
+    tessi_host_witness_walk_close(&walk);
+    return status;
+}
+
+/* Checks the file of the last step, and marks it as confirmed. */
+static int witness_confirm_step(struct tess_context *ctx, struct tessi_witness *w, const struct tessi_witness_walk *walk)
+{
+    const uint8_t confirmed = 1;
+    TESS_TRY(file_digests_check(ctx, &walk->seen));
+    return tessi_base_spool_put(ctx, &w->records, walk->record + (int64_t)offsetof(struct witness_record, confirmed), &confirmed, 1);
 }
 
 int tessi_host_witness_confirm(struct tess_context *ctx, const char *path)
 {
     struct tessi_runtime *r = tessi_base_runtime_of(ctx);
-    for (int64_t i = 0; r && r->expected && i < r->expected->count; i++) {
-        struct tessi_seen *seen = &r->expected->file[i];
-        if (strcmp(seen->path, path) != 0)
-            continue;
-        TESS_TRY(file_digests_check(ctx, seen));
-        seen->confirmed = 1;
+    struct tessi_witness_walk walk = {.w = r ? r->expected : NULL};
+    int more = walk.w != NULL, status = TESS_OK;
+    while (status == TESS_OK && more) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        if (status == TESS_OK && more && strcmp(walk.seen.path, path) == 0)
+            status = witness_confirm_step(ctx, r->expected, &walk);
     }
-    return TESS_OK;
+    tessi_host_witness_walk_close(&walk);
+    return status;
 }
 
 /* ---- artefacts ----------------------------------------------------------------------------------------------------- */

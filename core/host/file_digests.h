@@ -3,21 +3,39 @@
 #ifndef TESSI_FILE_DIGESTS_H
 #define TESSI_FILE_DIGESTS_H
 
+#include "core/base/spool.h"
 #include "core/host/digest_table.h"
 
 struct tess_artefact;
 
-/* Record of the files that were digested, as they were then. */
+/* A file that was digested, as it was then. */
+struct tessi_seen {
+    const char *path;
+    char digest[TESS_DIGEST_TEXT];
+    struct tessi_place at;
+    int lately;    /* 1: the file changed so shortly before that another change could have left the same times */
+    int confirmed; /* 1: the file was unchanged after its last read */
+};
+
+/* Record of the files that were digested: of many, in a temporary file. Zeroed memory is an empty one. */
 struct tessi_witness {
-    struct tessi_seen {
-        char *path, digest[TESS_DIGEST_TEXT];
-        struct tessi_place at;
-        int lately;    /* 1: the file changed so shortly before that another change could have left the same times */
-        int confirmed; /* 1: the file was unchanged after its last read */
-    } * file;
-    int64_t count, capacity;
+    struct tessi_spool records;
+    int64_t count;
 };
 void tessi_host_witness_free(struct tessi_witness *w);
+
+/* A walk over the files of a record, in the order they were digested; `w` and nothing else is set at first. */
+struct tessi_witness_walk {
+    const struct tessi_witness *w;
+    struct tessi_spool_reader reader;
+    struct tessi_seen seen; /* the file of the last step */
+    char *path;
+    int64_t capacity, record; /* bytes that `path` has; place of the file's record */
+};
+/* Reads the next file; *more 0: there is none. Close it in any case. */
+int tessi_host_witness_next(struct tess_context *ctx, struct tessi_witness_walk *walk, int *more) TESS_CHECKED;
+void tessi_host_witness_walk_close(struct tessi_witness_walk *walk);
+
 /* Sets the record that files read by tess_digest_add_file and tess_digest_add_files are added to. NULL: none. Returns the one before. [one
  * thread] */
 struct tessi_witness *tessi_host_witness_set(const struct tess_context *ctx, struct tessi_witness *w);

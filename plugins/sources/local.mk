@@ -28,7 +28,8 @@ source_libraries_LTLIBRARIES = plugins/sources/libraries/folder.la plugins/sourc
 noinst_LTLIBRARIES += plugins/sources/libpictures.la
 plugins_sources_libpictures_la_SOURCES = plugins/sources/pictures/picture.c plugins/sources/pictures/picture.h \
     plugins/sources/pictures/picture_file.c plugins/sources/pictures/picture_file.h plugins/sources/pictures/labels.c \
-    plugins/sources/pictures/labels.h plugins/sources/pictures/png_whole.c plugins/sources/pictures/png_whole.h \
+    plugins/sources/pictures/labels.h plugins/sources/pictures/name_table.c plugins/sources/pictures/name_table.h \
+    plugins/sources/pictures/png_whole.c plugins/sources/pictures/png_whole.h \
     plugins/sources/pictures/upright.c plugins/sources/pictures/upright.h plugins/sources/pictures/vips_decode.c \
     plugins/sources/pictures/vips_decode.h plugins/sources/pictures/vips_reason.c plugins/sources/pictures/vips_reason.h
 plugins_sources_libpictures_la_CPPFLAGS = $(AM_CPPFLAGS) $(VIPS_CFLAGS) $(ZLIB_CFLAGS) $(JPEG_CFLAGS) $(WEBP_CFLAGS)

@@ -4,6 +4,7 @@
 #include "tests/support/flow_fixture.h"
 
 #include "core/base/context.h"
+#include "core/base/memory.h"
 #include "core/flow/flow_private.h"
 #include "core/host/file_digests.h"
 #include "core/store/store.h"
@@ -396,6 +397,84 @@ START_TEST(a_digest_that_is_remembered)
 }
 END_TEST
 
+/* A table of many digests is out of memory for the most part, whether its folder is there or not. */
+START_TEST(many_digests_that_are_remembered)
+{
+    enum { MANY = 40000 };
+    struct tessi_context context;
+    struct tessi_file_digests *t;
+    char found[TESS_DIGEST_TEXT], wanted[TESS_DIGEST_TEXT];
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "later/table", &t), TESS_OK);
+    int64_t before = tessi_base_memory_in_use();
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++) {
+            struct tessi_place at = {.device = 7, .inode = (uint64_t)(i * 7919 % MANY), .size = i};
+            snprintf(wanted, sizeof wanted, "%064d", i + round);
+            tessi_host_file_digests_remember(t, TESSI_OF_BYTES, &at, wanted, LATER * INT64_C(1000000000));
+        }
+        ck_assert_int_lt(tessi_base_memory_in_use() - before, 3 << 20);
+        tessi_host_file_digests_save(t);
+        if (round == 0)
+            ck_assert_int_eq(system("mkdir later"), 0);
+    }
+    tessi_host_file_digests_close(t);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "later/table", &t), TESS_OK);
+    for (int i = 0; i < MANY; i++) {
+        struct tessi_place at = {.device = 7, .inode = (uint64_t)(i * 7919 % MANY), .size = i};
+        snprintf(wanted, sizeof wanted, "%064d", i + 1);
+        ck_assert_int_eq(tessi_host_file_digests_find(t, TESSI_OF_BYTES, &at, found), 1);
+        ck_assert_str_eq(found, wanted);
+    }
+    struct tessi_place other = {.device = 7, .inode = MANY};
+    ck_assert_int_eq(tessi_host_file_digests_find(t, TESSI_OF_BYTES, &other, found), 0);
+    tessi_host_file_digests_close(t);
+}
+END_TEST
+
+/* What is known of very many files lies in a file, and each of them is still looked at. */
+START_TEST(very_many_files)
+{
+    enum { MANY = 10000 };
+    static const char *path[MANY];
+    struct tessi_context context;
+    struct tessi_runtime *runtime;
+    struct tessi_witness w = {.count = 0};
+    struct tessi_witness_walk walk = {.w = &w};
+    struct tess_digest d;
+    int more = 1;
+    int64_t n = -1;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
+    ck_assert_int_eq(tessi_host_file_digests_open(&context.context, "table", &runtime->files), TESS_OK);
+    flow_write("a-file-of-many", "abc");
+    flow_write("last", "abc");
+    for (int i = 0; i < MANY; i++)
+        path[i] = i < MANY - 1 ? "a-file-of-many" : "last";
+    int64_t before = tessi_base_memory_in_use();
+    tess_digest_start(&d);
+    ck_assert_ptr_null(tessi_host_witness_set(&context.context, &w));
+    ck_assert_int_eq(tess_digest_add_files(&context.context, &d, MANY, path), TESS_OK);
+    (void)tessi_host_witness_set(&context.context, NULL);
+    ck_assert_int_lt(tessi_base_memory_in_use() - before, 1 << 19);
+    for (; more; n++)
+        ck_assert_int_eq(tessi_host_witness_next(&context.context, &walk, &more), TESS_OK);
+    ck_assert_int_eq(n, MANY);
+    ck_assert_str_eq(walk.seen.path, "last");
+    tessi_host_witness_walk_close(&walk);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_OK);
+    runtime->expected = &w;
+    ck_assert_int_eq(tessi_host_witness_confirm(&context.context, "a-file-of-many"), TESS_OK);
+    ck_assert_int_eq(system("printf abd > a-file-of-many"), 0);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_OK);
+    ck_assert_int_eq(system("printf abd > last"), 0);
+    ck_assert_int_eq(tessi_host_witness_check(&context.context, &w), TESS_E_DATA);
+    runtime->expected = NULL;
+    tessi_host_witness_free(&w);
+    tessi_host_runtime_free(runtime);
+}
+END_TEST
+
 /* An artefact whose content is remembered is not read; one that changed since is. */
 START_TEST(an_artefact_that_is_remembered)
 {
@@ -522,6 +601,8 @@ int main(void)
     tcase_add_loop_test(t, a_file_that_was_read_for_good, 0, 2);
     tcase_add_test(t, a_source_that_was_opened_before);
     tcase_add_test(t, a_digest_that_is_remembered);
+    tcase_add_test(t, many_digests_that_are_remembered);
+    tcase_add_test(t, very_many_files);
     tcase_add_test(t, an_artefact_that_is_remembered);
     tcase_add_test(t, an_import_draws_nothing);
     suite_add_tcase(s, t);

@@ -18,36 +18,37 @@ static int folder_by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The first folder of a name, into memory of its own. */
-static int class_of(struct tess_context *ctx, const struct folder *s, const char *name, char **out)
+/* Length of the first folder of a name, which is that of its class. */
+static int class_length(struct tess_context *ctx, const struct folder *s, const char *name, size_t *out)
 {
     const char *slash = strchr(name, '/');
-    void *memory;
-    if (!slash)
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "%s/%s: lies in no folder of a class; with `labels: folders` each image is in the folder of its class", s->path,
-                         name);
-    TESS_TRY(tess_alloc(ctx, (size_t)(slash - name) + 1, "the name of a class", &memory));
-    *out = memcpy(memory, name, (size_t)(slash - name));
+    *out = slash ? (size_t)(slash - name) : 0;
+    return slash ? TESS_OK
+                 : ctx->fail(ctx, TESS_E_DATA,
+                             "%s/%s: lies in no folder of a class; with `labels: folders` each image is in the folder of its class",
+                             s->path, name);
+}
+
+static int add_class(struct tess_context *ctx, struct folder *s, const char *name, size_t length, int64_t image)
+{
+    TESS_TRY(tess_reserve(ctx, &s->class_name, &s->name_capacity, s->classes + 1, sizeof *s->class_name, "classes"));
+    TESS_TRY(tess_reserve(ctx, &s->run, &s->run_capacity, s->classes + 1, sizeof *s->run, "classes"));
+    TESS_TRY(tess_copy_bytes(ctx, name, length, &s->class_name[s->classes]));
+    s->run[s->classes] = (struct folder_run){image, s->classes}; /* classes as they come; sorted below */
+    s->classes++;
     return TESS_OK;
 }
 
 /* Names lie in the order of their bytes, so those of one class lie together: a name is new when it is not that of the image before. */
 static int find_classes(struct tess_context *ctx, struct folder *s)
 {
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof *s->class_name, "classes", &memory));
-    s->class_name = memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof *s->label, "labels", &memory));
-    s->label = memory;
-    for (int64_t i = 0; i < s->list.count; i++) {
-        char *name = NULL;
-        TESS_TRY(class_of(ctx, s, s->list.name[i], &name));
-        if (s->classes && strcmp(name, s->class_name[s->classes - 1]) == 0)
-            tess_free(name);
-        else
-            s->class_name[s->classes++] = name;
-        s->label[i] = (int32_t)s->classes - 1; /* as they come; sorted below */
+    char text[NAME_TABLE_TEXT];
+    for (int64_t i = 0; i < s->list.name.count; i++) {
+        const char *name = name_table_get(&s->list.name, i, text), *last = s->classes ? s->class_name[s->classes - 1] : "";
+        size_t length;
+        TESS_TRY(class_length(ctx, s, name, &length));
+        if (strlen(last) != length || memcmp(last, name, length) != 0)
+            TESS_TRY(add_class(ctx, s, name, length, i));
     }
     return TESS_OK;
 }
@@ -73,13 +74,26 @@ static int sort_classes(struct tess_context *ctx, struct folder *s)
     TESS_TRY(tess_alloc(ctx, (size_t)s->classes * sizeof(char *), "classes", &memory));
     char **sorted = memcpy(memory, s->class_name, (size_t)s->classes * sizeof(char *));
     qsort(sorted, (size_t)s->classes, sizeof *sorted, folder_by_bytes);
-    for (int64_t i = 0; i < s->list.count; i++) {
-        char **at = bsearch(&s->class_name[s->label[i]], sorted, (size_t)s->classes, sizeof *sorted, folder_by_bytes);
-        s->label[i] = (int32_t)(at - sorted);
+    for (int64_t i = 0; i < s->classes; i++) {
+        char **at = bsearch(&s->class_name[i], sorted, (size_t)s->classes, sizeof *sorted, folder_by_bytes);
+        s->run[i].label = at - sorted;
     }
     tess_free(s->class_name);
     s->class_name = sorted;
     return classes_as_text(ctx, s);
+}
+
+static int64_t folder_label(const struct folder *s, int64_t image)
+{
+    int64_t low = 0, high = s->classes - 1;
+    while (low < high) {
+        int64_t middle = low + (high - low + 1) / 2;
+        if (s->run[middle].first <= image)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return s->classes ? s->run[low].label : -1;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
@@ -112,7 +126,7 @@ static int open_folder(void *self, struct tess_context *ctx)
     TESS_TRY(picture_start(ctx));
     TESS_TRY(folder_list_make(ctx, s->path, s->recursive, s->extensions, &s->list));
     make_remark(s);
-    if (s->list.count == 0)
+    if (s->list.name.count == 0)
         return nothing_there(ctx, s);
     if (s->labels != LABELS_FOLDERS)
         return TESS_OK;
@@ -126,13 +140,13 @@ static void close_folder(void *self)
     for (int64_t i = 0; i < s->classes; i++)
         tess_free(s->class_name[i]);
     tess_free(s->class_name);
-    tess_free(s->label);
+    tess_free(s->run);
     folder_list_free(&s->list);
 }
 
 static int64_t folder_count(void *self)
 {
-    return ((struct folder *)self)->list.count;
+    return ((struct folder *)self)->list.name.count;
 }
 
 static void folder_shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
@@ -162,39 +176,32 @@ static int32_t folder_names(void *self)
 static int folder_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     struct folder *s = self;
-    char *path;
-    picture_name(out, s->list.name[i]);
-    out->label = s->label ? s->label[i] : -1;
+    char name[NAME_TABLE_TEXT], *path;
+    picture_name(out, name_table_get(&s->list.name, i, name));
+    out->label = folder_label(s, i);
     TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path));
     int status = picture_read_file(ctx, path, &s->options, out);
     tess_free(path);
     return status;
 }
 
-static const char *folder_name(const void *user, int64_t i)
+static const char *folder_name(const void *user, int64_t i, char *text)
 {
-    return ((const struct folder *)user)->list.name[i];
+    return name_table_get(&((const struct folder *)user)->list.name, i, text);
 }
 
-static int folder_add_files(struct tess_context *ctx, const struct folder *s, struct tess_digest *d, char **path)
+static int folder_path(const void *user, struct tess_context *ctx, int64_t i, char **out)
 {
-    for (int64_t i = 0; i < s->list.count; i++)
-        TESS_TRY(folder_list_path(ctx, s->path, &s->list, i, &path[i]));
-    return picture_files_fingerprint(ctx, d, s->list.count, path, s->tolerant, folder_name, s);
+    const struct folder *s = user;
+    return folder_list_path(ctx, s->path, &s->list, i, out);
 }
 
 /* Names in their order, then what is in the files. */
 static int folder_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct folder *s = self;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->list.count * sizeof(char *), "paths", &memory));
-    char **path = memory;
-    int status = folder_add_files(ctx, s, d, path);
-    for (int64_t i = 0; i < s->list.count; i++)
-        tess_free(path[i]);
-    tess_free(path);
-    return status;
+    const struct picture_files files = {.count = s->list.name.count, .name = folder_name, .path = folder_path, .user = s};
+    return picture_files_fingerprint(ctx, d, &files, s->tolerant);
 }
 
 static int folder_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
@@ -211,9 +218,9 @@ static void folder_soon(void *self, int64_t first, int64_t n)
 {
     const struct folder *s = self;
     for (int64_t i = first; i < first + n; i++) {
-        char path[PATH_MAX];
-        if (snprintf(path, sizeof path, "%s%s%s", s->path, s->list.single ? "" : "/", s->list.single ? "" : s->list.name[i]) <
-            (int)sizeof path)
+        char path[PATH_MAX], name[NAME_TABLE_TEXT];
+        if (snprintf(path, sizeof path, "%s%s%s", s->path, s->list.single ? "" : "/",
+                     s->list.single ? "" : name_table_get(&s->list.name, i, name)) < (int)sizeof path)
             picture_file_soon(path);
     }
 }

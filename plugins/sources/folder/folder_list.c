@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, RUN_BYTES = 1 << 17, RUNS = 32 };
 
 /* A folder of the path being walked. */
 struct level {
@@ -24,6 +24,9 @@ struct walk {
     const char *path, *extensions;
     int recursive;
     struct folder_list *list;
+    char *names; /* of the files found last, one behind the other, each with its end */
+    int64_t bytes, capacity, count;
+    struct name_table run[RUNS]; /* those found before, sorted: run i is empty, or has RUN_BYTES << i bytes of names or so */
 };
 
 static int folder_list_refuse(struct tess_context *ctx, const char *path)
@@ -43,7 +46,8 @@ static int text_of(struct tess_context *ctx, const char *front, const char *betw
 
 int folder_list_path(struct tess_context *ctx, const char *path, const struct folder_list *l, int64_t i, char **out)
 {
-    return text_of(ctx, path, l->single ? "" : "/", l->single ? "" : l->name[i], out);
+    char name[NAME_TABLE_TEXT];
+    return text_of(ctx, path, l->single ? "" : "/", l->single ? "" : name_table_get(&l->name, i, name), out);
 }
 
 /* Counts a name that is passed by, with an example: the first in the order of bytes, so that it does not depend on the file system's. */
@@ -56,22 +60,80 @@ static void pass_by(struct folder_list *l, int why, const char *name)
         memcpy(p->name, text, sizeof text);
 }
 
-/* Adds `name` to the list, which owns it then. */
-static int folder_list_add(struct tess_context *ctx, struct folder_list *l, char *name)
+static int folder_list_by_bytes(const void *a, const void *b)
 {
-    int status = tess_reserve(ctx, &l->name, &l->capacity, l->count + 1, sizeof *l->name, "names of files");
-    if (status == TESS_OK)
-        l->name[l->count++] = name;
-    else
-        tess_free(name);
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorts the names found last into a table. */
+static int folder_list_sort(struct tess_context *ctx, struct walk *w, struct name_table *out)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)(w->count + 1) * sizeof(char *), "names of files", &memory));
+    const char **name = memory, *at = w->names;
+    int status = TESS_OK;
+    for (int64_t i = 0; i < w->count; i++, at += strlen(at) + 1)
+        name[i] = at;
+    qsort(name, (size_t)w->count, sizeof *name, folder_list_by_bytes);
+    for (int64_t i = 0; i < w->count && status == TESS_OK; i++)
+        status = name_table_add(ctx, out, name[i]);
+    tess_free(memory);
+    w->count = w->bytes = 0;
     return status;
+}
+
+/* Makes a run of the names found last, merged with those there are, as one adds 1 to a binary number: so a name is merged as often as there
+ * are runs, and memory is that of the table alone. */
+static int folder_list_add_run(struct tess_context *ctx, struct walk *w)
+{
+    struct name_table run = {0};
+    int i = 0, status = folder_list_sort(ctx, w, &run);
+    for (; status == TESS_OK && i < RUNS - 1 && w->run[i].count; i++) {
+        struct name_table merged = {0};
+        status = name_table_merge(ctx, &w->run[i], &run, &merged);
+        run = merged;
+    }
+    name_table_free(&w->run[i]);
+    w->run[i] = run;
+    return status;
+}
+
+/* Merges all runs into the list. */
+static int folder_list_end(struct tess_context *ctx, struct walk *w)
+{
+    int status = folder_list_add_run(ctx, w);
+    for (int i = 0; i < RUNS; i++) {
+        struct name_table merged = {0};
+        if (status == TESS_OK)
+            status = name_table_merge(ctx, &w->list->name, &w->run[i], &merged);
+        name_table_free(&w->run[i]);
+        if (status == TESS_OK)
+            w->list->name = merged;
+        else
+            name_table_free(&merged);
+    }
+    return status;
+}
+
+/* Adds `name` to those found, and frees it. */
+static int folder_list_add(struct tess_context *ctx, struct walk *w, char *name)
+{
+    int64_t bytes = (int64_t)strlen(name) + 1;
+    int status = tess_reserve(ctx, &w->names, &w->capacity, w->bytes + bytes, 1, "names of files");
+    if (status == TESS_OK) {
+        memcpy(w->names + w->bytes, name, (size_t)bytes);
+        w->bytes += bytes;
+        w->count++;
+    }
+    tess_free(name);
+    return status == TESS_OK && w->bytes > RUN_BYTES ? folder_list_add_run(ctx, w) : status;
 }
 
 /* Adds `name` as an image, or passes it by; owns it then. */
 static int folder_list_add_file(struct tess_context *ctx, struct walk *w, char *name)
 {
     if (picture_name_ends(name, w->extensions))
-        return folder_list_add(ctx, w->list, name);
+        return folder_list_add(ctx, w, name);
     pass_by(w->list, PASSED_OTHER, name);
     tess_free(name);
     return TESS_OK;
@@ -142,7 +204,7 @@ static int folder_list_cannot_open(struct tess_context *ctx, struct walk *w, con
     if (!*below || (errno != EACCES && errno != EPERM && errno != ENOENT && errno != ELOOP))
         return folder_list_refuse(ctx, path);
     TESS_TRY(text_of(ctx, below, "", "", &name));
-    return folder_list_add(ctx, w->list, name);
+    return folder_list_add(ctx, w, name);
 }
 
 static int folder_list_descend(struct tess_context *ctx, struct walk *w, const char *below, const struct level *above)
@@ -172,34 +234,34 @@ static int folder_list_descend(struct tess_context *ctx, struct walk *w, const c
     return status;
 }
 
-static int folder_list_by_bytes(const void *a, const void *b)
+static int folder_list_walk(struct tess_context *ctx, struct walk *w)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    struct stat about;
+    if (stat(w->path, &about) != 0)
+        return folder_list_refuse(ctx, w->path);
+    if (S_ISDIR(about.st_mode))
+        return folder_list_descend(ctx, w, "", NULL);
+    const char *slash = strrchr(w->path, '/');
+    char *name;
+    w->list->single = 1;
+    TESS_TRY(text_of(ctx, slash ? slash + 1 : w->path, "", "", &name));
+    return folder_list_add_file(ctx, w, name);
 }
 
 int folder_list_make(struct tess_context *ctx, const char *path, int recursive, const char *extensions, struct folder_list *l)
 {
-    struct walk w = {path, extensions, recursive, l};
-    struct stat about;
-    if (stat(path, &about) != 0)
-        return folder_list_refuse(ctx, path);
-    if (!S_ISDIR(about.st_mode)) {
-        const char *slash = strrchr(path, '/');
-        char *name;
-        l->single = 1;
-        TESS_TRY(text_of(ctx, slash ? slash + 1 : path, "", "", &name));
-        return folder_list_add_file(ctx, &w, name);
-    }
-    TESS_TRY(folder_list_descend(ctx, &w, "", NULL));
-    if (l->count)
-        qsort(l->name, (size_t)l->count, sizeof *l->name, folder_list_by_bytes);
-    return TESS_OK;
+    struct walk w = {.path = path, .extensions = extensions, .recursive = recursive, .list = l};
+    int status = folder_list_walk(ctx, &w);
+    if (status == TESS_OK)
+        status = folder_list_end(ctx, &w);
+    for (int i = 0; i < RUNS; i++)
+        name_table_free(&w.run[i]);
+    tess_free(w.names);
+    return status;
 }
 
 void folder_list_free(struct folder_list *l)
 {
-    for (int64_t i = 0; i < l->count; i++)
-        tess_free(l->name[i]);
-    tess_free(l->name);
-    *l = (struct folder_list){0};
+    name_table_free(&l->name);
+    *l = (struct folder_list){.single = 0};
 }

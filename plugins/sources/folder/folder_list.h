@@ -2,11 +2,10 @@
 #ifndef PLUGINS_SOURCES_FOLDER_LIST_H
 #define PLUGINS_SOURCES_FOLDER_LIST_H
 
-#include <tessera/base.h>
+#include "plugins/sources/pictures/name_table.h"
 
 struct folder_list {
-    int64_t count, capacity;
-    char **name; /* paths below the folder, in the order of their bytes */
+    struct name_table name; /* paths below the folder, in the order of their bytes */
     int single;  /* 1: the path is that of a file, the only one */
     struct folder_passed {
         int64_t count;

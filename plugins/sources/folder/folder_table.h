@@ -17,9 +17,11 @@ struct folder {
     int32_t recursive, labels, tolerant;
     struct picture_options options;
     struct folder_list list;
-    int64_t classes;
+    int64_t classes, name_capacity, run_capacity;
     char **class_name; /* in the order of their bytes */
-    int32_t *label;    /* one label an image */
+    struct folder_run { /* the images from `first` to the next run's are of one class */
+        int64_t first, label;
+    } * run;
     char remark[1200];
 };
 
@@ -44,9 +46,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 #define FOLDER_PLUGIN(open, close, module)                                                                                                 \
-    TESS_PLUGIN("tessera-folder", "0.3.0", "MIT", TESS_NEEDS("digest/1"),                                                                  \
-                TESS_COMPONENT_WITH("folder", "source/1", "images in a folder: JPEG, PNG, WebP and what else libvips reads",               \
-                                    sizeof(struct folder), params, open, close, &ops, NULL, module, NULL, NULL,                            \
-                                    "source: {use: folder, path: photographs}"))
+    PICTURE_SOURCE("tessera-folder", "0.3.0", "folder", "images in a folder: JPEG, PNG, WebP and what else libvips reads", struct folder,  \
+                   open, close, module, "source: {use: folder, path: photographs}")
 
 #endif

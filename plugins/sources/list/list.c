@@ -114,7 +114,11 @@ static int open_list(void *self, struct tess_context *ctx)
         return ctx->fail(ctx, TESS_E_DATA, "%s: lists no images; check the path, and `format`", s->path);
     TESS_TRY(list_paths_below(ctx, s));
     TESS_TRY(list_remark_twice(ctx, s));
-    return labels_make(ctx, s->path, s->lines.count, s->lines.label, &s->labels);
+    TESS_TRY(labels_make(ctx, s->path, s->lines.count, s->lines.label, &s->labels));
+    for (int64_t i = 0; i < s->lines.count; i++)
+        TESS_TRY(name_table_add(ctx, &s->name, s->lines.path[i]));
+    list_lines_free(&s->lines);
+    return name_table_end(ctx, &s->name);
 }
 
 static void close_list(void *self)
@@ -122,12 +126,13 @@ static void close_list(void *self)
     struct list *s = self;
     labels_free(&s->labels);
     list_lines_free(&s->lines);
+    name_table_free(&s->name);
     tess_free(s->folder);
 }
 
 static int64_t list_count(void *self)
 {
-    return ((struct list *)self)->lines.count;
+    return ((struct list *)self)->name.count;
 }
 
 static void list_shape(void *self, int64_t *height, int64_t *width, int64_t *channels)
@@ -155,15 +160,18 @@ static int32_t list_names(void *self)
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
-static int list_path(struct tess_context *ctx, const struct list *s, int64_t i, char **out)
+static int list_path(const void *user, struct tess_context *ctx, int64_t i, char **out)
 {
-    size_t front = strlen(s->folder), length = strlen(s->lines.path[i]);
+    const struct list *s = user;
+    char name[NAME_TABLE_TEXT];
+    (void)name_table_get(&s->name, i, name);
+    size_t front = strlen(s->folder), length = strlen(name);
     void *memory;
     TESS_TRY(tess_alloc(ctx, front + length + 2, "the name of a file", &memory));
     char *path = memory;
     memcpy(path, s->folder, front);
     path[front] = '/';
-    memcpy(path + front + 1, s->lines.path[i], length + 1);
+    memcpy(path + front + 1, name, length + 1);
     *out = path;
     return TESS_OK;
 }
@@ -171,49 +179,36 @@ static int list_path(struct tess_context *ctx, const struct list *s, int64_t i, 
 static int list_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     const struct list *s = self;
-    char *path;
-    picture_name(out, s->lines.path[i]);
+    char name[NAME_TABLE_TEXT], *path;
+    picture_name(out, name_table_get(&s->name, i, name));
     out->label = s->labels.label ? s->labels.label[i] : -1;
-    TESS_TRY(list_path(ctx, s, i, &path));
+    TESS_TRY(list_path(s, ctx, i, &path));
     int status = picture_read_file(ctx, path, &s->options, out);
     tess_free(path);
     return status;
 }
 
-static const char *list_name(const void *user, int64_t i)
+static const char *list_name(const void *user, int64_t i, char *text)
 {
-    return ((const struct list *)user)->lines.path[i];
-}
-
-static int list_add_files(struct tess_context *ctx, const struct list *s, struct tess_digest *d, char **path)
-{
-    for (int64_t i = 0; i < s->lines.count; i++)
-        TESS_TRY(list_path(ctx, s, i, &path[i]));
-    return picture_files_fingerprint(ctx, d, s->lines.count, path, s->tolerant, list_name, s);
+    return name_table_get(&((const struct list *)user)->name, i, text);
 }
 
 /* Digests labels and classes, names in their order, then the files. The list itself does not count: how it was written is no matter. */
 static int list_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct list *s = self;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->lines.count * sizeof(char *), "paths", &memory));
-    char **path = memory;
+    const struct picture_files files = {.count = s->name.count, .name = list_name, .path = list_path, .user = s};
     for (int64_t i = 0; s->labels.name && i < s->labels.classes; i++)
         tess_digest_add_text(d, s->labels.name[i]);
     if (s->labels.label)
-        tess_digest_add(d, s->labels.label, (size_t)s->lines.count * sizeof *s->labels.label);
-    int status = list_add_files(ctx, s, d, path);
-    for (int64_t i = 0; i < s->lines.count; i++)
-        tess_free(path[i]);
-    tess_free(path);
-    return status;
+        tess_digest_add(d, s->labels.label, (size_t)s->name.count * sizeof *s->labels.label);
+    return picture_files_fingerprint(ctx, d, &files, s->tolerant);
 }
 
 static int list_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
 {
     char *path;
-    TESS_TRY(list_path(ctx, self, i, &path));
+    TESS_TRY(list_path(self, ctx, i, &path));
     int status = picture_file_content(ctx, path, d);
     tess_free(path);
     return status;
@@ -223,8 +218,8 @@ static void list_soon(void *self, int64_t first, int64_t n)
 {
     const struct list *s = self;
     for (int64_t i = first; i < first + n; i++) {
-        char path[PATH_MAX];
-        if (snprintf(path, sizeof path, "%s/%s", s->folder, s->lines.path[i]) < (int)sizeof path)
+        char path[PATH_MAX], name[NAME_TABLE_TEXT];
+        if (snprintf(path, sizeof path, "%s/%s", s->folder, name_table_get(&s->name, i, name)) < (int)sizeof path)
             picture_file_soon(path);
     }
 }

@@ -6,13 +6,15 @@
 
 #include "plugins/sources/list/list_lines.h"
 #include "plugins/sources/pictures/labels.h"
+#include "plugins/sources/pictures/name_table.h"
 #include "plugins/sources/pictures/picture.h"
 
 struct list {
     const char *path, *root, *image, *label;
     int32_t format, tolerant;
     struct picture_options options;
-    struct list_lines lines; /* paths below `folder`, labels */
+    struct list_lines lines; /* paths below `folder`, labels; empty once the list is open */
+    struct name_table name;
     struct labels labels;
     char *folder; /* `root`, or the list's, without a slash at its end */
     char remark[400];
@@ -46,9 +48,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 #define LIST_PLUGIN(open, close, module)                                                                                                   \
-    TESS_PLUGIN("tessera-list", "0.1.0", "MIT", TESS_NEEDS("digest/1"),                                                                    \
-                TESS_COMPONENT_WITH("list", "source/1", "images that a file lists, with labels: text, CSV or JSON lines",                  \
-                                    sizeof(struct list), params, open, close, &ops, NULL, module, NULL, NULL,                              \
-                                    "source: {use: list, path: train.csv}"))
+    PICTURE_SOURCE("tessera-list", "0.1.0", "list", "images that a file lists, with labels: text, CSV or JSON lines", struct list, open,   \
+                   close, module, "source: {use: list, path: train.csv}")
 
 #endif

@@ -63,4 +63,11 @@ int picture_name_ends(const char *name, const char *extensions);
         .offset = offsetof(self, member.max_pixels), .lo = 1, .hi = 1 << 30, .def = 1 << 26                                                \
     }
 
+/* The plugin of one source of pictures, in the small file with its table (`module`: the library with its functions) and in that library,
+ * which has `open` and `close`. Its parameters are `params`, its functions `ops`. */
+#define PICTURE_SOURCE(id, version, name, summary, type, open, close, module, example)                                                     \
+    TESS_PLUGIN(                                                                                                                           \
+        id, version, "MIT", TESS_NEEDS("digest/1"),                                                                                        \
+        TESS_COMPONENT_WITH(name, "source/1", summary, sizeof(type), params, open, close, &ops, NULL, module, NULL, NULL, example))
+
 #endif

@@ -106,20 +106,63 @@ void picture_file_soon(const char *path)
     close(fd);
 }
 
-int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, int64_t n, char **path, int tolerant,
-                              const char *(*name)(const void *user, int64_t i), const void *user)
+/* ---- many files ---------------------------------------------------------------------------------------------------- */
+
+enum { FILES_BLOCK = 1024 };
+
+/* 1 for a file that cannot be opened for a reason of its own. */
+static int file_is_bad(struct tess_context *ctx, const struct picture_files *f, int64_t i, int *bad)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < n; i++) {
-        char *at = path[i];
-        tess_digest_add_text(d, name(user, i));
-        path[i] = NULL;
-        if (tolerant && access(at, R_OK) != 0 && picture_is_of_the_file(errno)) {
+    char *path;
+    TESS_TRY(f->path(f->user, ctx, i, &path));
+    *bad = access(path, R_OK) != 0 && picture_is_of_the_file(errno);
+    tess_free(path);
+    return TESS_OK;
+}
+
+/* Adds the names, and notes which files are left out: a bit each. */
+static int files_add_names(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, int tolerant, uint8_t *left_out)
+{
+    char text[NAME_TABLE_TEXT];
+    for (int64_t i = 0; i < f->count; i++) {
+        int bad = 0;
+        tess_digest_add_text(d, f->name(f->user, i, text));
+        if (tolerant)
+            TESS_TRY(file_is_bad(ctx, f, i, &bad));
+        if (bad)
             tess_digest_add_text(d, "cannot be opened");
-            tess_free(at);
-        } else {
-            path[kept++] = at;
-        }
+        left_out[i / 8] = (uint8_t)(left_out[i / 8] | bad << i % 8);
     }
-    return tess_digest_add_files(ctx, d, kept, (const char *const *)path);
+    return TESS_OK;
+}
+
+/* Adds the digests of a block of files from *next on. */
+static int files_add_block(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, const uint8_t *left_out,
+                           int64_t *next)
+{
+    char *path[FILES_BLOCK];
+    int64_t n = 0;
+    int status = TESS_OK;
+    for (; *next < f->count && n < FILES_BLOCK && status == TESS_OK; ++*next) {
+        if (left_out[*next / 8] >> *next % 8 & 1)
+            continue;
+        status = f->path(f->user, ctx, *next, &path[n]);
+        n += status == TESS_OK;
+    }
+    if (status == TESS_OK)
+        status = tess_digest_add_files(ctx, d, n, (const char *const *)path);
+    while (n > 0)
+        tess_free(path[--n]);
+    return status;
+}
+
+int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, int tolerant)
+{
+    void *left_out;
+    TESS_TRY(tess_alloc(ctx, (size_t)f->count / 8 + 1, "files that cannot be opened", &left_out));
+    int status = files_add_names(ctx, d, f, tolerant, left_out);
+    for (int64_t next = 0; next < f->count && status == TESS_OK;)
+        status = files_add_block(ctx, d, f, left_out, &next);
+    tess_free(left_out);
+    return status;
 }

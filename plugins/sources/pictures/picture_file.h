@@ -2,6 +2,7 @@
 #ifndef PLUGINS_SOURCES_PICTURE_FILE_H
 #define PLUGINS_SOURCES_PICTURE_FILE_H
 
+#include "plugins/sources/pictures/name_table.h"
 #include "plugins/sources/pictures/picture.h"
 
 /* Sets the name of an image from its path within the source, as UTF-8. A longer one is the beginning of its digest, `...` and its end, so
@@ -18,9 +19,15 @@ int picture_read_file(struct tess_context *ctx, const char *path, const struct p
 int picture_file_content(struct tess_context *ctx, const char *path, struct tess_digest *d) TESS_CHECKED;
 /* Advises the system that a file will be read; one that cannot be opened is passed over. [any thread] */
 void picture_file_soon(const char *path);
-/* Adds the digests of n files, and `tolerant`: "cannot be opened" for those which cannot. Paths that are left out are freed and moved to
- * the end as NULL. [one thread] */
-int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, int64_t n, char **path, int tolerant,
-                              const char *(*name)(const void *user, int64_t i), const void *user) TESS_CHECKED;
+/* Files of a source by number: their names, and the paths they are read from. */
+struct picture_files {
+    int64_t count;
+    const char *(*name)(const void *user, int64_t i, char *text); /* `text` has NAME_TABLE_TEXT bytes */
+    int (*path)(const void *user, struct tess_context *ctx, int64_t i, char **out);
+    const void *user;
+};
+/* Adds the files' names, and then their digests; `tolerant`: "cannot be opened" behind the name of one which cannot. Memory does not depend
+ * on their number, but for a bit each. [one thread] */
+int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, int tolerant) TESS_CHECKED;
 
 #endif

@@ -8,13 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MEMBER_MAX ((int64_t)1 << 30)
-
-static const char *tar_name(const struct tar *s, int64_t i)
-{
-    return s->index.names + s->index.item[i].name;
-}
-
 static void make_remark(struct tar *s)
 {
     static const char *const what[TAR_REMARKS] = {"samples have no image",
@@ -32,6 +25,20 @@ static void make_remark(struct tar *s)
     }
 }
 
+/* Makes labels of their texts, which are not kept. */
+static int make_labels(struct tess_context *ctx, struct tar *s)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)s->index.count * sizeof(char *), "labels of an archive", &memory));
+    char **text = memory;
+    for (int64_t i = 0; i < s->index.count; i++)
+        text[i] = s->index.label[i] < 0 ? NULL : s->index.text + s->index.label[i];
+    int status = labels_make(ctx, s->path, s->index.count, text, &s->classes);
+    tess_free(memory);
+    tar_index_free_labels(&s->index);
+    return status;
+}
+
 static int open_tar(void *self, struct tess_context *ctx)
 {
     struct tar *s = self;
@@ -44,7 +51,7 @@ static int open_tar(void *self, struct tess_context *ctx)
     if (s->index.count == 0)
         return ctx->fail(ctx, TESS_E_DATA, "%s: has no images: no member ends in one of `%s`; set `image`%s%s", s->path, s->image,
                          *s->remark ? "; " : "", s->remark);
-    return labels_make(ctx, s->path, s->index.count, s->index.label, &s->classes);
+    return make_labels(ctx, s);
 }
 
 static void close_tar(void *self)
@@ -87,21 +94,22 @@ static int32_t tar_names(void *self)
 /* Reads the bytes of item i, freed with tess_free. */
 static int tar_bytes(struct tess_context *ctx, const struct tar *s, int64_t i, void **out)
 {
-    const struct tar_item *item = &s->index.item[i];
+    size_t size = (size_t)s->index.size[i];
     *out = NULL;
-    TESS_TRY(tess_alloc(ctx, (size_t)item->size + 1, "an image in an archive", out));
+    TESS_TRY(tess_alloc(ctx, size + 1, "an image in an archive", out));
     int64_t k = tar_index_shard(&s->index, i);
-    return steady_read(ctx, s->index.shards.path[k], &s->index.place[k].steady, item->offset, (size_t)item->size, *out);
+    return steady_read(ctx, s->index.shards.path[k], &s->index.place[k].steady, s->index.offset[i], size, *out);
 }
 
 static int tar_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
     const struct tar *s = self;
-    int64_t size = s->index.item[i].size;
+    int64_t size = s->index.size[i];
+    char name[NAME_TABLE_TEXT];
     void *bytes = NULL;
-    picture_name(out, tar_name(s, i));
+    picture_name(out, name_table_get(&s->index.name, i, name));
     out->label = s->classes.label ? s->classes.label[i] : -1;
-    if (size < 1 || size > MEMBER_MAX)
+    if (size < 1 || size > TAR_IMAGE_MAX)
         return picture_item(ctx, out, out->name, size < 1 ? "is empty" : "is larger than 1 GiB", 0);
     int status = tar_bytes(ctx, s, i, &bytes);
     if (status == TESS_OK)
@@ -118,23 +126,24 @@ static int tar_fingerprint(void *self, struct tess_context *ctx, struct tess_dig
         tess_digest_add_text(d, s->classes.name[i]);
     if (s->classes.label)
         tess_digest_add(d, s->classes.label, (size_t)s->index.count * sizeof *s->classes.label);
+    char name[NAME_TABLE_TEXT];
     for (int64_t i = 0; i < s->index.count; i++)
-        tess_digest_add_text(d, tar_name(s, i));
+        tess_digest_add_text(d, name_table_get(&s->index.name, i, name));
     return tess_digest_add_files(ctx, d, s->index.shards.count, (const char *const *)s->index.shards.path);
 }
 
 static int tar_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
 {
     const struct tar *s = self;
-    char text[TESS_DIGEST_TEXT];
+    char text[TESS_DIGEST_TEXT], name[NAME_TABLE_TEXT];
     struct tess_digest own;
     void *bytes = NULL;
-    if (s->index.item[i].size > MEMBER_MAX)
-        return ctx->fail(ctx, TESS_E_ITEM, "%s: is larger than 1 GiB", tar_name(s, i));
+    if (s->index.size[i] > TAR_IMAGE_MAX)
+        return ctx->fail(ctx, TESS_E_ITEM, "%s: is larger than 1 GiB", name_table_get(&s->index.name, i, name));
     int status = tar_bytes(ctx, s, i, &bytes);
     if (status == TESS_OK) {
         tess_digest_start(&own);
-        tess_digest_add(&own, bytes, (size_t)s->index.item[i].size);
+        tess_digest_add(&own, bytes, (size_t)s->index.size[i]);
         tess_digest_end(&own, text);
         tess_digest_add_text(d, text);
     }
@@ -149,8 +158,8 @@ static void tar_soon(void *self, int64_t first, int64_t n)
     for (int64_t i = first, next; i < first + n; i = next) {
         int64_t shard = tar_index_shard(&s->index, i);
         next = s->index.place[shard + 1].first < first + n ? s->index.place[shard + 1].first : first + n;
-        const struct tar_item *from = &s->index.item[i], *to = &s->index.item[next - 1];
-        steady_soon(s->index.shards.path[shard], from->offset, to->offset + to->size - from->offset);
+        int64_t from = s->index.offset[i], to = s->index.offset[next - 1] + s->index.size[next - 1];
+        steady_soon(s->index.shards.path[shard], from, to - from);
     }
 }
 

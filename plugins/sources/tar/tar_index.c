@@ -1,4 +1,4 @@
-/* See tar_index.h. One pass over the headers; an image costs 24 bytes and its name. A sample is kept open until a member of another one
+/* See tar_index.h. One pass over the headers; an image costs 12 bytes and its name. A sample is kept open until a member of another one
  * comes, and is an item then, if it has an image.
  *
  * SPDX-License-Identifier: MIT */
@@ -68,17 +68,31 @@ static int index_rank(const char *ending, const char *words)
 
 /* ---- items --------------------------------------------------------------------------------------------------------- */
 
-static int index_add_name(struct tess_context *ctx, const struct sample *s, size_t *out)
+static int index_add_name(struct tess_context *ctx, const struct sample *s)
+{
+    size_t length = strlen(s->name) + 1;
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, s->front_bytes + 1 + length, "the name of an image", &memory));
+    char *name = memory;
+    memcpy(name, s->front, s->front_bytes);
+    name[s->front_bytes] = '/';
+    memcpy(name + s->front_bytes + 1, s->name, length);
+    int status = name_table_add(ctx, &s->x->name, name);
+    tess_free(name);
+    return status;
+}
+
+static int index_add_label(struct tess_context *ctx, const struct sample *s)
 {
     struct tar_index *x = s->x;
-    size_t length = strlen(s->name) + 1, bytes = s->front_bytes + 1 + length;
-    TESS_TRY(tess_reserve(ctx, &x->names, &x->names_capacity, (int64_t)(x->names_bytes + bytes), 1, "names of images"));
-    char *to = x->names + x->names_bytes;
-    memcpy(to, s->front, s->front_bytes);
-    to[s->front_bytes] = '/';
-    memcpy(to + s->front_bytes + 1, s->name, length);
-    *out = x->names_bytes;
-    x->names_bytes += bytes;
+    int64_t bytes = s->label ? (int64_t)strlen(s->label) + 1 : 0;
+    TESS_TRY(tess_reserve(ctx, &x->label, &x->label_capacity, x->count + 1, sizeof *x->label, "labels of an archive"));
+    x->label[x->count] = s->label ? x->text_bytes : -1;
+    if (!s->label)
+        return TESS_OK;
+    TESS_TRY(tess_reserve(ctx, &x->text, &x->text_capacity, x->text_bytes + bytes, 1, "labels of an archive"));
+    memcpy(x->text + x->text_bytes, s->label, (size_t)bytes);
+    x->text_bytes += bytes;
     return TESS_OK;
 }
 
@@ -86,17 +100,16 @@ static int index_add_name(struct tess_context *ctx, const struct sample *s, size
 static int sample_end(struct tess_context *ctx, struct sample *s)
 {
     struct tar_index *x = s->x;
-    size_t name = 0;
     if (s->key && s->rank == NONE)
         index_remark(x, TAR_NO_IMAGE, s->key);
     if (!s->key || s->rank == NONE)
         return TESS_OK;
-    TESS_TRY(tess_reserve(ctx, &x->item, &x->capacity, x->count + 1, sizeof *x->item, "images of an archive"));
-    TESS_TRY(tess_reserve(ctx, &x->label, &x->label_capacity, x->count + 1, sizeof *x->label, "labels of an archive"));
-    TESS_TRY(index_add_name(ctx, s, &name));
-    x->item[x->count] = (struct tar_item){s->offset, s->size, name};
-    x->label[x->count++] = s->label;
-    s->label = NULL;
+    TESS_TRY(tess_reserve(ctx, &x->offset, &x->offset_capacity, x->count + 1, sizeof *x->offset, "images of an archive"));
+    TESS_TRY(tess_reserve(ctx, &x->size, &x->size_capacity, x->count + 1, sizeof *x->size, "images of an archive"));
+    TESS_TRY(index_add_name(ctx, s));
+    TESS_TRY(index_add_label(ctx, s));
+    x->offset[x->count] = s->offset;
+    x->size[x->count++] = s->size > TAR_IMAGE_MAX ? TAR_IMAGE_MAX + 1 : (int32_t)s->size;
     return TESS_OK;
 }
 
@@ -218,23 +231,23 @@ static uint64_t index_hash(const char *text)
     return h ^ h >> 29;
 }
 
-/* Counts images whose name another has, by a table of all. */
+/* Counts images whose name another has, by a table of all: 1 + an image of each name. */
 static int index_twice(struct tess_context *ctx, struct tar_index *x)
 {
     uint64_t capacity = 16;
+    char name[NAME_TABLE_TEXT], other[NAME_TABLE_TEXT];
     void *memory;
     while (capacity < 2 * (uint64_t)x->count)
         capacity *= 2;
-    TESS_TRY(tess_alloc(ctx, capacity * sizeof(char *), "names that were seen", &memory));
-    const char **seen = memory;
+    TESS_TRY(tess_alloc(ctx, capacity * sizeof(int64_t), "names that were seen", &memory));
+    int64_t *seen = memory;
     for (int64_t i = 0; i < x->count; i++) {
-        const char *name = x->names + x->item[i].name;
-        uint64_t at = index_hash(name) & (capacity - 1);
-        while (seen[at] && strcmp(seen[at], name) != 0)
+        uint64_t at = index_hash(name_table_get(&x->name, i, name)) & (capacity - 1);
+        while (seen[at] && strcmp(name_table_get(&x->name, seen[at] - 1, other), name) != 0)
             at = (at + 1) & (capacity - 1);
         if (seen[at])
             index_remark(x, TAR_SAMPLE_TWICE, name);
-        seen[at] = name;
+        seen[at] = i + 1;
     }
     tess_free(memory);
     return TESS_OK;
@@ -259,6 +272,12 @@ static int index_shard(struct tess_context *ctx, struct tar_index *x, int64_t k)
     return status;
 }
 
+static int index_end(struct tess_context *ctx, struct tar_index *x)
+{
+    TESS_TRY(name_table_end(ctx, &x->name));
+    return index_twice(ctx, x);
+}
+
 int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x)
 {
     void *memory;
@@ -268,16 +287,23 @@ int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_ind
     for (int64_t k = 0; k < x->shards.count; k++)
         TESS_TRY(index_shard(ctx, x, k));
     x->place[x->shards.count].first = x->count;
-    return index_twice(ctx, x);
+    return x->count ? index_end(ctx, x) : TESS_OK;
+}
+
+void tar_index_free_labels(struct tar_index *x)
+{
+    tess_free(x->label);
+    tess_free(x->text);
+    x->label = NULL;
+    x->text = NULL;
 }
 
 void tar_index_free(struct tar_index *x)
 {
-    for (int64_t i = 0; i < x->count; i++)
-        tess_free(x->label[i]);
-    tess_free(x->label);
-    tess_free(x->item);
-    tess_free(x->names);
+    tar_index_free_labels(x);
+    tess_free(x->offset);
+    tess_free(x->size);
+    name_table_free(&x->name);
     tess_free(x->place);
     tar_shards_free(&x->shards);
 }

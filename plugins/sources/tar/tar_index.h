@@ -2,15 +2,13 @@
 #ifndef PLUGINS_SOURCES_TAR_INDEX_H
 #define PLUGINS_SOURCES_TAR_INDEX_H
 
+#include "plugins/sources/pictures/name_table.h"
 #include "plugins/sources/tar/tar_shards.h"
 #include "kit/format/steady_file.h"
 
 enum { TAR_LABELS_CLS, TAR_LABELS_JSON, TAR_LABELS_NONE };
 
-struct tar_item {
-    int64_t offset, size; /* bytes of the image in its shard */
-    size_t name;          /* begin of its name in `names` */
-};
+enum { TAR_IMAGE_MAX = 1 << 30 }; /* bytes of an image; of a larger one the size is one more */
 
 /* Members that are not read, or not as they might be, with an example each. */
 enum { TAR_NO_IMAGE, TAR_LINK, TAR_SPECIAL, TAR_LEADS_OUT, TAR_MEMBER_TWICE, TAR_SAMPLE_TWICE, TAR_NO_END, TAR_REMARKS };
@@ -28,11 +26,12 @@ struct tar_index {
         int64_t first; /* item */
         struct steady_file steady;
     } * place; /* places of the shards, and one past the last */
-    int64_t count, capacity, names_capacity, label_capacity;
-    size_t names_bytes;
-    struct tar_item *item;
-    char *names;  /* SHARD/MEMBER each, with its end */
-    char **label; /* label of each item, NULL: none */
+    int64_t count, offset_capacity, size_capacity, label_capacity, text_capacity, text_bytes;
+    int64_t *offset;        /* byte of its shard that an image begins at */
+    int32_t *size;          /* bytes of an image */
+    struct name_table name; /* SHARD/MEMBER of each */
+    int64_t *label;         /* where its label begins in `text`, -1: it has none; no longer there once the labels are made */
+    char *text;
     struct tar_remark remark[TAR_REMARKS];
 };
 
@@ -41,6 +40,7 @@ struct tar_index {
  * Set the first three members before; free it in any case. */
 int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x) TESS_CHECKED;
 void tar_index_free(struct tar_index *x);
+void tar_index_free_labels(struct tar_index *x);
 /* The shard of item i. */
 int64_t tar_index_shard(const struct tar_index *x, int64_t i);
 

@@ -38,9 +38,7 @@ static const struct tess_param params[] = {
     {.name = NULL}};
 
 #define TAR_PLUGIN(open, close, module)                                                                                                    \
-    TESS_PLUGIN("tessera-tar", "0.1.0", "MIT", TESS_NEEDS("digest/1"),                                                                     \
-                TESS_COMPONENT_WITH("tar", "source/1", "images in tar files, WebDataset's shards among them, read where they lie",         \
-                                    sizeof(struct tar), params, open, close, &ops, NULL, module, NULL, NULL,                               \
-                                    "source: {use: tar, path: \"shards/train-{000..127}.tar\"}"))
+    PICTURE_SOURCE("tessera-tar", "0.1.0", "tar", "images in tar files, WebDataset's shards among them, read where they lie", struct tar,  \
+                   open, close, module, "source: {use: tar, path: \"shards/train-{000..127}.tar\"}")
 
 #endif

@@ -189,4 +189,6 @@ void encode_read_close(struct encode_work *k)
     }
     tess_free(k->worker);
     tess_free(k->slot);
+    k->worker = NULL;
+    k->slot = NULL;
 }

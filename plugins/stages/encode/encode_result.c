@@ -70,21 +70,22 @@ static int begin_codes(struct tess_context *ctx, struct block *b)
 
 static int begin_contents(struct tess_context *ctx, struct block *b)
 {
-    const struct tess_dataset how = {.size = sizeof how, .labels = "image byte"};
+    const struct tess_dataset how = {.size = sizeof how, .by_row = 1, .labels = "image byte"};
     struct tess_tensor bad = b->bad_content;
     bad.dim[0] = b->k->at.bad;
     TESS_TRY(begin(ctx, b, "content", &b->content, &how));
     return bad.dim[0] ? tess_artefact_begin(ctx, b->to, "skipped_content", &bad, &how) : TESS_OK;
 }
 
+/* Chunks are small, so that writing all data sets side by side takes little memory, and a row of any is read without many others. */
 static int begin_all(struct tess_context *ctx, struct block *b)
 {
     const struct encode_work *k = b->k;
-    const struct tess_dataset plain = {.size = sizeof plain, .labels = "image"},
-                              packed = {.size = sizeof packed, .compress = 1, .labels = "image"};
-    const struct tess_dataset box = {.size = sizeof box, .compress = 1, .labels = "image side", .unit = "pixel"};
-    const struct tess_dataset bit = {.size = sizeof bit, .bits = 1, .compress = 1, .labels = "image"};
-    const struct tess_dataset label = {.size = sizeof label, .bits = stage_bits(k->classes), .compress = 1, .labels = "image"};
+    const struct tess_dataset plain = {.size = sizeof plain, .by_row = 1, .labels = "image"},
+                              packed = {.size = sizeof packed, .by_row = 1, .compress = 1, .labels = "image"};
+    const struct tess_dataset box = {.size = sizeof box, .by_row = 1, .compress = 1, .labels = "image side", .unit = "pixel"};
+    const struct tess_dataset bit = {.size = sizeof bit, .bits = 1, .by_row = 1, .compress = 1, .labels = "image"};
+    const struct tess_dataset label = {.size = sizeof label, .by_row = 1, .bits = stage_bits(k->classes), .compress = 1, .labels = "image"};
     TESS_TRY(begin_codes(ctx, b));
     if (has_error(k))
         TESS_TRY(begin(ctx, b, "error", &b->error, &plain));

@@ -1,5 +1,5 @@
 /* State of an encoding, shared by its files: pictures are read a group at a time on all threads (encode_read.c), encoded, and kept as a
- * list of rows beside the checkpoint (encode.c); the list becomes the archive (encode_result.c).
+ * list of rows beside the checkpoint (encode_run.c); the list becomes the archive (encode_result.c).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_STAGES_ENCODE_WORK_H
@@ -45,7 +45,7 @@ struct encode_slot {
 };
 
 /* Limits: pictures told by name; bytes of rows kept in memory; rows that pass by at a time at the end. */
-enum { ENCODE_NAMED = 10, ENCODE_MEMORY = 1 << 20, ENCODE_BLOCK = 1024 };
+enum { ENCODE_NAMED = 10, ENCODE_MEMORY = 1 << 18, ENCODE_BLOCK = 1024 };
 
 /* Numbers that a checkpoint has, beside the list of rows. */
 struct encode_progress {
@@ -84,7 +84,11 @@ struct encode_work {
 /* 1 where a source was compiled with this member and has it. */
 #define ENCODE_SOURCE_HAS(ops, member) (TESS_HAS(ops, member) && (ops)->member)
 
-/* ---- encode.c ---- */
+/* ---- encode_plan.c ---- */
+
+int encode_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p) TESS_CHECKED;
+/* Counts what is to be encoded: items of the source, or rows of the artefact with these attributes. */
+int encode_measure(struct tess_context *ctx, struct encode_work *k, const struct tess_attrs *images) TESS_CHECKED;
 
 /* 1 where rows are of pictures of a source: item after item, with what is known of each. */
 int encode_is_archive(const struct encode_stage *s);
