@@ -41,6 +41,7 @@ struct tessi_archive_counts {
 struct tessi_archive_verify {
     const char *path;                                                   /* a folder or a file */
     int processes;                                                      /* shards looked at side by side; at least 1 */
+    int deep;                                                           /* 1: contents are decoded and digested, sums or not */
     struct tessi_log *log;                                              /* for its progress; NULL: none */
     void (*fault)(void *user, const struct tessi_archive_fault *fault); /* called for each fault, ordered by shard, at the end */
     void *user;

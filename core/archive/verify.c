@@ -79,7 +79,7 @@ static void verify_fault_text(struct verify *v, const struct tessi_archive_fault
 /* Verifies one open file, and notes a failure as a fault. */
 static void verify_one(struct verify *v, const struct tess_artefact *a, const struct tessi_archive_fault *where)
 {
-    const struct tessi_archive_sink sink = {.user = v, .fault = verify_note, .progress = verify_progress};
+    const struct tessi_archive_sink sink = {.user = v, .fault = verify_note, .progress = verify_progress, .deep = v->o->deep};
     struct tessi_context own;
     int64_t skipped = 0;
     tessi_base_context_init(&own, NULL);

@@ -9,6 +9,7 @@ struct tessi_archive_sink {
     void *user;
     void (*fault)(void *user, const struct tessi_archive_fault *fault);
     void (*progress)(void *user, int64_t rows);
+    int deep; /* 1: the content is digested even where the file's bytes have the right sum */
 };
 
 /* Verifies one open file. `fault` has the file's names already, and in `archive_row` the archive's number of its first row; it is filled

@@ -126,6 +126,7 @@ static int artefact_finish_finish(struct tess_context *ctx, struct tess_artefact
     if (write_provenance(a, p) < 0)
         return tessi_store_fail(ctx, a, "provenance");
     TESS_TRY(close_file(ctx, a));
+    TESS_TRY(tessi_store_file_sum_write(ctx, a));
     return tessi_base_aside_finish(ctx, a->disk.aside);
 }
 

@@ -214,23 +214,11 @@ static int artefact_open_list_contents(struct tess_context *ctx, struct tess_art
     return order_members(ctx, a);
 }
 
-/* The end of the file as its superblock (version 2 or 3) has it, or -1. */
-static int64_t promised_end(const struct tessi_disk *d)
-{
-    unsigned char head[48];
-    uint64_t end = 0;
-    if (pread(d->fd, head, sizeof head, 0) != (ssize_t)sizeof head || (head[8] != 2 && head[8] != 3) || head[9] != 8)
-        return -1;
-    for (int i = 7; i >= 0; i--)
-        end = end << 8 | head[28 + i];
-    return end > INT64_MAX ? -1 : (int64_t)end;
-}
-
 /* Fails where HDF5 cannot open the file: it opens none that is shorter than its superblock says. */
 static int artefact_open_cannot_open(struct tess_context *ctx, const struct tess_artefact *a)
 {
     struct stat st;
-    int64_t end = promised_end(&a->disk);
+    int64_t end = tessi_store_promised_end(&a->disk);
     if (!a->disk.error && fstat(a->disk.fd, &st) == 0 && end > st.st_size && strstr(tessi_store_reason(), "truncated"))
         return ctx->fail(ctx, TESS_E_DATA, "%s: is truncated: %lld bytes of %lld; copy it again, or delete it and run again what writes it",
                        a->path, (long long)st.st_size, (long long)end);
@@ -317,6 +305,8 @@ int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct
         status = artefact_open_read(ctx, a);
         tessi_store_unlock();
     }
+    if (status == TESS_OK)
+        status = tessi_store_file_sum_expect(ctx, a);
     if (status == TESS_OK)
         status = tessi_store_parts_read_table(ctx, a);
     if (status != TESS_OK)

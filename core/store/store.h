@@ -64,11 +64,18 @@ struct tessi_examiner {
     void *user;
     void (*rows)(void *user, const char *name, int64_t first, const struct tess_tensor *rows);
     void (*damaged)(void *user, const char *name, int64_t first, int64_t rows, const char *why); /* rows that cannot be read */
+    int (*wants)(void *user,
+                 const char *name); /* NULL: all datasets are read, and the digest compared; else those it returns 1 for alone */
 };
 /* Reads all datasets of a file, those joined of parts left out, past what is damaged; *damaged is the number of rows that cannot be read.
  * Where there are none, compares the content's digest and the provenance's sum as tessi_store_artefact_verify does. */
 int tessi_store_artefact_examine(struct tess_context *ctx, const struct tess_artefact *a, const struct tessi_examiner *x,
                                  int64_t *damaged) TESS_CHECKED;
+/* Compares the file's bytes with the sum that its last line has (file_sum.c), as fast as they can be read. `step` (may be NULL) is called
+ * now and then. TESSI_SUM_NONE: there is no such line, so nothing was read. */
+enum { TESSI_SUM_NONE, TESSI_SUM_SAME, TESSI_SUM_DIFFERS };
+int tessi_store_file_sum_check(struct tess_context *ctx, const struct tess_artefact *a, void (*step)(void *user), void *user,
+                               int *found) TESS_CHECKED;
 /* Checks that attributes and datasets are what the artefact's kind promises (artefact_check.c has the table): to be asked before a stage
  * gets it. Reads no values. TESS_E_DATA names the file, the attribute, the dataset, what was wanted and what was found. */
 int tessi_store_artefact_check_attrs(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;

@@ -228,6 +228,15 @@ int tessi_store_digest_notes(struct tess_context *ctx, const struct tess_artefac
 /* The content digest, from the finished digests of the entries. */
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 
+/* ---- file_sum.c -------------------------------------------------------------------------------------------------------- */
+
+/* The end of the file as its superblock (version 2 or 3) has it, or -1. */
+int64_t tessi_store_promised_end(const struct tessi_disk *d);
+/* Adds the line with the sum to a file that HDF5 has closed. */
+int tessi_store_file_sum_write(struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
+/* Checks that what stands behind HDF5's end, if anything, is such a line. */
+int tessi_store_file_sum_expect(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+
 /* ---- chunks.c, chunk_codec.c ------------------------------------------------------------------------------------------ */
 
 int tessi_store_chunk_cache_new(struct tess_context *ctx, struct tessi_chunk_cache **out) TESS_CHECKED;

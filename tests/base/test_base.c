@@ -8,6 +8,7 @@
 #include "core/base/progress_line.h"
 #include "core/base/memory.h"
 #include "core/base/sha256.h"
+#include "core/base/xxh64.h"
 #include "core/base/text.h"
 #include "core/base/workers.h"
 #include "tests/support/suite.h"
@@ -252,6 +253,28 @@ START_TEST(sha256_known_answers)
     digest_of(million, 1000000, 777, got);
     free(million);
     ck_assert_str_eq(got, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+END_TEST
+
+/* Sums of bytes 0, 7, 14, ... (modulo 256), as xxhash 3.5 for Python has them; in one piece and in several. */
+START_TEST(xxh64_known_answers)
+{
+    static const struct {
+        size_t bytes;
+        uint64_t sum;
+    } known[] = {{0, 0xef46db3751d8e999u},  {1, 0xe934a84adb052768u},   {3, 0x9ff70a635a6209abu},   {31, 0x0f187c62b1e722b7u},
+                 {32, 0x91b0cb0931a8c629u}, {100, 0x8e2272c08247d5dbu}, {1000, 0x25275608a9cfc168u}};
+    uint8_t data[1000];
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(7 * i);
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        for (size_t piece = 1; piece < 70; piece += 17) {
+            struct tessi_xxh64 x;
+            tessi_base_xxh64_start(&x);
+            for (size_t at = 0; at < known[k].bytes; at += piece)
+                tessi_base_xxh64_add(&x, data + at, known[k].bytes - at < piece ? known[k].bytes - at : piece);
+            ck_assert_uint_eq(tessi_base_xxh64_end(&x), known[k].sum);
+        }
 }
 END_TEST
 
@@ -977,6 +1000,7 @@ int main(void)
                                   traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
+    tcase_add_test(t, xxh64_known_answers);
     tcase_add_loop_test(t, sha256_known_answers, 0, 2); /* in C, and by the processor's instructions */
     suite_add_tcase(suite, t);
     return suite_run(suite);

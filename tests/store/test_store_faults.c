@@ -332,16 +332,22 @@ END_TEST
 
 static int use_truncated(const char *path)
 {
+    enum { SUM_LINE = 64 };
     int64_t size = store_size("whole.h5");
     for (int64_t i = 0; i < 300; i++) {
         int64_t bytes = i < 100 ? i : i < 200 ? size - 200 + i : size * (i - 200) / 101;
+        if (bytes == size - SUM_LINE) /* what HDF5 wrote, which is whole */
+            continue;
         store_copy("whole.h5", "cut.h5", bytes);
         if (use(path) != TESS_E_DATA || tessi_base_memory_in_use() != 0) {
             fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_base_context_message(C));
             return 1;
         }
         char words[80];
-        snprintf(words, sizeof words, "is truncated: %lld bytes of %lld;", (long long)bytes, (long long)size);
+        if (bytes < size - SUM_LINE)
+            snprintf(words, sizeof words, "is truncated: %lld bytes of %lld;", (long long)bytes, (long long)size - SUM_LINE);
+        else
+            snprintf(words, sizeof words, "is truncated, or was changed at its end");
         if (strstr(tessi_base_context_message(C), "no reason") || (bytes >= 48 && !strstr(tessi_base_context_message(C), words))) {
             fprintf(stderr, "%lld of %lld bytes: %s\n", (long long)bytes, (long long)size, tessi_base_context_message(C));
             return 2;
