@@ -1,6 +1,7 @@
 /* tess_alloc. A block is had from calloc, whose large blocks are untouched zero pages of the system, so gigabytes cost nothing
  * until they are used. A head of one alignment unit in front of what the caller sees remembers the size and where the
- * block really starts. What aligning leaves over behind it is forbidden under the address sanitizer: one past the end is not forgiven.
+ * block really starts. The head, and what aligning leaves over, is forbidden under the address sanitizer: one before the start and one past
+ * the end are not forgiven.
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
 #include "core/base/memory.h"
@@ -134,6 +135,7 @@ int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **
     head->block = block;
     head->bytes = bytes;
     FORBID(data + bytes, (size_t)(block + bytes + 2 * ALIGNMENT - (data + bytes)));
+    FORBID(block, (size_t)(data - block));
 
     int64_t now = atomic_fetch_add(&in_use, (int64_t)bytes) + (int64_t)bytes;
     int64_t max = atomic_load(&peak);
@@ -179,6 +181,8 @@ void tess_free(void *memory)
     if (!memory)
         return;
     struct head *head = (struct head *)memory - 1;
+    ALLOW((char *)memory - ALIGNMENT, ALIGNMENT);
+    ALLOW(head->block, (size_t)((char *)memory - (char *)head->block));
     atomic_fetch_sub(&in_use, (int64_t)head->bytes);
     ALLOW((char *)memory + head->bytes, (size_t)((char *)head->block + 2 * ALIGNMENT - (char *)memory));
     free(head->block);

@@ -549,6 +549,7 @@ START_TEST(memory)
         ck_assert_uint_eq((uintptr_t)block[i] % 64, 0);
 #ifdef __SANITIZE_ADDRESS__
         ck_assert(bytes % 8 != 0 || __asan_address_is_poisoned((char *)block[i] + bytes)); /* first byte past the end */
+        ck_assert(__asan_address_is_poisoned((char *)block[i] - 1));
 #endif
         size_t set = 0;
         for (size_t k = 0; k < bytes; k++)
