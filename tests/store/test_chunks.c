@@ -219,6 +219,32 @@ START_TEST(damage_later)
 }
 END_TEST
 
+/* A file that is cut off while it is open: what is left can be read, the rest is refused. */
+START_TEST(cut_off_later)
+{
+    static char by_hdf5[ROWS * ROW * 4], here[ROW * 4];
+    struct tess_tensor t = tess_tensor_over(here, TESS_U16, 3, (int64_t[]){1, 6, ROW / 6});
+    int found = 0;
+    write_and_read(TESS_I32, 10, 0, 1, by_hdf5);
+    struct tess_artefact *a = store_open("t.h5");
+    compare_rows(a, by_hdf5, 0, ROWS);
+    tessi_store_chunk_cache_free(a->own_cache); /* all places empty again */
+    store_ok(tessi_store_chunk_cache_new(C, &a->own_cache));
+    a->cache = a->own_cache;
+    ck_assert_int_eq(truncate(store_path("t.h5"), store_size("t.h5") / 2), 0);
+    for (int64_t row = 0; row < ROWS; row += 50) {
+        int status = tess_artefact_read(C, a, "x", row, &t);
+        if (status == TESS_OK)
+            ck_assert_int_eq(memcmp(here, by_hdf5 + row * ROW * 2, ROW * 2), 0);
+        else
+            store_fails(status, TESS_E_DATA, "/x cannot be read: the file was cut off after it was opened", NULL);
+        found += status != TESS_OK;
+    }
+    ck_assert(found >= 5 && found < ROWS / 50);
+    tessi_store_artefact_close(a);
+}
+END_TEST
+
 /* A disk that refuses to be read: an error that says so, never other values. */
 START_TEST(disk_refuses)
 {
@@ -287,6 +313,7 @@ int main(void)
     tcase_add_test(t, every_precision_is_what_hdf5_reads);
     tcase_add_test(t, damage);
     tcase_add_test(t, damage_later);
+    tcase_add_test(t, cut_off_later);
     tcase_add_test(t, disk_refuses);
     tcase_add_test(t, threads);
     suite_add_tcase(s, t);
