@@ -145,6 +145,44 @@ static void change_text(const char *dataset, int64_t at, const char *value)
     H5Fclose(file);
 }
 
+/* Replaces a dataset of the table by its values but the last. */
+static void shorten(const char *dataset)
+{
+    char values[4096];
+    hid_t file = H5Fopen(store_path("a/index.h5"), H5F_ACC_RDWR, H5P_DEFAULT), d = H5Dopen2(file, dataset, H5P_DEFAULT);
+    hid_t type = H5Dget_type(d), space = H5Dget_space(d);
+    hsize_t dim[2];
+    int rank = H5Sget_simple_extent_dims(space, dim, NULL);
+    ck_assert(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(d);
+    dim[0]--;
+    hid_t less = H5Screate_simple(rank, dim, NULL);
+    ck_assert_int_ge(H5Ldelete(file, dataset, H5P_DEFAULT), 0);
+    d = H5Dcreate2(file, dataset, type, less, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    ck_assert(H5Dwrite(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(d);
+    H5Sclose(less);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Fclose(file);
+}
+
+START_TEST(tables_of_other_lengths)
+{
+    static const struct {
+        const char *dataset, *word;
+    } bad[] = {{"parts/file", "another number of parts than the attribute"}, {"parts/digest", "another number of strings"},
+               {"parts/rows", "another shape or type than the table"},       {"parts/dtype", "another number of strings"},
+               {"parts/bits", "another shape or type than the table"},       {"parts/length", "another shape or type than the table"}};
+    store_copy("a/index.h5", "kept.h5", -1);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        shorten(bad[i].dataset);
+        store_fails(parts_read_everything(0), TESS_E_DATA, "a/index.h5", bad[i].word, NULL);
+        store_copy("kept.h5", "a/index.h5", -1);
+    }
+}
+END_TEST
+
 START_TEST(made_up_tables)
 {
     static const struct {
@@ -155,14 +193,15 @@ START_TEST(made_up_tables)
         const char *word;
     } bad[] = {
         {"parts/file", 1, "../b", 0, "no file beside"},  {"parts/file", 1, "b/c", 0, "no file beside"},
-        {"parts/file", 1, "..", 0, "no file beside"},    {"parts/file", 1, "", 0, "no file beside"},
-        {"parts/file", 1, "a\nb", 0, "no file beside"},  {"parts/file", 1, "p-0.h5", 0, "a name twice"},
-        {"parts/digest", 1, "ABCDEF", 0, "no digest"},   {"parts/rows", 0, NULL, 71, "not the length"},
-        {"parts/rows", 0, NULL, -1, "below 0"},          {"parts/length", 0, NULL, 71, "not the length"},
-        {"parts/length", 0, NULL, INT32_MIN, "below 0"}, {"parts/joined", 1, "codes", 0, "a name twice"},
-        {"parts/joined", 1, "../x", 0, "no dataset's"},  {"parts/joined", 1, "parts", 0, "no dataset's"},
-        {"parts/joined", 1, "/x", 0, "no dataset's"},    {"parts/dtype", 0, "f64", 0, "does not write"},
-        {"parts/bits", 0, NULL, 17, "does not write"},   {"parts/bits", 0, NULL, 0, "does not write"},
+        {"parts/file", 0, "../b", 0, "no file beside"},  {"parts/file", 1, "..", 0, "no file beside"},
+        {"parts/file", 1, "", 0, "no file beside"},      {"parts/file", 1, "a\nb", 0, "no file beside"},
+        {"parts/file", 1, "p-0.h5", 0, "a name twice"},  {"parts/digest", 1, "ABCDEF", 0, "no digest"},
+        {"parts/rows", 0, NULL, 71, "not the length"},   {"parts/rows", 0, NULL, -1, "below 0"},
+        {"parts/length", 0, NULL, 71, "not the length"}, {"parts/length", 0, NULL, INT32_MIN, "below 0"},
+        {"parts/joined", 1, "codes", 0, "a name twice"}, {"parts/joined", 1, "../x", 0, "no dataset's"},
+        {"parts/joined", 1, "parts", 0, "no dataset's"}, {"parts/joined", 1, "/x", 0, "no dataset's"},
+        {"parts/dtype", 0, "f64", 0, "does not write"},  {"parts/bits", 0, NULL, 17, "does not write"},
+        {"parts/bits", 0, NULL, 0, "does not write"},    {"parts/bits", 0, NULL, 1, ""},
         {"parts/bits", 3, NULL, 9, "does not write"},    {"parts/row", 1, NULL, 0, NULL},
         {"parts/row", 3, NULL, 9, "behind the last"},    {"parts/row", 1, NULL, INT32_MAX, NULL},
         {"parts/summed", 0, "other", 0, NULL},           {"parts/length", 1, NULL, 131, "not the length"},
@@ -215,6 +254,7 @@ int main(void)
     tcase_add_test(t, other_parts_are_refused);
     tcase_add_test(t, damage_is_found);
     tcase_add_test(t, index_is_held_against_parts);
+    tcase_add_test(t, tables_of_other_lengths);
     tcase_add_test(t, made_up_tables);
     tcase_add_test(t, damaged_indices);
     suite_add_tcase(s, t);

@@ -99,6 +99,8 @@ START_TEST(ranges)
     ck_assert_str_eq(names(), "K=0 K=1 K=2");
     expect(define(HEAD, PLAIN, WORDS("K=range(10, 0, -4),7")));
     ck_assert_str_eq(names(), "K=10 K=6 K=2 K=7");
+    expect(define(HEAD, PLAIN, WORDS("K=range(2)  ,7")));
+    ck_assert_str_eq(names(), "K=0 K=1 K=7");
     expect(define(HEAD, PLAIN, WORDS("one.scale=range(0.1, 0.5, 0.1)")));
     ck_assert_str_eq(names(), "one.scale=0.1 one.scale=0.2 one.scale=0.3 one.scale=0.4");
 }
@@ -184,6 +186,7 @@ static const struct {
     {HEAD, "K=range(1, 4, 0)", "has no value"},
     {HEAD, "K=range(1e9)", "has too many values"},
     {HEAD, "K=range(1, x)", "wanted range(END)"},
+    {HEAD, "K=range(1, 3)x,1", "wanted range(END)"},
     {HEAD, "K=[1,2", "nothing to sweep"},
     {HEAD, "K=[1],[2", "command line:1:"},
     {HEAD, "name=a,b", "`name` is the folder of the whole sweep, and no axis"},
@@ -220,6 +223,18 @@ START_TEST(wrong_sweeps)
     ck_assert_int_eq(define(refused[_i].file, PLAIN, word), TESS_E_USAGE);
     const char *message = tessi_base_context_message(&context.context);
     ck_assert_msg(strstr(message, refused[_i].message) != NULL, "wanted %s, found %s", refused[_i].message, message);
+}
+END_TEST
+
+START_TEST(the_longest_name)
+{
+    char word[260];
+    for (int length = 200; length <= 201; length++) {
+        snprintf(word, sizeof word, "stages.one.%0*d=1,2", length - 11, 0);
+        int status = define(HEAD, PLAIN, WORDS(word));
+        ck_assert_int_eq(strstr(tessi_base_context_message(&context.context), "an axis is named by letters") != NULL, length > 200);
+        ck_assert_int_eq(status, length > 200 ? TESS_E_USAGE : TESS_OK);
+    }
 }
 END_TEST
 
@@ -316,6 +331,7 @@ int main(void)
     tcase_add_test(t, zipped_axes);
     tcase_add_test(t, remarks);
     tcase_add_loop_test(t, wrong_sweeps, 0, (int)(sizeof refused / sizeof *refused));
+    tcase_add_test(t, the_longest_name);
     tcase_add_test(t, twice_on_the_command_line);
     tcase_add_test(t, reads_back);
     tcase_add_test(t, wrong_files);
