@@ -9,7 +9,7 @@ check_LTLIBRARIES += \
     tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
     tests/fixtures/count_threads.la tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/unresolved.la tests/fixtures/same_id.la \
     tests/fixtures/later_kind.la tests/fixtures/slip_kind.la tests/fixtures/shadow.la
-FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(COVERAGE_LDFLAGS)
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
 tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_duplicate_la_SOURCES = tests/fixtures/bad.c

@@ -188,6 +188,51 @@ START_TEST(seeds)
 }
 END_TEST
 
+enum { FEW = 64, TRIES = 100 };
+static float few[FEW];
+
+static int read_few(void *user, struct tess_context *ctx, int64_t first, int64_t n, float *to)
+{
+    (void)user;
+    (void)ctx;
+    memcpy(to, few + first, (size_t)n * sizeof(float));
+    return TESS_OK;
+}
+
+/* Numbers close together and one far away, at `place`: in how many of the tries one of two centres is that one. */
+static int found_far_one(int kind, int64_t chain, int place)
+{
+    struct fixture b;
+    struct tess_kmeans_report r;
+    struct tess_pool from = {.size = sizeof from, .count = FEW, .width = 1, .read = read_few};
+    float centre[2];
+    int found = 0;
+    fixture_open(&b, 1, 1, 1, 0);
+    for (int i = 0; i < FEW; i++)
+        few[i] = i == place ? 1000.0f : 0.001f * (float)i;
+    for (int seed = 0; seed < TRIES; seed++) {
+        struct tess_kmeans_options o = {.seeding = kind, .chain = chain, .seed = (uint64_t)seed, .iterations = 1, .codebook_size = 2};
+        struct tess_tensor t = tess_tensor_over(centre, TESS_F32, 2, DIMS(2, 1));
+        o.size = sizeof o;
+        fixture_ok(&b, tess_kmeans(&b.context.context, &from, &o, &t, &r));
+        found += centre[0] > 999.0f || centre[1] > 999.0f;
+    }
+    fixture_close(&b);
+    return found;
+}
+
+/* k-means++ finds it always; of the approximation's candidates one in two is it, so that a chain of n misses it once in 2^n. */
+START_TEST(seeds_are_drawn_by_distance)
+{
+    for (int place = 0; place < FEW; place += FEW - 1) {
+        ck_assert_int_eq(found_far_one(TESS_SEED_PLUSPLUS, 0, place), TRIES);
+        int one = found_far_one(TESS_SEED_AFKMC2, 1, place), four = found_far_one(TESS_SEED_AFKMC2, 4, place);
+        ck_assert_msg(one > TRIES / 3 && one < TRIES * 2 / 3 && four > TRIES * 4 / 5, "%d and %d of %d", one, four, TRIES);
+        ck_assert_int_lt(found_far_one(TESS_SEED_RANDOM, 0, place), TRIES / 5);
+    }
+}
+END_TEST
+
 START_TEST(empty_centres_are_given_a_vector)
 {
     float centres[K * D];
@@ -261,6 +306,7 @@ int main(void)
     tcase_add_loop_test(t, it_can_be_taken_up_anywhere, 0, 2);
     tcase_add_test(t, it_ends_when_nothing_moves);
     tcase_add_test(t, seeds);
+    tcase_add_test(t, seeds_are_drawn_by_distance);
     tcase_add_test(t, empty_centres_are_given_a_vector);
     tcase_add_test(t, vectors_all_alike);
     tcase_add_test(t, what_cannot_be_done_is_refused);
