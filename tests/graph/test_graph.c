@@ -550,6 +550,42 @@ START_TEST(a_failing_allocation_is_a_message)
 }
 END_TEST
 
+/* Buffers that live at one time share no byte, the largest is placed first, and scratch lives at its own step's time. */
+START_TEST(the_plan_of_memory_is_sound)
+{
+    struct fixture b;
+    struct tess_conv same = {sizeof(struct tess_conv), 1, 1, 1, 1, 1};
+    int64_t largest = 0, places = 0;
+    fixture_open(&b, 1, 2, 1, 1);
+    struct tess_node *x = tess_input(b.graph, "x", TESS_F32, 4, DIMS(2, 8, 8, 3));
+    x = tess_conv2d(b.graph, x, normal_weight(b.graph, "c", 4, DIMS(8, 3, 3, 3), 0, 1), NULL, &same);
+    x = tess_conv2d(b.graph, tess_swish(b.graph, x), normal_weight(b.graph, "d", 4, DIMS(8, 3, 3, 8), 0, 1), NULL, &same);
+    tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, tess_square(b.graph, x)));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    const struct tess_graph *g = b.graph;
+    for (int64_t i = 0; i < g->buffers; i++) {
+        const struct tessi_buffer *one = &g->buffer[i];
+        largest = one->bytes > g->buffer[largest].bytes ? i : largest;
+        places += one->offset > 0;
+        for (int64_t k = 0; k < i; k++) {
+            const struct tessi_buffer *other = &g->buffer[k];
+            int together = one->from <= other->to && other->from <= one->to && one->bytes && other->bytes;
+            ck_assert(!together || one->offset >= other->offset + other->bytes || other->offset >= one->offset + one->bytes);
+        }
+    }
+    ck_assert(places > 0 && g->buffer[largest].offset == 0);
+    int scratch = 0;
+    for (int64_t k = 0; k < g->backs; k++)
+        if (g->back[k].scratch_buffer >= 0) {
+            const struct tessi_buffer *own = &g->buffer[g->back[k].scratch_buffer];
+            ck_assert(own->from == g->steps + 1 + k && own->to == own->from);
+            scratch++;
+        }
+    ck_assert_int_gt(scratch, 0);
+    fixture_close(&b);
+}
+END_TEST
+
 /* The n-th allocation of the first run fails, for every n; the second run has what it needs and gives what it gives else. */
 START_TEST(a_run_after_one_without_memory_is_whole)
 {
@@ -604,6 +640,7 @@ int main(void)
     tcase_add_test(t, rows_are_gathered);
     tcase_add_loop_test(t, shapes_that_do_not_fit_are_refused, 0, 14);
     tcase_add_loop_test(t, a_failing_allocation_is_a_message, 0, 6);
+    tcase_add_test(t, the_plan_of_memory_is_sound);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
