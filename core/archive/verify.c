@@ -31,7 +31,7 @@ struct seat {
 
 /* Tasks are numbered: 0 is the index, or the archive's one file, i > 0 its shard i - 1, and the last the sums over all shards. */
 struct board {
-    atomic_llong next, shards, opened, rows_in_all, done, skipped, items, faults;
+    atomic_llong next, ended, shards, opened, rows_in_all, done, skipped, items, faults;
     struct seat seat[SEATS];
     struct tessi_archive_fault fault[FAULTS];
 };
@@ -107,10 +107,14 @@ static void verify_shard(struct verify *v, const struct tess_artefact *index, in
     tessi_store_part_release(index, i);
 }
 
-/* The sums of the index, once every shard was opened. */
+/* The sums of the index, once every shard was verified, by whichever process ended the last: a shard that is still at work elsewhere may have
+ * a fault, which would be told here once more. */
 static void verify_sums(struct verify *v, const struct tess_artefact *index, const struct tessi_archive_fault *where)
 {
     struct tessi_context own;
+    struct seat *seat = &v->board->seat[v->own];
+    (void)snprintf(seat->file, sizeof seat->file, "%s", where->file);
+    atomic_store(&seat->task, 0);
     tessi_base_context_init(&own, NULL);
     if (atomic_load(&v->board->faults) == 0 && tessi_store_parts_check_sums(&own.context, index) != TESS_OK)
         verify_fault_text(v, where, tessi_base_context_message(&own.context));
@@ -130,7 +134,7 @@ static void verify_take_tasks(struct verify *v, const struct tess_artefact *a, c
             verify_one(v, a, where);
         else
             verify_shard(v, a, i - 1, row);
-        if (i == shards && shards)
+        if (atomic_fetch_add(&v->board->ended, 1) == shards && shards)
             verify_sums(v, a, where);
         atomic_store(&seat->task, ENDED);
     }
