@@ -82,6 +82,21 @@ START_TEST(whole)
 }
 END_TEST
 
+START_TEST(an_index_of_one_shard)
+{
+    const char *const file[] = {"shard-000000.h5"};
+    struct tessi_archive_counts counts;
+    setup_fresh(NULL);
+    ck_assert_int_eq(chdir(store_path("a")), 0);
+    store_fails(tessi_archive_write_index(C, "index.h5", file, 0, NULL), TESS_E_DATA, "an index of no shards", NULL);
+    store_ok(tessi_archive_write_index(C, "index.h5", file, 1, NULL));
+    store_ok(tessi_archive_verify(C, &(struct tessi_archive_verify){.path = "index.h5", .processes = 1, .fault = take_fault}, &counts));
+    ck_assert(counts.faults == 0 && counts.shards == 1 && counts.items == 25);
+    ck_assert_int_eq(chdir("/"), 0);
+    store_teardown();
+}
+END_TEST
+
 /* ---- faults --------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(shards)
@@ -222,6 +237,7 @@ static Suite *suite(void)
     TCase *c = tcase_create("faults");
     tcase_set_timeout(c, 20);
     tcase_add_test(c, whole);
+    tcase_add_test(c, an_index_of_one_shard);
     tcase_add_test(c, shards);
     tcase_add_loop_test(c, values, 0, 2);
     suite_add_tcase(s, c);
