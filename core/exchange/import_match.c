@@ -52,6 +52,27 @@ static int record_critic(struct tess_context *ctx, struct tessi_import *m)
     return TESS_OK;
 }
 
+/* A quantizer may have weights for its training alone, such as sums of moving averages: where the file has them, it is recorded as in
+ * training, which declares them. */
+static int record_training(struct tess_context *ctx, struct tessi_import *m)
+{
+    const struct tess_tokenizer *t = &m->autoencoder;
+    int wanted = 0;
+    for (int64_t i = 0; i < m->plan.entries; i++)
+        wanted |= strncmp(m->plan.use[i].ours, "quantizer.", 10) == 0 && tess_weights_index(m->weights, m->plan.use[i].ours) < 0;
+    if (!wanted)
+        return TESS_OK;
+    const struct tess_quantizer_1 *quantizer = tess_instance_ops(t->quantizer, "quantizer/1");
+    struct tess_quantized out = {.size = sizeof out};
+    struct tess_node *latent = tess_constant(
+        m->graph, 0.0f, 4, (const int64_t[]){1, t->latent_height, t->latent_width, quantizer->code_dim(tess_instance_self(t->quantizer))});
+    tess_scope(m->graph, "quantizer");
+    TESS_TRY(quantizer->record(tess_instance_self(t->quantizer), ctx, m->graph, latent, &out));
+    tess_scope_end(m->graph);
+    tess_output(m->graph, "trained", out.quantised);
+    return TESS_OK;
+}
+
 static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
 {
     struct tess_attrs *f = m->plan.attrs;
@@ -73,6 +94,7 @@ static int import_match_record(struct tess_context *ctx, struct tessi_import *m)
     TESS_TRY(tess_tokenizer_record_encode(ctx, &m->autoencoder, m->graph));
     TESS_TRY(tess_tokenizer_has_likelihood(f) ? tess_tokenizer_record_likelihood(ctx, &m->autoencoder, m->graph)
                                               : tess_tokenizer_record_decode(ctx, &m->autoencoder, m->graph));
+    TESS_TRY(record_training(ctx, m));
     return record_critic(ctx, m);
 }
 

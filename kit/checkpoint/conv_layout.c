@@ -40,6 +40,20 @@ static int list_levels(struct tess_context *ctx, const struct conv_untold *u, co
     return TESS_OK;
 }
 
+static const char *const rule[] = {"nearest", "cosine", "dot"};
+
+static int conv_layout_quantizer(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, char *to,
+                                 size_t capacity)
+{
+    int is_nearest = strcmp(l->quantizer, "nearest") == 0;
+    if (u->assign && !is_nearest)
+        return ctx->fail(ctx, TESS_E_VALUE, "its quantizer is `%s`, which has one rule of assignment; leave assign= out", l->quantizer);
+    (void)snprintf(to, capacity, "{use: %s, codebook_size: %lld, code_dim: %lld%s%s%s}", l->quantizer, (long long)l->codebook_size,
+                   (long long)l->code_dim, is_nearest ? ", beta: 0.25, beta_on: codebook" : "", u->assign ? ", assign: " : "",
+                   u->assign ? rule[u->assign] : "");
+    return TESS_OK;
+}
+
 int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, struct tess_import_plan *p)
 {
     char mult[512], attention[512], config_text[1400], quantizer[200];
@@ -51,11 +65,10 @@ int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, 
                        (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
     (void)snprintf(config_text, sizeof config_text,
                    "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld, variant: %s, "
-                   "z_channels: %lld}",
+                   "z_channels: %lld%s%s}",
                    (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups, l->variant,
-                   (long long)l->z_channels);
-    (void)snprintf(quantizer, sizeof quantizer, "{use: nearest, codebook_size: %lld, code_dim: %lld, beta: 0.25, beta_on: codebook}",
-                   (long long)l->codebook_size, (long long)l->code_dim);
+                   (long long)l->z_channels, l->no_mid_attention ? ", mid_attention: false" : "", l->pools ? ", resample: pool" : "");
+    TESS_TRY(conv_layout_quantizer(ctx, u, l, quantizer, sizeof quantizer));
     p->kind = "autoencoder";
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", u->height));
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "width", u->width));
@@ -67,8 +80,9 @@ int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, 
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "encoder", config_text));
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "quantizer", quantizer));
     (void)snprintf(p->assumed, sizeof p->assumed,
-                   "images of %lld x %lld, norms of %lld groups: the file does not tell; set height=, width=, groups=",
-                   (long long)u->height, (long long)u->width, (long long)u->groups);
+                   "images of %lld x %lld, norms of %lld groups%s%s: the file does not tell; set height=, width=, groups=%s",
+                   (long long)u->height, (long long)u->width, (long long)u->groups, l->asks_rule ? ", codes by the rule " : "",
+                   l->asks_rule ? rule[u->assign] : "", l->asks_rule ? ", assign=" : "");
     return tess_attrs_set_text(ctx, p->attrs, "decoder", config_text);
 }
 
@@ -84,14 +98,46 @@ static int conv_layout_check_part(struct tess_context *ctx, const struct tess_ex
     return name_check_number(ctx, config_text, "groups", groups);
 }
 
+/* The file does not tell the rule of assignment, and another makes other codes. */
+static int conv_layout_check_rule(struct tess_context *ctx, const struct tess_export_plan *p, const struct conv_untold *u)
+{
+    const char *quantizer = tess_attrs_text_or(p->attrs, "quantizer", "");
+    int32_t has_rule, same;
+    TESS_TRY(tess_config_text_has(ctx, quantizer, "use", "nearest", &has_rule));
+    for (int32_t i = 1; has_rule && i < 3; i++) {
+        TESS_TRY(tess_config_text_has(ctx, quantizer, "assign", rule[i], &same));
+        if (same && i != u->assign)
+            return ctx->fail(
+                ctx, TESS_E_VALUE,
+                "the model assigns codes by `assign: %s`, and the file would not tell; say assign=%s here, and to whoever reads it",
+                rule[i], rule[i]);
+    }
+    return TESS_OK;
+}
+
+/* Gumbel's quantizer has its codebook under another name there, and a convolution of 1 x 1 for its logits. */
+static void conv_layout_export_gumbel(const struct tess_export_plan *p, struct tess_export_weight *w)
+{
+    char *name = strstr(w->theirs, "quantize.embedding.weight");
+    int is_gumbel = strncmp(tess_attrs_text_or(p->attrs, "quantizer", ""), "{use: gumbel,", 13) == 0;
+    if (is_gumbel && name)
+        (void)snprintf(name, sizeof w->theirs - (size_t)(name - w->theirs), "quantize.embed.weight");
+    if (is_gumbel && strcmp(w->ours, "quantizer.logits.weight") == 0) {
+        w->rank = 4;
+        w->dim[2] = w->dim[3] = 1;
+    }
+}
+
 int conv_layout_export(struct tess_context *ctx, const char *who, const char *variant, const char *range, const struct name_row *names,
                        const struct conv_untold *u, struct tess_export_plan *p)
 {
     TESS_TRY(conv_layout_check_part(ctx, p, who, variant, "decoder", u->groups));
     TESS_TRY(conv_layout_check_part(ctx, p, who, variant, "encoder", u->groups));
+    TESS_TRY(conv_layout_check_rule(ctx, p, u));
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(names, w);
+        conv_layout_export_gumbel(p, w);
         TESS_TRY(critic_export(ctx, p, range, w));
         if (w->rank == 2 && strncmp(w->ours, "quantizer.", 10) != 0) {
             w->rank = 4; /* a matrix is a convolution of 1 x 1 there; dimensions beyond the rank are 1 */

@@ -13,7 +13,15 @@
 /* Properties that shapes do not tell: parameters, with the published values as defaults. */
 struct conv_untold {
     int64_t height, width, groups;
+    int32_t assign; /* rule of assignment: an index into CONV_ASSIGN; 0 where an architecture has one rule */
 };
+#define CONV_ASSIGN "nearest|cosine|dot"
+#define CONV_ASSIGN_PARAM(S, m, rule)                                                                                                      \
+    {                                                                                                                                      \
+        .name = "assign",                                                                                                                  \
+        .help = "the row that a latent takes: the nearest, that of the largest cosine (rows of unit length), or product",                  \
+        .type = TESS_ENUM, .offset = offsetof(S, m.assign), .def = rule, .text = CONV_ASSIGN                                               \
+    }
 #define CONV_UNTOLD_PARAMS(S, m)                                                                                                           \
     {.name = "height", .help = "height of the images in pixels", .type = TESS_I64, .offset = offsetof(S, m.height), .lo = 1, .hi = 65536,  \
      .def = 256},                                                                                                                          \
@@ -24,6 +32,9 @@ struct conv_untold {
 
 struct conv_layout {
     const char *who, *variant;                                      /* the architecture, for messages; of encoder and decoder `conv` */
+    const char *quantizer;                                          /* "nearest", "ema" or "gumbel" */
+    int no_mid_attention, pools; /* the middle has no attention; levels have no convolution between them */
+    int asks_rule;               /* the architecture has more than one rule of assignment */
     int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* width of each level, and whether it attends */
     int64_t levels, res_blocks, image_channels, z_channels, code_dim, codebook_size;
 };

@@ -15,6 +15,45 @@ static const struct tess_entry *critic_names_layer(const struct tess_import_plan
     return name_find(p, format, place);
 }
 
+static int critic_names_ends(const char *name, const char *ending)
+{
+    size_t n = strlen(name), e = strlen(ending);
+    return n >= e && strcmp(name + n - e, ending) == 0;
+}
+
+static int critic_names_is_statistic(const char *name)
+{
+    return critic_names_ends(name, ".running_mean") || critic_names_ends(name, ".running_var") ||
+           critic_names_ends(name, ".num_batches_tracked");
+}
+
+/* 1 when the tensor at this place of the list is what critic/1 `patchgan` has there: kernels of 4 x 4, `in` channels to `out`. */
+static int critic_names_fits(const struct tess_entry *e, int64_t out, int64_t in)
+{
+    return e && e->is_real && e->rank == 4 && e->dim[0] == out && e->dim[1] == in && e->dim[2] == 4 && e->dim[3] == 4;
+}
+
+/* 1 when all widths are those of the network and nothing is there beside it: no other norm, no bias where it has none. */
+static int critic_names_is_whole(const struct tess_import_plan *p, const char *prefix, int64_t layers)
+{
+    const struct tess_entry *first = critic_names_layer(p, prefix, 0);
+    int64_t width = first->dim[0], found = 0, in = width;
+    if (!critic_names_fits(first, width, first->dim[1]))
+        return 0;
+    for (int64_t i = 1; i <= layers; i++) {
+        const struct tess_entry *norm = critic_names_layer(p, prefix, 3 * i);
+        int64_t out = width << (i < 3 ? i : 3);
+        if (!critic_names_fits(critic_names_layer(p, prefix, 3 * i - 1), out, in) || norm->dim[0] != out)
+            return 0;
+        in = out;
+    }
+    if (!critic_names_fits(critic_names_layer(p, prefix, 3 * layers + 2), 1, in))
+        return 0;
+    for (int64_t i = 0; i < p->entries; i++)
+        found += strncmp(p->entry[i].name, prefix, strlen(prefix)) == 0 && !critic_names_is_statistic(p->entry[i].name);
+    return found == 4 + 3 * layers;
+}
+
 /* A convolution at 0; convolution and norm at 3 n - 1 and 3 n; a convolution to one channel. 0 layers: it is something else. */
 static int64_t count_layers(const struct tess_import_plan *p, const char *prefix)
 {
@@ -28,13 +67,7 @@ static int64_t count_layers(const struct tess_import_plan *p, const char *prefix
             break;
     }
     last = critic_names_layer(p, prefix, 3 * n + 2);
-    return last && last->rank == 4 && last->dim[0] == 1 ? n : 0;
-}
-
-static int critic_names_ends(const char *name, const char *ending)
-{
-    size_t n = strlen(name), e = strlen(ending);
-    return n >= e && strcmp(name + n - e, ending) == 0;
+    return last && last->rank == 4 && last->dim[0] == 1 && n > 0 && critic_names_is_whole(p, prefix, n) ? n : 0;
 }
 
 static void critic_names_leave(struct tess_import_use *use, const char *why)
@@ -52,9 +85,9 @@ int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const ch
         if (strncmp(name, prefix, strlen(prefix)) != 0)
             continue;
         if (layers == 0)
-            critic_names_leave(&p->use[i], "a discriminator of a kind that is not known here");
-        else if (critic_names_ends(name, ".running_mean") || critic_names_ends(name, ".running_var") ||
-                 critic_names_ends(name, ".num_batches_tracked"))
+            critic_names_leave(&p->use[i],
+                               "a discriminator of a kind that is not known here; training that starts from the model has a new one");
+        else if (critic_names_is_statistic(name))
             critic_names_leave(&p->use[i], "running statistics of the discriminator's norms, which here go by the batch");
     }
     if (layers == 0)

@@ -16,9 +16,23 @@ static const struct name_row names[] = {
     {"encoder.", "encoder.", NULL},
     {"decoder.", "decoder.", NULL},
     {"quantize.embedding.weight", "quantizer.codebook", NULL},
+    {"quantize.embed.weight", "quantizer.codebook", NULL},
+    {"quantize.proj.", "quantizer.logits.", NULL},
+    {"quantize.embedding.cluster_size", "quantizer.cluster_size", NULL},
+    {"quantize.embedding.embed_avg", "quantizer.embed_sum", NULL},
+    {"quantize.cluster_size", "quantizer.cluster_size", NULL},
+    {"quantize.embed_avg", "quantizer.embed_sum", NULL},
+    {"quantize.embedding.", NULL, "state of the quantizer's training"},
+    {"quantize.used", NULL, "the list of codes in use, by which a program may renumber them; codes here are the codebook's"},
+    {"quantize.codebook_used", NULL, "the codes of the last steps of training"},
+    {"colorize", NULL, "the colours that a program shows maps of classes in"},
     {"loss.discriminator.main.", "critic.main.", NULL},
     {"loss.discriminator.", NULL, "more of the discriminator than its layers"},
     {"loss.perceptual_loss.", NULL, "the network of the perceptual loss, which only training has"},
+    {"loss.", NULL, "more of the loss, which only training has"},
+    {"discriminator.main.", "critic.main.", NULL},
+    {"discriminator.", NULL, "more of the discriminator than its layers"},
+    {"perceptual_loss.", NULL, "the network of the perceptual loss, which only training has"},
     {NULL, "quantizer.", "state of the quantizer's training"},
     {NULL, NULL, NULL}};
 
@@ -45,6 +59,13 @@ static int taming_autoencoder_read_levels(struct tess_context *ctx, const struct
     return l->levels ? TESS_OK : conv_layout_odd(ctx, l, "there is no `encoder.down.0.block.0.conv1.weight`");
 }
 
+/* Sums of a codebook that follows moving averages. */
+static const struct tess_entry *taming_sums(const struct tess_import_plan *p)
+{
+    const struct tess_entry *sums = name_get(p, "quantize.embedding.embed_avg");
+    return sums ? sums : name_get(p, "quantize.embed_avg");
+}
+
 static int taming_autoencoder_read_encoder(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
 {
     const struct tess_entry *in = name_find(p, "encoder.conv_in.weight", 0), *out = name_find(p, "encoder.conv_out.weight", 0);
@@ -54,14 +75,24 @@ static int taming_autoencoder_read_encoder(struct tess_context *ctx, const struc
         return conv_layout_odd(ctx, l, "`encoder.conv_in.weight` or `encoder.conv_out.weight` is missing, or no kernel");
     if (!mix || mix->rank != 4)
         return conv_layout_odd(ctx, l, "there is no kernel `quant_conv.weight` between it and the codebook");
-    if (!codebook && name_find(p, "quantize.embed.weight", 0))
-        return ctx->fail(ctx, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    const struct tess_entry *sums = taming_sums(p), *logits = name_get(p, "quantize.proj.weight");
+    if (!codebook && logits) {
+        codebook = name_get(p, "quantize.embed.weight");
+        l->quantizer = "gumbel";
+    } else if (codebook && sums && sums->rank == 2) {
+        l->quantizer = "ema";
+    }
     if (!codebook || codebook->rank != 2)
         return ctx->fail(ctx, TESS_E_DATA, "wanted the codebook `quantize.embedding.weight` (K, D), found %s",
                        codebook ? "one of another shape" : "none; one without a codebook is of no use here");
     if (out->dim[0] != mix->dim[1])
         return conv_layout_odd(ctx, l,
                                "it makes other channels than `quant_conv.weight` takes; one of means and variances is not known here");
+    const struct tess_entry *made = name_get(p, "decoder.conv_out.weight");
+    if (made && made->rank == 4 && made->dim[0] != in->dim[1])
+        return conv_layout_odd(ctx, l, "its decoder makes images of other channels than the encoder reads, which no model here does");
+    l->no_mid_attention = !name_get(p, "encoder.mid.attn_1.q.weight");
+    l->pools = l->levels > 1 && !name_get(p, "encoder.down.0.downsample.conv.weight");
     l->channels = in->dim[0];
     l->image_channels = in->dim[1];
     l->z_channels = out->dim[0];
@@ -77,11 +108,13 @@ int taming_is_there(const struct tess_import_plan *p)
 
 int taming_import(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_import_plan *p)
 {
-    struct conv_layout l = {.who = who, .variant = "taming"};
+    struct conv_layout l = {.who = who, .variant = "taming", .quantizer = "nearest", .asks_rule = 1};
+    int retrained = name_get(p, "discriminator.main.0.weight") != NULL; /* refit's own files have no `loss.` in front */
     TESS_TRY(taming_autoencoder_read_encoder(ctx, p, &l));
     for (int64_t i = 0; i < p->entries; i++)
         name_import(names, p, i);
-    TESS_TRY(critic_import(ctx, p, "loss.discriminator.", "signed"));
+    TESS_TRY(critic_import(ctx, p, retrained ? "discriminator." : "loss.discriminator.", "signed"));
+    l.asks_rule = strcmp(l.quantizer, "nearest") == 0;
     return conv_layout_describe(ctx, u, &l, p);
 }
 

@@ -3,7 +3,7 @@
 
 #include "kit/codebook/rebuild.h"
 
-static struct tess_node *codebook(const struct codebook *b, struct tess_graph *g)
+struct tess_node *codebook_weight(const struct codebook *b, struct tess_graph *g)
 {
     struct tess_init init = {.size = sizeof(struct tess_init),
                              .kind = TESS_INIT_UNIFORM,
@@ -15,7 +15,7 @@ static struct tess_node *codebook(const struct codebook *b, struct tess_graph *g
 void codebook_quantise(const struct codebook *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,
                    struct tess_node **rows)
 {
-    struct tess_node *all = codebook(b, g);
+    struct tess_node *all = codebook_weight(b, g);
     out->codes = tess_nearest(g, latent, all);
     *rows = tess_embedding(g, out->codes, all);
     out->quantised = tess_straight_through(g, *rows, latent); /* (4.2) */
@@ -39,7 +39,7 @@ int64_t codebook_code_dim(void *self)
 int codebook_record_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
 {
     (void)ctx;
-    *codes = tess_nearest(g, latent, codebook(self, g));
+    *codes = tess_nearest(g, latent, codebook_weight(self, g));
     return TESS_OK;
 }
 
@@ -47,7 +47,7 @@ int codebook_record_lookup(void *self, struct tess_context *ctx, struct tess_gra
                            struct tess_node **quantised)
 {
     (void)ctx;
-    *quantised = tess_embedding(g, codes, codebook(self, g));
+    *quantised = tess_embedding(g, codes, codebook_weight(self, g));
     return TESS_OK;
 }
 

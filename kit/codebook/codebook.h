@@ -18,6 +18,8 @@ struct codebook {
     {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,          \
      .def = 32}
 
+/* The codebook's weight. */
+struct tess_node *codebook_weight(const struct codebook *b, struct tess_graph *g);
 /* Records the assignment of a latent: codes and the codebook rows they stand for, the latter also straight through. Fills all of *out but
  * the loss, which the caller makes. */
 void codebook_quantise(const struct codebook *b, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out,

@@ -85,6 +85,9 @@ int conv_check(const struct conv_shape *s, struct tess_context *ctx, const char 
     if (s->z_channels && s->variant != CONV_TAMING)
         return ctx->fail(ctx, TESS_E_VALUE, "%s: z_channels: %lld is of `variant: taming`; set that too, or leave z_channels out", who,
                        (long long)s->z_channels);
+    if ((!s->mid_attention || s->resample == CONV_RESAMPLE_POOL) && s->variant != CONV_TAMING)
+        return ctx->fail(ctx, TESS_E_VALUE, "%s: `%s` is of `variant: taming`; set that too, or leave it out", who,
+                         s->mid_attention ? "resample: pool" : "mid_attention: false");
     return TESS_OK;
 }
 
@@ -177,17 +180,35 @@ void conv_middle(struct conv_stack *s)
     conv_blocks_start(s, "mid.block_1");
     conv_blocks_residual(s, s->width);
     tess_scope_end(s->g);
-    conv_blocks_start(s, "mid.attn_1");
-    conv_blocks_attention(s);
-    tess_scope_end(s->g);
+    if (s->shape->mid_attention) {
+        conv_blocks_start(s, "mid.attn_1");
+        conv_blocks_attention(s);
+        tess_scope_end(s->g);
+    }
     conv_blocks_start(s, "mid.block_2");
     conv_blocks_residual(s, s->width);
     tess_scope_end(s->g);
 }
 
+/* Means of squares of 2 x 2: rows in pairs, then columns. */
+static struct tess_node *conv_blocks_pool(struct tess_graph *g, struct tess_node *x)
+{
+    struct tess_tensor t = tess_shape(x);
+    if (!x)
+        return NULL;
+    int64_t n = t.dim[0], h = t.dim[1] / 2, w = t.dim[2], c = t.dim[3];
+    x = tess_mean(g, tess_reshape(g, x, 4, (const int64_t[]){n * h, 2, w, c}), 1u << 1);
+    x = tess_mean(g, tess_reshape(g, x, 4, (const int64_t[]){n * h, w / 2, 2, c}), 1u << 2);
+    return tess_reshape(g, x, 4, (const int64_t[]){n, h, w / 2, c});
+}
+
 void conv_down(struct conv_stack *s, int64_t level)
 {
     static const struct tess_conv half = {.size = sizeof(struct tess_conv), .stride = 2, .bottom = 1, .right = 1};
+    if (s->shape->resample == CONV_RESAMPLE_POOL) {
+        s->x = conv_blocks_pool(s->g, s->x);
+        return;
+    }
     conv_blocks_start(s, "down.%d.downsample", (int)level);
     tess_scope(s->g, "conv");
     s->x = conv_blocks_convolve(s->g, s->x, s->width, s->width, &half);
@@ -197,6 +218,10 @@ void conv_down(struct conv_stack *s, int64_t level)
 
 void conv_up(struct conv_stack *s, int64_t level)
 {
+    if (s->shape->resample == CONV_RESAMPLE_POOL) {
+        s->x = tess_upsample(s->g, s->x, 2);
+        return;
+    }
     conv_blocks_start(s, "up.%d.upsample", (int)level);
     s->x = conv_blocks_named(s, "conv", tess_upsample(s->g, s->x, 2), s->width, s->width);
     tess_scope_end(s->g);

@@ -15,3 +15,18 @@ plugins_checkpoints_taming_la_LIBADD = $(PLUGIN_LIBS)
 plugins_checkpoints_vq_ddm_la_SOURCES = plugins/checkpoints/vq_ddm.c
 plugins_checkpoints_vq_ddm_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_vq_ddm_la_LIBADD = $(PLUGIN_LIBS)
+
+checkpoints_LTLIBRARIES += plugins/checkpoints/diffusers.la
+plugins_checkpoints_diffusers_la_SOURCES = plugins/checkpoints/diffusers.c
+plugins_checkpoints_diffusers_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_checkpoints_diffusers_la_LIBADD = $(PLUGIN_LIBS)
+
+checkpoints_LTLIBRARIES += plugins/checkpoints/llamagen.la
+plugins_checkpoints_llamagen_la_SOURCES = plugins/checkpoints/llamagen.c
+plugins_checkpoints_llamagen_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_checkpoints_llamagen_la_LIBADD = $(PLUGIN_LIBS)
+
+checkpoints_LTLIBRARIES += plugins/checkpoints/ibq.la
+plugins_checkpoints_ibq_la_SOURCES = plugins/checkpoints/ibq.c
+plugins_checkpoints_ibq_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_checkpoints_ibq_la_LIBADD = $(PLUGIN_LIBS)

@@ -32,7 +32,8 @@ static int taming_plan_export(void *self, struct tess_context *ctx, struct tess_
 
 static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = taming_plan_import, .plan_export = taming_plan_export};
 
-static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct taming, images), {.name = NULL}};
+static const struct tess_param params[] = {
+    CONV_UNTOLD_PARAMS(struct taming, images), CONV_ASSIGN_PARAM(struct taming, images, 0), {.name = NULL}};
 
 TESS_PLUGIN("tessera-taming", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
             TESS_COMPONENT_DOCUMENTED("Esser, Rombach and Ommer, Taming Transformers for High-Resolution Image Synthesis, 2021",

@@ -19,17 +19,24 @@ struct vq_ddm {
     int64_t norm_groups, heads, steps;
 };
 
-static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[] = "_nn.";
+static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[] = "_nn.", within[] = "_denoising._nn.";
 
 enum { TIME_SCALE = 4000 }; /* factor of t / T, the same in both programs */
 
 static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.", "denoiser.", NULL},
                                                  {"_nn.", NULL, "the same network once more; its values are not compared"},
+                                                 {"_denoising._nn.", NULL, "the same network once more; its values are not compared"},
                                                  {"_denoising.log_", NULL, "the schedule, which follows from its length"},
                                                  {"_denoising.Lt_", NULL, "statistics of the training, which start over"},
                                                  {NULL, "noise.", "statistics of the training"},
                                                  {NULL, NULL, NULL}};
 static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+static const struct name_row within_names[] = {{"_denoising._nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+static const struct name_row unused_names[] = {
+    {"_nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
+    {"_denoising._nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
+    {"_denoising._denoise_fn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
+    {NULL, NULL, NULL}};
 
 /* ---- import: their names to ours ---- */
 
@@ -154,15 +161,32 @@ static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, con
                    n->scalar ? "scalar" : "embedding", time_offset(n->steps));
     if (!n->told)
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n->steps);
-    (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads, norms of %lld groups%s: the file does not tell; set heads=, norm_groups=%s",
-                   (long long)v->heads, (long long)v->norm_groups, steps, n->told ? "" : ", steps=");
+    (void)snprintf(p->assumed, sizeof p->assumed,
+                   "norms of %lld groups: the file does not tell; set norm_groups=", (long long)v->norm_groups);
+    (void)snprintf(p->warning, sizeof p->warning,
+                   "%lld heads%s: the file does not tell, and other numbers make other samples without an error; set heads=%s",
+                   (long long)v->heads, steps, n->told ? "" : ", steps=");
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", noise));
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
 
+/* A network may have both an embedding and the layer that reads a code as a number, of which it uses the first. */
+static void leave_unused(struct tess_import_plan *p, int64_t i)
+{
+    for (const struct name_row *row = unused_names; row->theirs; row++)
+        if (strncmp(p->entry[i].name, row->theirs, strlen(row->theirs)) == 0) {
+            p->use[i].ours[0] = '\0';
+            p->use[i].left = row->left;
+        }
+}
+
 static int import_prior(struct tess_context *ctx, const struct vq_ddm *v, struct tess_import_plan *p)
 {
-    struct network n = {.prefix = name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) ? inside : alone};
+    struct network n = {.prefix = alone};
+    if (name_get(p, "_denoising._denoise_fn.final_conv.1.weight"))
+        n.prefix = inside;
+    else if (!name_get(p, "_nn.final_conv.1.weight"))
+        n.prefix = within;
     TESS_TRY(read_network(ctx, v, p, &n));
     if (n.prefix == inside)
         TESS_TRY(check_twins(ctx, p, &n));
@@ -170,8 +194,10 @@ static int import_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
         TESS_TRY(vq_ddm_describe_map(ctx, &n, p));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(schedule_names, p, i);
-        if (n.prefix == alone)
-            name_import(alone_names, p, i);
+        if (n.prefix != inside)
+            name_import(n.prefix == alone ? alone_names : within_names, p, i);
+        if (!n.scalar)
+            leave_unused(p, i);
     }
     p->kind = "prior";
     return vq_ddm_describe(ctx, v, &n, p);
@@ -182,7 +208,8 @@ static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_
     const struct vq_ddm *v = self;
     if (taming_is_there(p))
         return taming_import(ctx, who, &v->images, p);
-    if (name_find(p, "_denoising._denoise_fn.final_conv.1.weight", 0) || name_find(p, "_nn.final_conv.1.weight", 0))
+    if (name_get(p, "_denoising._denoise_fn.final_conv.1.weight") || name_get(p, "_nn.final_conv.1.weight") ||
+        name_get(p, "_denoising._nn.final_conv.1.weight"))
         return import_prior(ctx, v, p);
     return ctx->fail(ctx, TESS_E_DATA, "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
                                    "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
@@ -255,15 +282,30 @@ static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_
 
 static const struct tess_checkpoint_1 ops = {.size = sizeof ops, .plan_import = vq_ddm_plan_import, .plan_export = vq_ddm_plan_export};
 
-static const struct tess_param params[] = {
-    CONV_UNTOLD_PARAMS(struct vq_ddm, images),
-    {.name = "norm_groups", .help = "groups of the prior's normalisation", .type = TESS_I64, .offset = offsetof(struct vq_ddm, norm_groups),
-     .lo = 1, .hi = 8192, .def = 8},
-    {.name = "heads", .help = "heads of the prior's attention", .type = TESS_I64, .offset = offsetof(struct vq_ddm, heads), .lo = 1,
-     .hi = 1024, .def = 4},
-    {.name = "steps", .help = "diffusion steps (T) of a prior whose file does not tell", .type = TESS_I64,
-     .offset = offsetof(struct vq_ddm, steps), .lo = 1, .hi = 1e6, .def = 4000},
-    {.name = NULL}};
+static const struct tess_param params[] = {CONV_UNTOLD_PARAMS(struct vq_ddm, images),
+                                           CONV_ASSIGN_PARAM(struct vq_ddm, images, 0),
+                                           {.name = "norm_groups",
+                                            .help = "groups of the prior's normalisation",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct vq_ddm, norm_groups),
+                                            .lo = 1,
+                                            .hi = 8192,
+                                            .def = 8},
+                                           {.name = "heads",
+                                            .help = "heads of the prior's attention",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct vq_ddm, heads),
+                                            .lo = 1,
+                                            .hi = 1024,
+                                            .def = 4},
+                                           {.name = "steps",
+                                            .help = "diffusion steps (T) of a prior whose file does not tell",
+                                            .type = TESS_I64,
+                                            .offset = offsetof(struct vq_ddm, steps),
+                                            .lo = 1,
+                                            .hi = 1e6,
+                                            .def = 4000},
+                                           {.name = NULL}};
 
 TESS_PLUGIN("tessera-vq-ddm", "0.1.0", "MIT", TESS_NEEDS("artefact/1"),
             TESS_COMPONENT_DOCUMENTED("Hu et al., Global Context with Discrete Diffusion in Vector Quantised Modelling, 2022",

@@ -12,15 +12,16 @@ enum { BLOCKS_MAX = 1200 }; /* more than the widest list of 16 levels of 32 resi
 
 static const char who[] = "unleashing-transformers";
 
-static const struct name_row tokenizer_names[] = {
-    {"ae.encoder.", "encoder.", NULL},
-    {"ae.generator.", "decoder.", NULL},
-    {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
-    {"disc.main.", "critic.main.", NULL},
-    {"disc.", NULL, "more of the discriminator than its layers"},
-    {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
-    {NULL, "quantizer.", "state of the quantizer's training"},
-    {NULL, NULL, NULL}};
+static const struct name_row tokenizer_names[] = {{"ae.encoder.", "encoder.", NULL},
+                                                  {"ae.generator.", "decoder.", NULL},
+                                                  {"ae.quantize.embedding.weight", "quantizer.codebook", NULL},
+                                                  {"ae.quantize.embed.weight", "quantizer.codebook", NULL},
+                                                  {"ae.quantize.proj.", "quantizer.logits.", NULL},
+                                                  {"disc.main.", "critic.main.", NULL},
+                                                  {"disc.", NULL, "more of the discriminator than its layers"},
+                                                  {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
+                                                  {NULL, "quantizer.", "state of the quantizer's training"},
+                                                  {NULL, NULL, NULL}};
 
 /* Spells the list of blocks in letters, C convolution, R residual, A attention, D down, N norm, with each residual block's width. */
 static int64_t unleashing_autoencoder_spell(const struct tess_import_plan *p, char *letter, int64_t *width)
@@ -74,8 +75,10 @@ static int unleashing_autoencoder_read_encoder(struct tess_context *ctx, const s
     if (n < 7 || letter[0] != 'C' || strcmp(letter + end, tail) != 0 || !first || !last || first->rank != 4)
         return conv_layout_odd(ctx, l,
                                "its blocks do not begin with a convolution and end with residual, attention, residual, norm, convolution");
-    if (!codebook && name_find(p, "ae.quantize.embed.weight", 0))
-        return ctx->fail(ctx, TESS_E_DATA, "its quantizer is the one of Gumbel, which is not known here");
+    if (!codebook && name_get(p, "ae.quantize.proj.weight")) {
+        codebook = name_get(p, "ae.quantize.embed.weight");
+        l->quantizer = "gumbel";
+    }
     if (!codebook || codebook->rank != 2)
         return ctx->fail(ctx, TESS_E_DATA, "wanted the codebook `ae.quantize.embedding.weight` (K, D), found %s",
                        codebook ? "one of another shape" : "none");
@@ -105,7 +108,7 @@ static int is_idle_shortcut(const struct tess_import_plan *p, const char *name)
 
 int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_import_plan *p)
 {
-    struct conv_layout l = {.who = who, .variant = "unleashing"};
+    struct conv_layout l = {.who = who, .variant = "unleashing", .quantizer = "nearest"};
     TESS_TRY(unleashing_autoencoder_read_encoder(ctx, p, &l));
     for (int64_t i = 0; i < p->entries; i++) {
         name_import(tokenizer_names, p, i);

@@ -100,8 +100,9 @@ int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_un
                    (long long)n.embed_dim, (long long)n.layers, (long long)u->heads, (long long)n.mlp_ratio);
     if (!n.told)
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n.steps);
-    (void)snprintf(p->assumed, sizeof p->assumed, "%lld heads%s: the file does not tell; set heads=%s", (long long)u->heads, steps,
-                   n.told ? "" : ", steps=");
+    (void)snprintf(p->warning, sizeof p->warning,
+                   "%lld heads%s: the file does not tell, and other numbers make other samples without an error; set heads=%s",
+                   (long long)u->heads, steps, n.told ? "" : ", steps=");
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", noise));
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
