@@ -14,6 +14,7 @@ struct tessi_exchange {
     const char *key;                /* import: the dictionary of a file that has several; NULL: by guess */
     const char *prefix;             /* import: what stands in front of every name; NULL: by guess */
     int as_trained;                 /* import: 1 takes weights as trained where the file has their moving averages too */
+    const char *format;             /* export: name of a component of kind format/1; NULL: the one whose ending `to` has */
     const char *tokenizer;          /* import: the model whose codes a prior is of; NULL: none */
     FILE *report;                   /* report: tensors taken, tensors left and why; NULL: none is written */
 };
@@ -21,7 +22,7 @@ struct tessi_exchange {
 /* The host of `c` is a runtime. Everything is checked before anything is written: every tensor of the file has a place in the model or a
  * reason to be left, every weight of the model its tensor, of its shape. TESS_E_DATA otherwise. */
 int tessi_exchange_import_model(struct tess_context *ctx, const struct tessi_exchange *x) TESS_CHECKED;
-/* Export; the file format is the one named like the extension of `to`. */
+/* Export. */
 int tessi_exchange_export_model(struct tess_context *ctx, const struct tessi_exchange *x) TESS_CHECKED;
 
 #endif

@@ -17,11 +17,19 @@
 /* Opens an instance of the component x->as, with x->parameter. */
 int tessi_exchange_checkpoint_open(struct tess_context *ctx, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
 /* Opens an instance of the format that recognises the file's first bytes, with the file opened, `key` being the
- * dictionary in it ("": by guess); or, for writing, of the one named like the path's extension. */
+ * dictionary in it ("": by guess); or, for writing, of the one called `format` or, where that is NULL, of the one whose name or endings
+ * have the path's. */
 int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const char *key, struct tess_instance **out) TESS_CHECKED;
-int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct tess_instance **out) TESS_CHECKED;
+int tessi_exchange_format_for(struct tess_context *ctx, const char *path, const char *format, struct tess_instance **out) TESS_CHECKED;
 /* "checkpoint/1 NAME, ID VERSION; format/1 ...": for provenance. */
 const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity);
+
+/* ---- tensors_digest.c ---- */
+
+/* Digest of a file's tensors as they are read here: names, shapes and f32 values, in the order of the names. What else the file has, the
+ * order and the stored precision do not count. A file that cannot be read as weights has the digest of its bytes: whoever needs its
+ * weights tells what is wrong with it. */
+int tessi_exchange_digest_of_tensors(struct tess_context *ctx, const char *path, char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
 
 /* ---- layout_of_others.c ---- */
 

@@ -152,7 +152,7 @@ int tess_features_fingerprint(struct tess_context *ctx, const struct tess_instan
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     const char *path = ops->file(tess_instance_self(features));
-    return path ? tess_digest_add_files(ctx, d, 1, &path) : TESS_OK;
+    return path ? tessi_host_digest_add_content(ctx, d, path, TESSI_OF_TENSORS, tessi_exchange_digest_of_tensors) : TESS_OK;
 }
 
 int tess_features_read(struct tess_context *ctx, const char *scope, struct tess_weights *w, const struct tess_artefact *a)

@@ -145,19 +145,41 @@ int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const
                    path, file_format_names_of(r, "format/1", 0, text, sizeof text));
 }
 
-int tessi_exchange_format_for(struct tess_context *ctx, const char *path, struct tess_instance **out)
+/* 1 when `endings`, words with blanks between, has the word. */
+static int file_format_has_ending(const char *endings, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = endings; at && n && (at = strstr(at, word)); at += n)
+        if ((at == endings || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            return 1;
+    return 0;
+}
+
+static int is_written_as(const struct tess_component *k, const char *name, const char *ending)
+{
+    const struct tess_format_1 *ops = k->ops;
+    if (strcmp(k->kind, "format/1") != 0 || !ops->write)
+        return 0;
+    return name ? strcmp(k->name, name) == 0
+                : strcmp(k->name, ending) == 0 || (TESS_HAS(ops, endings) && file_format_has_ending(ops->endings, ending));
+}
+
+int tessi_exchange_format_for(struct tess_context *ctx, const char *path, const char *format, struct tess_instance **out)
 {
     struct tessi_runtime *runtime;
+    const struct tess_component *k;
     char text[600];
+    const char *dot = strrchr(path, '.'), *ending = dot && !strchr(dot, '/') ? dot + 1 : "";
     *out = NULL;
     TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
     const struct tessi_registry *r = runtime->registry;
-    const char *dot = strrchr(path, '.');
-    const struct tess_component *k = dot && !strchr(dot, '/') ? tessi_plug_registry_find(r, "format/1", dot + 1, NULL) : NULL;
-    if (!k || !((const struct tess_format_1 *)k->ops)->write)
-        return ctx->fail(ctx, TESS_E_USAGE, "%s: the ending says the format, and can be: %s", path,
-                         file_format_names_of(r, "format/1", 1, text, sizeof text));
-    return open_format(ctx, k->name, NULL, out);
+    for (int64_t i = 0; (k = tessi_plug_registry_component(r, i, NULL)); i++)
+        if (is_written_as(k, format, ending))
+            return open_format(ctx, k->name, NULL, out);
+    if (format)
+        return ctx->fail(ctx, TESS_E_USAGE, "--format %s: can be: %s", format, file_format_names_of(r, "format/1", 1, text, sizeof text));
+    return ctx->fail(ctx, TESS_E_USAGE, "%s: the ending says the format, or --format does, which can be: %s", path,
+                     file_format_names_of(r, "format/1", 1, text, sizeof text));
 }
 
 const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity)

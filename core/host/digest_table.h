@@ -10,8 +10,8 @@
 
 #include <tessera/digest.h>
 
-/* Content of a digest: a file's bytes, or an artefact's content. */
-enum { TESSI_OF_BYTES = 0, TESSI_OF_CONTENT = 1 };
+/* Content of a digest: a file's bytes, an artefact's content, or the tensors of a file of weights. */
+enum { TESSI_OF_BYTES = 0, TESSI_OF_CONTENT = 1, TESSI_OF_TENSORS = 2 };
 
 struct tessi_place {
     uint64_t device, inode;

@@ -225,6 +225,41 @@ int tess_digest_add_files(struct tess_context *ctx, struct tess_digest *d, int64
     return status;
 }
 
+/* Makes the digest, and remembers it where the file did not change meanwhile. */
+static int make_content(struct tess_context *ctx, const char *path, int what, const struct tessi_place *at,
+                        int (*content)(struct tess_context *ctx, const char *path, char digest[TESS_DIGEST_TEXT]),
+                        char digest[TESS_DIGEST_TEXT])
+{
+    struct tessi_runtime *r = tessi_base_runtime_of(ctx);
+    struct tessi_place after;
+    int64_t now = tessi_host_file_clock();
+    int fd;
+    TESS_TRY(content(ctx, path, digest));
+    TESS_TRY(file_digests_open_file(ctx, path, &fd, &after));
+    close(fd);
+    if (r && tessi_host_place_same(at, &after))
+        tessi_host_file_digests_remember(r->files, what, at, digest, now);
+    return TESS_OK;
+}
+
+int tessi_host_digest_add_content(struct tess_context *ctx, struct tess_digest *d, const char *path, int what,
+                                  int (*content)(struct tess_context *ctx, const char *path, char digest[TESS_DIGEST_TEXT]))
+{
+    const struct tessi_runtime *r = tessi_base_runtime_of(ctx);
+    char digest[TESS_DIGEST_TEXT];
+    struct tess_digest bytes;
+    struct tessi_place at;
+    int fd;
+    tess_digest_start(&bytes);
+    TESS_TRY(tess_digest_add_files(ctx, &bytes, 1, &path));
+    TESS_TRY(file_digests_open_file(ctx, path, &fd, &at));
+    close(fd);
+    if (!tessi_host_file_digests_find(r ? r->files : NULL, what, &at, digest))
+        TESS_TRY(make_content(ctx, path, what, &at, content, digest));
+    tess_digest_add_text(d, digest);
+    return TESS_OK;
+}
+
 /* ---- files as they were -------------------------------------------------------------------------------------------- */
 
 static int is_as_it_was(const struct tessi_seen *seen)

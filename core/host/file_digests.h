@@ -46,6 +46,11 @@ int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witnes
  * stage at work (tessi_runtime, `expected`); any other is fine. */
 int tessi_host_witness_confirm(struct tess_context *ctx, const char *path) TESS_CHECKED;
 
+/* Adds to `d` the digest that `content` makes of what a file holds, remembered as `what` (digest_table.h): for files whose bytes may differ
+ * where their content does not. The file's bytes are digested for the witness alone. [one thread] */
+int tessi_host_digest_add_content(struct tess_context *ctx, struct tess_digest *d, const char *path, int what,
+                                  int (*content)(struct tess_context *ctx, const char *path, char digest[TESS_DIGEST_TEXT])) TESS_CHECKED;
+
 /* Checks an artefact's content against its digest: by reading it, or because the host remembers that it was read since it last changed.
  * TESS_E_DATA as tessi_store_artefact_verify. [one thread] */
 int tessi_host_artefact_check(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;

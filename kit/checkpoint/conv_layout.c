@@ -144,5 +144,5 @@ int conv_layout_export(struct tess_context *ctx, const char *who, const char *va
             w->dim[2] = w->dim[3] = 1;
         }
     }
-    return TESS_OK;
+    return u->complete ? extras_running(ctx, p) : TESS_OK;
 }

@@ -5,6 +5,7 @@
 #ifndef PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
 #define PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
 
+#include "kit/checkpoint/extras.h"
 #include "kit/checkpoint/name_table.h"
 
 #include <tessera/exchange.h>
@@ -14,6 +15,7 @@
 struct conv_untold {
     int64_t height, width, groups;
     int32_t assign; /* rule of assignment: an index into CONV_ASSIGN; 0 where an architecture has one rule */
+    int32_t complete; /* export: with extras */
 };
 #define CONV_ASSIGN "nearest|cosine|dot"
 #define CONV_ASSIGN_PARAM(S, m, rule)                                                                                                      \
@@ -23,12 +25,28 @@ struct conv_untold {
         .type = TESS_ENUM, .offset = offsetof(S, m.assign), .def = rule, .text = CONV_ASSIGN                                               \
     }
 #define CONV_UNTOLD_PARAMS(S, m)                                                                                                           \
-    {.name = "height", .help = "height of the images in pixels", .type = TESS_I64, .offset = offsetof(S, m.height), .lo = 1, .hi = 65536,  \
+    {.name = "height",                                                                                                                     \
+     .help = "height of the images in pixels",                                                                                             \
+     .type = TESS_I64,                                                                                                                     \
+     .offset = offsetof(S, m.height),                                                                                                      \
+     .lo = 1,                                                                                                                              \
+     .hi = 65536,                                                                                                                          \
      .def = 256},                                                                                                                          \
-    {.name = "width", .help = "width of the images in pixels", .type = TESS_I64, .offset = offsetof(S, m.width), .lo = 1, .hi = 65536,     \
-     .def = 256},                                                                                                                          \
-    {.name = "groups", .help = "groups of the autoencoder's normalisation", .type = TESS_I64, .offset = offsetof(S, m.groups), .lo = 1,    \
-     .hi = 8192, .def = 32}
+        {.name = "width",                                                                                                                  \
+         .help = "width of the images in pixels",                                                                                          \
+         .type = TESS_I64,                                                                                                                 \
+         .offset = offsetof(S, m.width),                                                                                                   \
+         .lo = 1,                                                                                                                          \
+         .hi = 65536,                                                                                                                      \
+         .def = 256},                                                                                                                      \
+        {.name = "groups",                                                                                                                 \
+         .help = "groups of the autoencoder's normalisation",                                                                              \
+         .type = TESS_I64,                                                                                                                 \
+         .offset = offsetof(S, m.groups),                                                                                                  \
+         .lo = 1,                                                                                                                          \
+         .hi = 8192,                                                                                                                       \
+         .def = 32},                                                                                                                       \
+        EXTRAS_PARAM(S, m.complete)
 
 struct conv_layout {
     const char *who, *variant;                                      /* the architecture, for messages; of encoder and decoder `conv` */

@@ -251,6 +251,42 @@ static int check_denoiser(struct tess_context *ctx, const char *denoiser, const 
                    time_offset(v->steps), (long long)v->steps, denoiser);
 }
 
+/* ln of what a step keeps and ln of what it does not: the schedule as the program computes it, sums in double. */
+static int add_schedule(struct tess_context *ctx, const struct tess_export_plan *p, int64_t steps)
+{
+    static const char *const name[] = {"log_alpha", "log_1_min_alpha", "log_cumprod_alpha", "log_1_min_cumprod_alpha"};
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)steps * 4 * sizeof(float), "a schedule", &memory));
+    float *value = memory;
+    double sum = 0.0, before = pow(cos(0.008 / 1.008 * 1.57079632679489661923), 2.0);
+    for (int64_t k = 0; k < steps; k++) {
+        double after = pow(cos(((double)(k + 1) / (double)steps + 0.008) / 1.008 * 1.57079632679489661923), 2.0), kept = after / before;
+        double log_kept = 0.5 * log(kept < 0.001 ? 0.001 : kept > 1.0 ? 1.0 : kept);
+        before = after;
+        sum += log_kept;
+        value[k] = (float)log_kept;
+        value[steps + k] = (float)log(1.0 - exp(log_kept) + 1e-40);
+        value[2 * steps + k] = (float)sum;
+        value[3 * steps + k] = (float)log(1.0 - exp(sum) + 1e-40);
+    }
+    int status = TESS_OK;
+    for (int64_t i = 0; i < 4 && status == TESS_OK; i++)
+        status = extras_values(ctx, p, 1, &steps, value + i * steps, "_denoising.%s", name[i]);
+    tess_free(memory);
+    return status;
+}
+
+/* The network under its second name, the schedule, and the statistics of training as they begin. */
+static int add_extras(struct tess_context *ctx, const struct tess_export_plan *p, int64_t steps)
+{
+    for (int64_t i = 0; i < p->weights; i++)
+        if (strncmp(p->weight[i].theirs, inside, sizeof inside - 1) == 0)
+            TESS_TRY(extras_same(ctx, p, i, "%s%s", alone, p->weight[i].theirs + sizeof inside - 1));
+    TESS_TRY(add_schedule(ctx, p, steps));
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_history"));
+    return extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_count");
+}
+
 static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct tess_export_plan *p)
 {
     const char *noise, *denoiser;
@@ -267,12 +303,14 @@ static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
             w->dim[2] = w->dim[3] = 1;
         }
     }
-    return TESS_OK;
+    return v->images.complete ? add_extras(ctx, p, v->steps) : TESS_OK;
 }
 
 static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
     const struct vq_ddm *v = self;
+    if (TESS_HAS(p, within))
+        p->within = "state_dict";
     if (strcmp(p->kind, "autoencoder") == 0)
         return taming_export(ctx, who, &v->images, p);
     if (strcmp(p->kind, "prior") == 0)

@@ -191,8 +191,8 @@ START_TEST(an_export_that_would_mean_another_model)
     checkpoint_refused(checkpoint_export("tokenizer.h5", "x.safetensors", NULL), TESS_E_VALUE,
                        "tokenizer.h5: `groups` of the model is 4, not 32, and the file would not tell; say groups=4 here");
     checkpoint_refused(checkpoint_export("prior.h5", "x.safetensors", NULL), TESS_E_VALUE, "`heads` of the model is 3, not 8");
-    checkpoint_refused(checkpoint_export("prior.h5", "x.th", "heads=3"), TESS_E_USAGE,
-                       "x.th: the ending says the format, and can be: safetensors");
+    checkpoint_refused(checkpoint_export("prior.h5", "x.npy", "heads=3"), TESS_E_USAGE,
+                       "x.npy: the ending says the format, or --format does, which can be: ");
     checkpoint_refused(checkpoint_export("prior.h5", "no/x.safetensors", "heads=3"), TESS_E_CREATE, "its folder does not exist");
     checkpoint_refused(checkpoint_export("none.h5", "x.safetensors", NULL), TESS_E_IO, "none.h5: no such file");
     ck_assert_int_ne(access("x.safetensors", F_OK), 0);

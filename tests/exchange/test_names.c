@@ -84,7 +84,7 @@ static void write_file(const char *path)
 {
     struct tess_instance *format;
     struct tess_format_file f = {.size = sizeof f, .entries = w.entries, .entry = w.entry, .values = values, .put = put};
-    fixture_ok(&fixture, tessi_exchange_format_for(C, "x.safetensors", &format));
+    fixture_ok(&fixture, tessi_exchange_format_for(C, "x.safetensors", NULL, &format));
     w.to = fopen(path, "wb");
     ck_assert_ptr_nonnull(w.to);
     fixture_ok(&fixture, ((const struct tess_format_1 *)tess_instance_ops(format, "format/1"))->write(tess_instance_self(format), C, &f));

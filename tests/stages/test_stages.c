@@ -184,6 +184,29 @@ START_TEST(features_are_left_as_they_are)
 }
 END_TEST
 
+static void tokenizer_key(char key[TESS_DIGEST_TEXT])
+{
+    works(ATTEMPT(.workdir = "one", .until = "tokenizer", .override = {PERCEIVES}));
+    struct tess_artefact *a = result("one", "tokenizer");
+    snprintf(key, TESS_DIGEST_TEXT, "%s", tessi_store_artefact_provenance(a, "key"));
+    tessi_store_artefact_close(a);
+}
+
+/* Other bytes around the same tensors are the same weights: the result has the key that it had, which is found in the cache. */
+START_TEST(the_same_weights_saved_again)
+{
+    char first[TESS_DIGEST_TEXT], again[TESS_DIGEST_TEXT];
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3});
+    tokenizer_key(first);
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3, .noted = 1});
+    tokenizer_key(again);
+    ck_assert_str_eq(again, first);
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3, .negative = "lin2.model.1.weight"});
+    tokenizer_key(again);
+    ck_assert_str_ne(again, first);
+}
+END_TEST
+
 START_TEST(features_that_cannot_be_had)
 {
     refused(ATTEMPT(.plan_only = 1, .override = {PERCEIVES}), TESS_E_IO, "vgg.safetensors");
@@ -560,6 +583,7 @@ int main(void)
     tcase_add_test(t, a_critic_does_not_change_that);
     tcase_add_test(t, an_augmented_critic_does_not_change_that);
     tcase_add_test(t, features_are_left_as_they_are);
+    tcase_add_test(t, the_same_weights_saved_again);
     tcase_add_test(t, features_that_cannot_be_had);
     tcase_add_test(t, features_are_trained_here);
     tcase_add_test(t, features_that_cannot_be_trained);

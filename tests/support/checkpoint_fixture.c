@@ -49,6 +49,13 @@ int checkpoint_import_as(const char *as, const char *from, const char *to, const
 
 int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters)
 {
+    char words[256];
+    snprintf(words, sizeof words, "%s complete=false", parameters ? parameters : "");
+    return exchange(tessi_exchange_export_model, as, from, to, NULL, words);
+}
+
+int checkpoint_export_complete(const char *as, const char *from, const char *to, const char *parameters)
+{
     return exchange(tessi_exchange_export_model, as, from, to, NULL, parameters);
 }
 

@@ -24,6 +24,8 @@ int checkpoint_export(const char *from, const char *to, const char *parameters);
 /* Import and export as the architecture `as`. */
 int checkpoint_import_as(const char *as, const char *from, const char *to, const char *tokenizer, const char *parameters);
 int checkpoint_export_as(const char *as, const char *from, const char *to, const char *parameters);
+/* With what the program's classes have beside the weights, which the two above leave out. */
+int checkpoint_export_complete(const char *as, const char *from, const char *to, const char *parameters);
 /* The fixtures TEST_CHECKPOINTS/vqgan.th and absorbing.th as tokenizer.h5 and prior.h5. */
 void checkpoint_import_both(void);
 /* The fixtures taming.ckpt and vq_ddm.ckpt as taming.h5 and ddm.h5. */

@@ -82,7 +82,7 @@ void vgg_write(const char *path, const struct vgg_file *f)
     int64_t from = 3;
     o.header = open_memstream(&header, &header_bytes);
     o.data = open_memstream(&data, &data_bytes);
-    fprintf(o.header, "{");
+    fprintf(o.header, f->noted ? "{\"__metadata__\":{\"saved\":\"again\",\"by\":\"another program\"}," : "{");
     for (int i = 0; i < 5; i++) {
         int64_t to = f->channels * width[i];
         for (int k = 0; k < 3 && layer[i][k] >= 0; k++, from = to)

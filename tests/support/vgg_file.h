@@ -14,6 +14,7 @@ struct vgg_file {
     double *(*values)(void *user, const char *name, int64_t count); /* under LPIPS's names; freed here. NULL: drawn */
     /* LPIPS's name of a tensor left out, with a wrong shape, with a NaN, there twice; or NULL. */
     const char *missing, *reshaped, *spoilt, *twice;
+    int noted;            /* 1: the header has metadata as well */
     const char *negative; /* name of a tensor whose sign is flipped, or NULL */
 };
 

@@ -49,7 +49,8 @@ TESS_EXPORT TESS_CHECKED int tess_features_load(struct tess_context *ctx, const 
  * TESS_E_DATA where one is missing or of another shape. */
 TESS_EXPORT TESS_CHECKED int tess_features_read(struct tess_context *ctx, const char *scope, struct tess_weights *w,
                                                 const struct tess_artefact *a);
-/* Adds the bytes of the component's weights file, where there is one: for a stage's fingerprint. */
+/* Adds the tensors of the component's weights file, where there is one, by name, shape and value as f32: for a stage's fingerprint. Two
+ * saves of the same weights are the same, whatever else their writers put into the files. */
 TESS_EXPORT TESS_CHECKED int tess_features_fingerprint(struct tess_context *ctx, const struct tess_instance *features,
                                                        struct tess_digest *d);
 

@@ -13,6 +13,7 @@ int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_un
 /* Parameters that the shapes of a prior do not tell; steps: only where the file does not. */
 struct unleashing_untold {
     int64_t heads, steps;
+    int32_t complete; /* export: with extras */
 };
 /* causal: 1 for the autoregressive prior */
 int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_import_plan *p,

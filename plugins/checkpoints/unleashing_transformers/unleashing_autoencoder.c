@@ -6,6 +6,7 @@
 #include "kit/checkpoint/name_table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BLOCKS_MAX = 1200 }; /* more than the widest list of 16 levels of 32 residual blocks */
@@ -125,7 +126,46 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
 
 /* ---- export ---- */
 
+/* Shortcuts of zeros for the residual blocks that keep their width. */
+static int add_idle_shortcuts(struct tess_context *ctx, const struct tess_export_plan *p)
+{
+    for (int64_t i = 0; i < p->weights; i++) {
+        const struct tess_export_weight *w = &p->weight[i];
+        int stem = extras_stem(w->theirs, ".conv1.weight");
+        if (!stem || w->rank != 4 || w->dim[0] != w->dim[1])
+            continue;
+        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 4, (const int64_t[]){w->dim[0], w->dim[1], 1, 1}, "%.*s.conv_out.weight", stem,
+                                 w->theirs));
+        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, w->dim, "%.*s.conv_out.bias", stem, w->theirs));
+    }
+    return TESS_OK;
+}
+
+/* The head for the likelihood of images, as zeros, a deviation of 1, where the model has none. */
+static int add_idle_head(struct tess_context *ctx, const struct tess_export_plan *p)
+{
+    const struct tess_export_weight *last = NULL;
+    for (int64_t i = 0; i < p->weights; i++) {
+        const struct tess_export_weight *w = &p->weight[i];
+        if (strncmp(w->theirs, "ae.generator.logsigma.", 22) == 0)
+            return TESS_OK;
+        if (strncmp(w->theirs, "ae.generator.blocks.", 20) == 0 && w->rank == 4 && w->dim[2] == 3 && !strstr(w->theirs, "conv"))
+            last = !last || atoi(w->theirs + 20) > atoi(last->theirs + 20) ? w : last;
+    }
+    if (!last)
+        return TESS_OK;
+    int64_t images = last->dim[0], width = last->dim[1];
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 4, (const int64_t[]){width, width, 3, 3}, "ae.generator.logsigma.0.weight"));
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &width, "ae.generator.logsigma.0.bias"));
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 4, (const int64_t[]){images, width, 1, 1}, "ae.generator.logsigma.2.weight"));
+    return extras_constant(ctx, p, "f32", 0.0f, 1, &images, "ae.generator.logsigma.2.bias");
+}
+
 int unleashing_export_autoencoder(struct tess_context *ctx, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    return conv_layout_export(ctx, who, "unleashing", "unit", tokenizer_names, u, p);
+    TESS_TRY(conv_layout_export(ctx, who, "unleashing", "unit", tokenizer_names, u, p));
+    if (!u->complete)
+        return TESS_OK;
+    TESS_TRY(add_idle_shortcuts(ctx, p));
+    return add_idle_head(ctx, p);
 }

@@ -109,13 +109,56 @@ int unleashing_import_prior(struct tess_context *ctx, const struct unleashing_un
 
 /* ---- export ---- */
 
+/* The weight of this name in the file, or NULL. */
+static const struct tess_export_weight *unleashing_prior_named(const struct tess_export_plan *p, const char *theirs)
+{
+    for (int64_t i = 0; i < p->weights; i++)
+        if (strcmp(p->weight[i].theirs, theirs) == 0)
+            return &p->weight[i];
+    return NULL;
+}
+
+/* The triangle of ones that each block of the causal network has. */
+static int add_masks(struct tess_context *ctx, const struct tess_export_plan *p)
+{
+    const struct tess_export_weight *place = unleashing_prior_named(p, "net.pos_emb");
+    int64_t n = place ? place->dim[1] : 0;
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)(n * n + 1) * sizeof(float), "a mask", &memory));
+    float *mask = memory;
+    for (int64_t i = 0; i < n * n; i++)
+        mask[i] = i % n <= i / n ? 1.0f : 0.0f;
+    int status = TESS_OK;
+    for (int64_t i = 0; i < p->weights && n && status == TESS_OK; i++) {
+        int stem = extras_stem(p->weight[i].theirs, ".attn.key.weight");
+        if (stem)
+            status = extras_values(ctx, p, 4, (const int64_t[]){1, 1, n, n}, mask, "%.*s.attn.mask", stem, p->weight[i].theirs);
+    }
+    tess_free(memory);
+    return status;
+}
+
+/* The start that the absorbing model has and never uses, and the statistics of its training as they begin. */
+static int add_statistics(struct tess_context *ctx, const struct tess_export_plan *p, const char *noise)
+{
+    const struct tess_export_weight *place = unleashing_prior_named(p, "_denoise_fn.pos_emb");
+    int64_t steps;
+    TESS_TRY(tess_config_text_i64(ctx, noise, "steps", 0, &steps));
+    steps++; /* a place for each t from 0 to T */
+    if (place && !unleashing_prior_named(p, "_denoise_fn.start_tok"))
+        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 3, (const int64_t[]){1, 1, place->dim[2]}, "_denoise_fn.start_tok"));
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "Lt_history"));
+    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "Lt_count"));
+    return extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "loss_history");
+}
+
 int unleashing_export_prior(struct tess_context *ctx, const struct unleashing_untold *u, struct tess_export_plan *p)
 {
-    const char *config_text;
-    TESS_TRY(tess_attrs_text(ctx, p->attrs, "noise", &config_text));
-    int causal = strcmp(config_text, "{use: autoregressive}") == 0;
+    const char *config_text, *noise;
+    TESS_TRY(tess_attrs_text(ctx, p->attrs, "noise", &noise));
+    int causal = strcmp(noise, "{use: autoregressive}") == 0;
     if (!causal)
-        TESS_TRY(name_check_part(ctx, p, who, "noise", "absorbing", &config_text));
+        TESS_TRY(name_check_part(ctx, p, who, "noise", "absorbing", &noise));
     TESS_TRY(name_check_part(ctx, p, who, "denoiser", "transformer", &config_text));
     TESS_TRY(name_check_number(ctx, config_text, "heads", u->heads));
     for (int64_t i = 0; i < p->weights; i++) {
@@ -127,5 +170,7 @@ int unleashing_export_prior(struct tess_context *ctx, const struct unleashing_un
                 w->dim[0] = 1;
             }
     }
-    return TESS_OK;
+    if (!u->complete)
+        return TESS_OK;
+    return causal ? add_masks(ctx, p) : add_statistics(ctx, p, noise);
 }

@@ -39,7 +39,7 @@ static int unleashing_transformers_plan_export(void *self, struct tess_context *
     if (strcmp(p->kind, "autoencoder") == 0)
         return unleashing_export_autoencoder(ctx, &u->images, p);
     if (strcmp(p->kind, "prior") == 0)
-        return unleashing_export_prior(ctx, &u->prior, p);
+        return unleashing_export_prior(ctx, &(struct unleashing_untold){u->prior.heads, u->prior.steps, u->images.complete}, p);
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
 }
 

@@ -195,15 +195,29 @@ static void print_notes(FILE *to, const struct tess_format_file *f)
     putc('}', to);
 }
 
-static void print_entries(FILE *to, const struct tess_format_file *f)
+/* The entries in the file's order: integers of eight bytes stand before numbers of four, so that all are aligned. */
+static int safetensors_order(struct tess_context *ctx, const struct tess_format_file *f, int64_t **out)
+{
+    int64_t n = 0;
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)(f->entries + 1) * sizeof **out, "an order of tensors", &memory));
+    *out = memory;
+    for (int real = 0; real < 2; real++)
+        for (int64_t i = 0; i < f->entries; i++)
+            if (f->entry[i].is_real == real)
+                (*out)[n++] = i;
+    return TESS_OK;
+}
+
+static void print_entries(FILE *to, const struct tess_format_file *f, const int64_t *order)
 {
     int64_t at = 0;
     for (int64_t i = 0; i < f->entries; i++) {
         char name[2 * TESS_ENTRY_NAME + 8];
-        const struct tess_entry *e = &f->entry[i];
-        int64_t bytes = 4 * safetensors_numbers_of(e);
+        const struct tess_entry *e = &f->entry[order[i]];
+        int64_t bytes = (e->is_real ? 4 : 8) * safetensors_numbers_of(e);
         header_quote(e->name, name, sizeof name);
-        fprintf(to, ",%s:{\"dtype\":\"F32\",\"shape\":[", name);
+        fprintf(to, ",%s:{\"dtype\":\"%s\",\"shape\":[", name, e->is_real ? "F32" : "I64");
         for (int32_t k = 0; k < e->rank; k++)
             fprintf(to, "%s%lld", k ? "," : "", (long long)e->dim[k]);
         fprintf(to, "],\"data_offsets\":[%lld,%lld]}", (long long)at, (long long)(at + bytes));
@@ -213,7 +227,7 @@ static void print_entries(FILE *to, const struct tess_format_file *f)
 }
 
 /* Blanks behind it, so that the data begins at a multiple of eight. */
-static int write_header(struct tess_context *ctx, const struct tess_format_file *f)
+static int write_header(struct tess_context *ctx, const struct tess_format_file *f, const int64_t *order)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -221,7 +235,7 @@ static int write_header(struct tess_context *ctx, const struct tess_format_file 
     FILE *to = open_memstream(&text, &bytes);
     if (to) {
         print_notes(to, f);
-        print_entries(to, f);
+        print_entries(to, f, order);
         fflush(to); /* this is what sets `bytes` */
         for (size_t blanks = (8 - bytes % 8) % 8; blanks; blanks--)
             putc(' ', to);
@@ -256,16 +270,39 @@ static int write_values(struct tess_context *ctx, const struct tess_format_file 
     return TESS_OK;
 }
 
-static int safetensors_write_file(void *self, struct tess_context *ctx, const struct tess_format_file *f)
+static int write_integers(struct tess_context *ctx, const struct tess_format_file *f, const float *value, int64_t n)
 {
-    (void)self;
-    TESS_TRY(write_header(ctx, f));
-    for (int64_t i = 0; i < f->entries; i++) {
-        const float *value;
-        TESS_TRY(f->values(f->user, ctx, i, &value));
-        TESS_TRY(write_values(ctx, f, value, safetensors_numbers_of(&f->entry[i])));
+    for (int64_t i = 0; i < n; i++) {
+        uint8_t bytes[8];
+        for (int k = 0; k < 8; k++)
+            bytes[k] = (uint8_t)((uint64_t)(int64_t)value[i] >> 8 * k);
+        TESS_TRY(f->put(f->user, ctx, bytes, sizeof bytes));
     }
     return TESS_OK;
+}
+
+static int write_tensors(struct tess_context *ctx, const struct tess_format_file *f, const int64_t *order)
+{
+    TESS_TRY(write_header(ctx, f, order));
+    for (int64_t i = 0; i < f->entries; i++) {
+        const struct tess_entry *e = &f->entry[order[i]];
+        const float *value;
+        TESS_TRY(f->values(f->user, ctx, order[i], &value));
+        TESS_TRY(e->is_real ? write_values(ctx, f, value, safetensors_numbers_of(e))
+                            : write_integers(ctx, f, value, safetensors_numbers_of(e)));
+    }
+    return TESS_OK;
+}
+
+static int safetensors_write_file(void *self, struct tess_context *ctx, const struct tess_format_file *f)
+{
+    int64_t *order = NULL;
+    (void)self;
+    int status = safetensors_order(ctx, f, &order);
+    if (status == TESS_OK)
+        status = write_tensors(ctx, f, order);
+    tess_free(order);
+    return status;
 }
 
 static const struct tess_format_1 ops = {.size = sizeof ops,

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #include "kit/format/numbers.h"
 #include "plugins/formats/torch/torch_file.h"
+#include "plugins/formats/torch/torch_write.h"
 
 #include <tessera/plugin.h>
 
@@ -241,7 +242,9 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .count = torch_count,
                                          .entry = torch_entry,
                                          .read = torch_read_tensor,
-                                         .remark = torch_remark};
+                                         .write = torch_write_file,
+                                         .remark = torch_remark,
+                                         .endings = "pt pth th ckpt"};
 
 static const struct tess_param params[] = {
     {.name = "key",
@@ -253,6 +256,6 @@ static const struct tess_param params[] = {
 
 TESS_PLUGIN("tessera-torch", "0.2.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("PyTorch, torch.save: a ZIP archive with a pickle",
-                                      "tessera import last.ckpt -o tokenizer.h5 --as taming", "torch", "format/1",
-                                      "dictionaries of weights that torch.save wrote (.th, .pt, .pth); read only", sizeof(struct torch),
-                                      params, NULL, close_torch, &ops));
+                                      "tessera export tokenizer.h5 -o last.ckpt --as taming", "torch", "format/1",
+                                      "dictionaries of weights that torch.save wrote (.th, .pt, .pth, .ckpt); read and written",
+                                      sizeof(struct torch), params, NULL, close_torch, &ops));

@@ -24,7 +24,7 @@ struct tess_entry {
     int64_t dim[TESS_ENTRY_RANK];
 };
 
-/* A file to be written: its tensors as f32, and texts that go with them. */
+/* A file to be written: its tensors as f32, and texts that go with them. An entry of dtype "i64" holds whole numbers, given as f32 too. */
 struct tess_format_file {
     uint32_t size;
     int32_t notes;
@@ -34,6 +34,8 @@ struct tess_format_file {
     void *user;
     int (*values)(void *user, struct tess_context *ctx, int64_t i, const float **out); /* values of entry i; valid until the next call */
     int (*put)(void *user, struct tess_context *ctx, const void *bytes, size_t count); /* the next bytes of the file */
+    const int64_t *same; /* [entry]: an earlier entry that has the same values under another name, or -1. A format that can shares them */
+    const char *within;  /* key of the dictionary of tensors inside the file's, in a format that has such; NULL: the file is that */
 };
 
 /* Functions of a file format. An instance reads one file and is closed with it. Nothing that a file says is believed before it is checked:
@@ -52,6 +54,7 @@ struct tess_format_1 {
     /* A sentence for the person who reads the file: which of several dictionaries it has was taken. "" or NULL: there is none to say. Valid
      * until the instance is closed. The function NULL: never any. */
     const char *(*remark)(void *self);
+    const char *endings; /* "pt pth": endings of the names of its files beside its own name, for writing; NULL: none */
 };
 
 /* How a weight lies in the file: element by element as here, ones in the shape apart (a 1 x 1 convolution is a matrix here); or a
@@ -85,12 +88,27 @@ struct tess_export_weight {
     int32_t layout, rank;         /* to be filled, with `dim`: layout and shape in the file */
     int64_t dim[TESS_ENTRY_RANK];
 };
+/* A tensor that the architecture's own program has and the model here has not: idle weights, statistics, masks, second names. */
+struct tess_export_extra {
+    uint32_t size;
+    int32_t rank;
+    const char *theirs, *dtype; /* dtype: "f32" or "i64"; copied */
+    int64_t dim[TESS_ENTRY_RANK];
+    const float *values; /* copied; NULL: all are `value` */
+    float value;
+    int32_t is_same; /* 1: the values of weight `weight` under another name; shape and values above are not looked at */
+    int64_t weight;
+};
 struct tess_export_plan {
     uint32_t size;
     const char *kind;
     const struct tess_attrs *attrs;
     int64_t weights;
     struct tess_export_weight *weight;
+    /* Adds a tensor to the file, after all weights. NULL: none is wanted. */
+    int (*add)(void *host, struct tess_context *ctx, const struct tess_export_extra *t);
+    void *host;
+    const char *within; /* to be filled: as of struct tess_format_file; a constant */
 };
 
 /* Functions of a published architecture. The component's parameters are the settings that its files do not tell, with the published values
@@ -100,7 +118,8 @@ struct tess_checkpoint_1 {
     /* Recognises the model from names and shapes alone and fills the plan. TESS_E_DATA says what is wrong with the list. The host checks
      * that every weight of the model is there and of the right shape. */
     int (*plan_import)(void *self, struct tess_context *ctx, struct tess_import_plan *p);
-    /* Names and shapes of the model's weights in the file. TESS_E_VALUE for a model that the architecture cannot be. */
+    /* Names and shapes of the model's weights in the file, and what else its program wants there. TESS_E_VALUE for a model that the
+     * architecture cannot be. */
     int (*plan_export)(void *self, struct tess_context *ctx, struct tess_export_plan *p);
 };
 
