@@ -3,6 +3,7 @@
  * before stays, and the work goes on.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/base/clock.h"
 #include "core/base/inject.h"
 #include "core/flow/disk_space.h"
 
@@ -27,11 +28,13 @@ static void disk_space_tell(const struct tess_stage_run *r, const char *path, in
 static int disk_space_wait(void *user, const char *path, int error)
 {
     struct tess_stage_run *r = user;
+    double since = tessi_base_seconds();
     if (!r->waited++)
         disk_space_tell(r, path, error);
     (void)tessi_base_inject(TESSI_AT_FULL);
     if (!tessi_base_signals_stopping())
         nanosleep(&(struct timespec){0, 200000000}, NULL);
+    r->waited_seconds += tessi_base_seconds() - since;
     r->gave_up |= tessi_base_signals_stopping();
     return !r->gave_up;
 }

@@ -12,6 +12,7 @@
 #include "core/base/inject.h"
 #include "core/base/memory.h"
 #include "core/base/files.h"
+#include "core/base/processor.h"
 #include "core/flow/cache_lock.h"
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
@@ -136,6 +137,8 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
         status = execute_check_attrs(ctx, s, &r);
     if (status == TESS_OK)
         status = tessi_flow_stage_finish(ctx, p, &r);
+    tessi_flow_log_waited(p, s, r.waited_seconds, "room on the disk");
+    s->flops_done = status == TESS_OK ? s->cost.flops * tessi_flow_share_done(&r) : 0.0;
     if (status != TESS_OK && r.gave_up)
         status = TESS_E_STOPPED; /* while it waited for room */
     if (status == TESS_OK)
@@ -146,14 +149,7 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
 
 /* ---- cached or computed -------------------------------------------------------------------------------------------- */
 
-struct waiting {
-    const struct tessi_pipeline *p;
-    const struct tessi_stage *s;
-    int told;
-};
-
-/* Fails for a stop, with a message that says where it was, and where the same command will resume. */
-static int execute_stopped(struct tess_context *ctx, const struct tessi_stage *s)
+int tessi_flow_stage_stopped(struct tess_context *ctx, const struct tessi_stage *s)
 {
     tessi_base_context_clear(ctx);
     if (s->outcome != TESSI_COMPUTED)
@@ -164,14 +160,6 @@ static int execute_stopped(struct tess_context *ctx, const struct tessi_stage *s
         return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command resumes at its checkpoint", s->name);
     return ctx->fail(ctx, TESS_E_STOPPED, "stopped in stage `%s`; the same command resumes at its checkpoint of step %" PRId64, s->name,
                      s->checkpoint.step);
-}
-
-static int wait_for_other(void *user, struct tess_context *ctx, const char *holder)
-{
-    struct waiting *w = user;
-    if (!w->told++)
-        tessi_base_log_note(w->p->runtime->log, "%s: %s computes this; waiting for it", w->s->name, holder);
-    return tessi_base_signals_stopping() ? execute_stopped(ctx, w->s) : TESS_OK;
 }
 
 /* Removes the checkpoint of a stage that is done, holding its lock: the checkpoint may be that of another run, which computes the stage
@@ -208,27 +196,12 @@ static int drop_old_checkpoint(struct tess_context *ctx, const struct tessi_pipe
     return status;
 }
 
-/* Takes the lock of the stage's key, or says in s->busy who has it, where the stage is to be left then. */
-static int execute_lock(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, const char *path, int *lock)
-{
-    struct waiting w = {p, s, 0};
-    int held = 0;
-    if (!p->leaves_busy)
-        return tessi_base_lock_take(ctx, path, wait_for_other, &w, lock);
-    TESS_TRY(tessi_base_lock_try(ctx, path, lock, &held, s->busy, sizeof s->busy));
-    if (held && !*s->busy)
-        (void)snprintf(s->busy, sizeof s->busy, "another run");
-    if (!held)
-        tessi_base_lock_sign(*lock, "");
-    return TESS_OK;
-}
-
 static int execute_compute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     char *path = NULL;
     int lock = -1, found = 0;
     TESS_TRY(tessi_base_format(ctx, &path, "%s/%s.lock", p->cache, s->key));
-    int status = execute_lock(ctx, p, s, path, &lock);
+    int status = tessi_flow_stage_lock(ctx, p, s, path, &lock);
     if (status == TESS_OK && *s->busy) {
         tess_free(path);
         return TESS_OK;
@@ -273,7 +246,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
 {
     struct tessi_log *log = p->runtime->log;
     if (tessi_base_signals_stopping())
-        return execute_stopped(ctx, s);
+        return tessi_flow_stage_stopped(ctx, s);
     double start = tessi_base_seconds();
     s->busy[0] = '\0';
     int64_t held = tessi_base_memory_resident() - tessi_base_memory_in_use();
@@ -290,7 +263,7 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     s->seconds = tessi_base_seconds() - start;
     if (status == TESS_E_STOPPED) {
         tessi_base_log_event(log, "stopped", "s:stage", s->name, "f:seconds", s->seconds, NULL);
-        return execute_stopped(ctx, s);
+        return tessi_flow_stage_stopped(ctx, s);
     }
     if (status != TESS_OK) {
         (void)tessi_flow_stage_blame(ctx, s, status);
@@ -300,8 +273,9 @@ static int run_stage(struct tess_context *ctx, struct tessi_pipeline *p, struct 
     }
     tessi_base_log_event(log, s->outcome == TESSI_COMPUTED ? "stage_end" : "stage_cached", "s:stage", s->name, "f:seconds", s->seconds,
                          "f:planned_seconds", s->outcome == TESSI_COMPUTED && s->seconds_predicted > 0 ? s->seconds_predicted : (double)NAN,
-                         "s:key", s->key, "s:digest", s->digest, "i:planned_bytes", tessi_flow_stage_memory(p, s), "i:peak_bytes", max,
-                         "m:", s->record, NULL);
+                         "f:flop", s->outcome == TESSI_COMPUTED && s->flops_done > 0 ? s->flops_done : (double)NAN, "s:key", s->key,
+                         "s:digest", s->digest, "i:planned_bytes", tessi_flow_stage_memory(p, s), "i:peak_bytes", max, "m:", s->record,
+                         NULL);
     return TESS_OK;
 }
 
@@ -319,7 +293,7 @@ static void sweep(const struct tessi_pipeline *p)
  * name. */
 static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
 {
-    char *path = NULL;
+    char *path = NULL, processor[128];
     TESS_TRY(tessi_base_make_folder(ctx, p->cache));
     TESS_TRY(tessi_flow_cache_join(ctx, p->cache, &p->cache_lock));
     TESS_TRY(tessi_base_make_folder(ctx, p->folder));
@@ -331,8 +305,8 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     TESS_TRY(status);
     tessi_base_log_event(p->runtime->log, "run_start", "s:name", p->name, "s:pipeline", p->source, "s:tool", "tessera " PACKAGE_VERSION,
                          "i:threads", (int64_t)tessi_base_workers_count(p->runtime->workers), "i:ranks",
-                         (int64_t)tessi_ranks_size(p->runtime->ranks), "s:numeric_mode", p->runtime->numeric_mode, "i:seed",
-                         (int64_t)p->seed, "j:overrides", p->overrides, NULL);
+                         (int64_t)tessi_ranks_size(p->runtime->ranks), "s:numeric_mode", p->runtime->numeric_mode,
+                         "s:processor", tessi_base_processor_name(processor, sizeof processor), "i:seed", (int64_t)p->seed, "j:overrides", p->overrides, NULL);
     status = tessi_flow_folder_enter(ctx, p);
     if (status != TESS_OK)
         tessi_base_log_event(p->runtime->log, "error", "i:status", (int64_t)status, "s:text", tessi_base_context_message(ctx), NULL);

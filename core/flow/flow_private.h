@@ -61,6 +61,7 @@ struct tessi_stage {
     double seconds_predicted;     /* time of what is left to be done; negative: not known; 0 where it is cached */
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
+    double flops_done; /* FLOP of its execution here, as planned; 0: the plan tells none */
     char warning[512]; /* warnings of the run, or those that the cached result was made with; "": none */
     char *record;      /* record of the stage's result for the log (stage_record.h); NULL until the result is published */
     char *reason; /* why it will run; NULL: none */
@@ -151,6 +152,8 @@ struct tessi_pace {
     double longest_share;         /* part of that phase's total that was done between both */
 };
 void tessi_flow_pace_note(struct tessi_pace *k, int64_t done, int64_t total, double now);
+/* Part of a stage's work that an execution did, 0 to 1: less than 1 where it resumed from a checkpoint. */
+double tessi_flow_share_done(const struct tess_stage_run *r);
 
 /* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
 
@@ -169,12 +172,22 @@ struct tess_stage_run {
     struct tess_artefact *resumed; /* checkpoint to resume from; NULL: the stage starts over */
     const struct tessi_pipeline *pipeline;
     int waited, gave_up;           /* waited: number of waits for disk space; gave_up: 1, until a stop was asked for */
+    double waited_seconds;         /* length of all of them */
     double interval, last_checkpoint, last_line; /* seconds between checkpoints; monotonic times of the last of each */
     int64_t done, total;                         /* progress reported last; total 0: none yet */
     char unit[24];
     int64_t resumed_done, resumed_total; /* progress of the checkpoint it resumed from; total 0: none, or it did not say */
     struct tessi_pace pace;
 };
+
+/* Takes the lock of the stage's key, in the file `path`, waiting for another process that has it; with p->leaves_busy it says in s->busy
+ * who has it instead. TESS_E_STOPPED (execute_lock.c). */
+int tessi_flow_stage_lock(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s, const char *path,
+                          int *lock) TESS_CHECKED;
+/* Logs that the stage waited for `text` so many seconds; nothing where they are 0. */
+void tessi_flow_log_waited(const struct tessi_pipeline *p, const struct tessi_stage *s, double seconds, const char *text);
+/* Fails for a stop, with a message that says where it was, and where the same command will resume (execute.c). */
+int tessi_flow_stage_stopped(struct tess_context *ctx, const struct tessi_stage *s) TESS_CHECKED;
 
 /* Opens the checkpoint of an earlier execution, if there is one. A damaged one is a warning; one that cannot be read for now is the end, as
  * the next would be written over it. */

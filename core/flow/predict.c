@@ -104,12 +104,17 @@ void tessi_flow_pace_note(struct tessi_pace *k, int64_t done, int64_t total, dou
     k->last_time = now;
 }
 
+double tessi_flow_share_done(const struct tess_stage_run *r)
+{
+    return r->resumed_total > 0 ? 1.0 - (double)r->resumed_done / (double)r->resumed_total : 1.0;
+}
+
 /* Seconds for each of the work's amount and seconds besides, by the longest phase of the progress; by the whole time where there was none.
  */
 static void predict_split(const struct tess_stage_run *r, double amount, double seconds, double *rate, double *overhead)
 {
     struct tessi_pace k = r->pace;
-    double done = r->resumed_total > 0 ? 1.0 - (double)r->resumed_done / (double)r->resumed_total : 1.0;
+    double done = tessi_flow_share_done(r);
     tessi_flow_pace_note(&k, 0, 0, 0.0); /* ends the last phase */
     if (k.longest_share > 0.0 && k.longest_seconds < seconds) {
         *rate = k.longest_seconds / (k.longest_share * amount);

@@ -253,7 +253,7 @@ START_TEST(neutral)
     ck_assert_str_eq(flow_trace(), "");
     ck_assert_str_eq(r.stage[0].key, key);
     ck_assert_ptr_nonnull(strstr(r.stage[0].parameters, "/elsewhere"));
-    /* Other bytes in the file that the stage reads: another key. */
+    /* The stage has another key once the file that it reads has other bytes. */
     flow_write("elsewhere", "other bytes");
     flow_plan(&r);
     ck_assert(r.stage[0].state == TESSI_CHANGED && strstr(r.stage[0].reason, "/elsewhere changed"));
@@ -670,6 +670,7 @@ START_TEST(several_at_once)
         ck_assert_int_eq(look_at(child[i]), 0);
     ck_assert_str_eq(flow_trace(), "flow-make\nflow-slow from 0\n");
     ck_assert_int_eq(flow_files("runs/.cache", ""), 2);
+    ck_assert_ptr_nonnull(strstr(flow_read("runs/slow/log.jsonl"), "\"event\":\"waited\",\"stage\":\"walk\",\"seconds\":"));
 }
 END_TEST
 

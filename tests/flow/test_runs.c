@@ -508,7 +508,7 @@ START_TEST(each_failure_while_resuming)
 }
 END_TEST
 
-/* The same for results in the cache, which are not computed once more for that. */
+/* Results in the cache that cannot be read for a moment fail the run, and are not computed once more for that. */
 START_TEST(results_that_cannot_be_read)
 {
     flow_run(&r);
@@ -565,6 +565,7 @@ START_TEST(the_disk_is_full_for_a_while)
     flow_write("p.yaml", big);
     ck_assert_int_eq(ends(begin(&whole, "fail@write:3,EDQUOT@write:4")), 0);
     ck_assert_ptr_nonnull(strstr(flow_read("runs/big/log.jsonl"), "waiting for room"));
+    ck_assert_ptr_nonnull(strstr(flow_read("runs/big/log.jsonl"), "\"text\":\"room on the disk\"")); /* the event `waited` */
     flow_attempt(&(struct attempt){.run = 1}, &r);
     ck_assert_int_eq(r.stage[0].outcome, TESSI_WAS_CACHED);
     ck_assert_int_eq(system("rm -rf runs"), 0);
