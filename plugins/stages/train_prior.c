@@ -68,8 +68,10 @@ static int train_prior_open_graph(struct tess_context *ctx, struct work *k)
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
     TESS_TRY(tess_prior_record_loss(ctx, &k->trained, k->graph, &loss));
     tess_objective(k->graph, "loss", "", loss.loss);
-    if (tess_prior_chooses_times(&k->trained))
+    if (tess_prior_chooses_times(&k->trained)) /* its bounds are of the times it prefers, so their mean is not the bound */
         tess_output(k->graph, "bound", loss.bound);
+    else
+        tess_column(k->graph, "bound", tess_mean_all(k->graph, loss.bound));
     return tess_graph_seal(ctx, k->graph);
 }
 
@@ -322,7 +324,7 @@ static const struct tess_param params[] = {
     TESS_TRAINING_PARAMS(struct stage, training, 1500, 64, 1e-3),
     {.name = NULL}};
 
-TESS_PLUGIN("tessera-train-prior", "0.2.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
+TESS_PLUGIN("tessera-train-prior", "0.3.0", "MIT", TESS_NEEDS("graph/1", "train/1", "artefact/1", "stage/1"),
             TESS_COMPONENT_DOCUMENTED("Bond-Taylor et al., Unleashing Transformers, 2022",
                                       "prior:\n"
                                       "  use: train-prior\n"
