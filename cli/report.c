@@ -2,13 +2,16 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
+#include "cli/bench.h"
 #include "cli/flags.h"
 #include "cli/table.h"
 #include "core/base/aside.h"
 #include "core/base/context.h"
 #include "core/base/log.h"
+#include "core/base/processor.h"
 #include "core/report/page.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +48,24 @@ static void report_made(char *text, size_t capacity)
     (void)snprintf(text, capacity, "Made %s on %s by tessera %s", when, host, PACKAGE_VERSION);
 }
 
+/* The machine's peak, measured where a page has a use for it, and once. */
+static double report_peak(int64_t threads, int bf16)
+{
+    static struct {
+        int64_t threads;
+        double peak;
+    } known[2];
+    bf16 = bf16 != 0;
+    if (threads < 1 || threads > INT_MAX)
+        return 0.0;
+    if (known[bf16].threads != threads) {
+        double peak = bf16 ? bench_peak((int)threads, BENCH_BF16) : 0.0;
+        known[bf16].peak = 1e9 * (peak > 0.0 ? peak : bench_peak((int)threads, BENCH_F32));
+        known[bf16].threads = threads;
+    }
+    return known[bf16].peak;
+}
+
 static int report_unfinished(const struct tessi_report_set *set)
 {
     for (int64_t i = 0; i < set->runs; i++)
@@ -58,10 +79,12 @@ static int report_write(struct tess_context *ctx, const struct report_options *o
 {
     struct tessi_report_page_options page = o->page;
     struct tessi_report_set set;
-    char made[400], *text = NULL;
+    char made[400], processor[128], *text = NULL;
     size_t bytes = 0;
     report_made(made, sizeof made);
     page.made = made;
+    page.peak = report_peak;
+    page.processor = tessi_base_processor_name(processor, sizeof processor);
     page.refresh = o->watch ? o->every : 0;
     int status = tessi_report_collect(ctx, paths, o->paths, &set);
     FILE *to = status == TESS_OK ? open_memstream(&text, &bytes) : NULL;

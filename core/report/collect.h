@@ -61,6 +61,7 @@ struct tessi_report_stage {
     const char *files;                /* files read from outside, "DIGEST PATH", a line each; "": none */
     const char *warning;              /* warnings of its making; "": none */
     double seconds;                   /* time of computing the stage, by whichever run here did last; < 0: not told */
+    double flop, waited_seconds;      /* floating-point operations of that, as planned, < 0: not told; and its waits for others, 0: none */
     double planned_seconds;           /* prediction of that when it was begun; < 0: none */
     double cached_seconds;            /* time of taking it from the cache; < 0: not told */
     double planned_bytes, peak_bytes; /* peak of the process's memory; < 0: not told */
@@ -79,7 +80,8 @@ enum {
     TESSI_REPORT_DONE = 1,
     TESSI_REPORT_TAKEN = 2, /* from the cache */
     TESSI_REPORT_STOPPED = 3,
-    TESSI_REPORT_FAILED = 4
+    TESSI_REPORT_FAILED = 4,
+    TESSI_REPORT_WAITED = 5 /* no attempt: the stage waited, for `text` */
 };
 
 /* An execution of a stage as the log tells it, in the order of the log: for timelines. */
@@ -88,7 +90,7 @@ struct tessi_report_attempt {
     int32_t how;
     int resumed;       /* 1: from a checkpoint */
     double start, end; /* seconds since 1970, UTC; end: of the last line there is */
-    const char *text;  /* message of a failure; "" */
+    const char *text;  /* message of a failure, or what it waited for; "" */
 };
 
 /* Values that the pipeline names for comparison, as a paper's. */
@@ -136,6 +138,7 @@ struct tessi_report_run {
     const char *pipeline;     /* path of the YAML file; "" unknown */
     const char *started;      /* time of its last run's first line, "2026-01-02T03:04:05.678Z"; "" */
     int64_t threads;          /* threads of the last run; 0: unknown */
+    const char *processor;    /* name of the processor of the last run; "" unknown */
     int64_t attempts;
     struct tessi_report_attempt *attempt;
 };

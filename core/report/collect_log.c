@@ -34,8 +34,8 @@ static double log_time(const char *text)
 /* 1 for a line of an event that is looked into. */
 static int log_wanted(const char *line)
 {
-    static const char *const events[] = {"run_start\"",    "stage_start\"", "resume\"", "stage_end\"",
-                                         "stage_cached\"", "stopped\"",     "error\"",  "run_end\""};
+    static const char *const events[] = {"run_start\"", "stage_start\"", "resume\"",  "stage_end\"", "stage_cached\"",
+                                         "stopped\"",   "error\"",       "run_end\"", "waited\""};
     static const char front[] = "\"event\":\"";
     const char *at = strstr(line, front);
     for (size_t i = 0; at && i < sizeof events / sizeof *events; i++)
@@ -54,7 +54,8 @@ static int log_stage(struct log_reading *r, const char *name, struct tessi_repor
     }
     TESS_TRY(tessi_report_grow(r->ctx, r->set, &log->stage, &log->stage_capacity, log->stages + 1, sizeof *log->stage));
     *out = &log->stage[log->stages];
-    **out = (struct tessi_report_logged){.seconds = -1, .planned_seconds = -1, .cached_seconds = -1, .planned_bytes = -1, .peak_bytes = -1};
+    **out = (struct tessi_report_logged){
+        .seconds = -1, .planned_seconds = -1, .cached_seconds = -1, .planned_bytes = -1, .peak_bytes = -1, .flop = -1};
     TESS_TRY(tessi_report_text(r->ctx, r->set, name, &(*out)->stage));
     log->stages++;
     return TESS_OK;
@@ -89,8 +90,12 @@ static int log_result(struct log_reading *r, struct tessi_json **line, const cha
     struct tessi_report_logged *l;
     TESS_TRY(log_stage(r, stage, &l));
     *(computed ? &l->seconds : &l->cached_seconds) = tessi_base_json_get_f64(*line, "seconds", -1);
-    if (computed)
+    if (computed) {
         l->planned_seconds = tessi_base_json_get_f64(*line, "planned_seconds", -1);
+        l->flop = tessi_base_json_get_f64(*line, "flop", -1);
+        l->waited_seconds = l->waits;
+    }
+    l->waits = 0;
     if (computed || l->seconds < 0) {
         l->planned_bytes = tessi_base_json_get_f64(*line, "planned_bytes", -1);
         l->peak_bytes = tessi_base_json_get_f64(*line, "peak_bytes", -1);
@@ -102,12 +107,37 @@ static int log_result(struct log_reading *r, struct tessi_json **line, const cha
     return TESS_OK;
 }
 
+/* Adds a wait that is over by `at`. */
+static int log_wait(struct log_reading *r, const struct tessi_json *line, const char *run, const char *stage, double at)
+{
+    double seconds = tessi_base_json_get_f64(line, "seconds", 0);
+    struct tessi_report_attempt *a;
+    struct tessi_report_logged *l;
+    TESS_TRY(log_stage(r, stage, &l));
+    l->waits += seconds;
+    TESS_TRY(log_new_attempt(r, run, stage, at - seconds, &a));
+    a->how = TESSI_REPORT_WAITED;
+    a->end = at;
+    return tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(line, "text", ""), &a->text);
+}
+
+/* Beginning of an attempt that the log has the end of alone: after the stage's wait, where it waited. */
+static double log_start(const struct log_reading *r, const char *run, const char *stage, double start)
+{
+    for (int64_t i = 0; i < r->run->attempts; i++) {
+        const struct tessi_report_attempt *a = &r->run->attempt[i];
+        if (a->how == TESSI_REPORT_WAITED && a->end > start && strcmp(a->stage, stage) == 0 && strcmp(a->run, run) == 0)
+            start = a->end;
+    }
+    return start;
+}
+
 static int log_end_attempt(struct log_reading *r, const struct tessi_json *line, const char *run, const char *stage, double at, int how)
 {
     struct tessi_report_attempt *a = log_open_attempt(r, run, stage);
     double seconds = tessi_base_json_get_f64(line, "seconds", 0);
     if (!a)
-        TESS_TRY(log_new_attempt(r, run, stage, at - (seconds > 0 ? seconds : 0), &a));
+        TESS_TRY(log_new_attempt(r, run, stage, log_start(r, run, stage, at - (seconds > 0 ? seconds : 0)), &a));
     a->how = how;
     a->end = at;
     return how == TESSI_REPORT_FAILED ? tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(line, "text", ""), &a->text) : TESS_OK;
@@ -127,6 +157,7 @@ static int log_run_start(struct log_reading *r, const struct tessi_json *line, c
     to->threads = (int64_t)tessi_base_json_get_f64(line, "threads", 0);
     TESS_TRY(tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(line, "time", ""), &to->started));
     TESS_TRY(tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(line, "pipeline", ""), &to->pipeline));
+    TESS_TRY(tessi_report_text(r->ctx, r->set, tessi_base_json_get_text(line, "processor", ""), &to->processor));
     for (const struct tessi_json *o = overrides ? overrides->child : NULL; o; o = o->next)
         n++;
     TESS_TRY(tessi_report_alloc(r->ctx, r->set, (size_t)(n + 1) * sizeof *to->override, &memory));
@@ -163,6 +194,8 @@ static int log_event(struct log_reading *r, struct tessi_json **line)
             a->resumed = 1;
         return TESS_OK;
     }
+    if (strcmp(event, "waited") == 0)
+        return log_wait(r, *line, run, stage, at);
     if (strcmp(event, "run_end") == 0) {
         if (last && tessi_base_json_get_f64(*line, "status", -1) >= 0)
             r->run->outcome = TESSI_REPORT_FINISHED;

@@ -20,7 +20,9 @@ struct tessi_report_logged {
     const char *stage;
     struct tessi_json *record; /* last stage_end or stage_cached line, with the result's record; NULL: none */
     int computed;              /* 1: `record` is a stage_end */
-    double seconds, planned_seconds, cached_seconds, planned_bytes, peak_bytes; /* < 0: not told */
+    double seconds, planned_seconds, cached_seconds, planned_bytes, peak_bytes, flop; /* < 0: not told */
+    double waited_seconds;                                                            /* waits within `seconds` */
+    double waits;                                                                     /* waits since the stage's last end */
 };
 
 struct tessi_report_log {

@@ -1,4 +1,4 @@
-/* One run's folder: settings out of resolved.yaml, then its stages. SPDX-License-Identifier: MIT */
+/* Folder of a run: settings out of resolved.yaml, then its stages. SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
 #include "core/config/yaml.h"
 #include "core/report/collect_private.h"
@@ -232,7 +232,7 @@ static void run_outcome(struct tessi_report_run *run)
 int tessi_report_collect_run(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run)
 {
     struct tessi_report_log log = {0};
-    run->failed_stage = run->reason = run->seed = run->pipeline = run->started = "";
+    run->failed_stage = run->reason = run->seed = run->pipeline = run->started = run->processor = "";
     run->seconds = -1;
     int status = tessi_report_log_read(ctx, set, run, &log);
     if (status == TESS_OK)

@@ -1,4 +1,4 @@
-/* One stage of a run: its result as the log's record tells it, or as the artefact itself does. SPDX-License-Identifier: MIT */
+/* Stage of a run: its result as the log's record tells it, or as the artefact itself does. SPDX-License-Identifier: MIT */
 #include "core/base/attributes_private.h"
 #include "core/flow/pictures.h"
 #include "core/report/collect_private.h"
@@ -270,6 +270,8 @@ int tessi_report_collect_stage(struct tess_context *ctx, struct tessi_report_set
     struct stat st;
     const char *path;
     s->seconds = logged ? logged->seconds : -1;
+    s->flop = logged ? logged->flop : -1;
+    s->waited_seconds = logged ? logged->waited_seconds : 0;
     s->planned_seconds = logged ? logged->planned_seconds : -1;
     s->cached_seconds = logged ? logged->cached_seconds : -1;
     s->planned_bytes = logged ? logged->planned_bytes : -1;

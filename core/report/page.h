@@ -12,6 +12,10 @@ struct tessi_report_page_options {
     int reproducible;                      /* 1: without the line of clock and machine, and without all that a clock measured */
     int64_t refresh;                       /* seconds after which a browser loads the page again, while a run is not at its end; 0: never */
     const char *made;                      /* that line: when, where, by which program; NULL: none */
+    /* FLOP/s that this machine does at most on so many threads, in bf16 or f32; 0: not known. Its processor's name, which runs must have
+     * been computed on for a share of that. NULL: no shares. */
+    double (*peak)(int64_t threads, int bf16);
+    const char *processor;
     const char *metrics, *sort, *baseline; /* as struct tessi_report_table_options has them */
 };
 

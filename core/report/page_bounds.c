@@ -1,4 +1,5 @@
-/* The bound of priors by the time of their noise: where in time the bits are spent. SPDX-License-Identifier: MIT */
+/* The bound of priors by the time of their noise: where in time the bits are spent; beside it the bound over training.
+ * SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <math.h>
@@ -67,25 +68,36 @@ static int bounds_chart(struct tessi_report_page *p, int64_t n, const struct bou
                                       .series = series,
                                       .joined = 1,
                                       .marked = 1};
-    fputs("<div class=\"charts\"><figure>", p->to);
+    fputs("<figure>", p->to);
     int status = tessi_report_svg_chart(p->ctx, p->to, &c);
     fputs(
         "<figcaption><b>Bound by time</b>, mean over the draws of each tenth of the times, without the noise's constant; 95 % intervals of "
-        "its standard error</figcaption></figure></div>\n",
+        "its standard error</figcaption></figure>\n",
         p->to);
     tess_free(memory);
     return status;
+}
+
+void tessi_report_page_bounds_begin(struct tessi_report_page *p)
+{
+    tessi_report_page_section(p, "bounds", "The prior's bound");
+    fputs("<div class=\"charts\">\n", p->to);
 }
 
 int tessi_report_page_bounds(struct tessi_report_page *p)
 {
     struct bounds_line line[TESSI_REPORT_PAGE_CURVE_ROWS];
     int64_t n = bounds_list(p, line, TESSI_REPORT_PAGE_CURVE_ROWS);
-    if (!n)
-        return TESS_OK;
-    tessi_report_page_section(p, "bounds", "The prior's bound by time");
-    TESS_TRY(bounds_chart(p, n, line));
-    tessi_report_page_legend(p);
-    fputs("</section>\n", p->to);
+    int begun;
+    TESS_TRY(tessi_report_page_bound_steps(p, &begun));
+    if (n && !begun)
+        tessi_report_page_bounds_begin(p);
+    if (n)
+        TESS_TRY(bounds_chart(p, n, line));
+    if (n || begun) {
+        fputs("</div>\n", p->to);
+        tessi_report_page_legend(p);
+        fputs("</section>\n", p->to);
+    }
     return TESS_OK;
 }

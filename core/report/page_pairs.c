@@ -1,12 +1,12 @@
-/* Metrics as markers, one a row: two that trade one for the other, and samples' metrics over the calls of the denoiser that the samples
- * took. Reference values are grey markers. SPDX-License-Identifier: MIT */
+/* Two metrics that trade one for the other, as markers, one a row; a line joins rows whose samples differ in their temperature alone, or in
+ * their steps. Reference values are grey markers. SPDX-License-Identifier: MIT */
 #include "core/report/page_private.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS_CALLS = 6 };
+enum { PAIRS_TIMES = 3 }; /* series that a row may be part of: its own and one for each way of sampling */
 
 /* Markers of one chart: the rows, then the references that have both values. */
 struct pairs_points {
@@ -14,20 +14,22 @@ struct pairs_points {
     const struct tessi_report_reference *reference[TESSI_REPORT_PAGE_REFERENCES];
     struct tessi_svg_series *series;
     double *x, *y;
-    int64_t n;
+    int64_t n, values; /* series, and values in x and y */
 };
 
 static void pairs_add(struct pairs_points *k, const char *name, int32_t style, double x, double y)
 {
-    k->x[k->n] = x;
-    k->y[k->n] = y;
-    k->series[k->n] = (struct tessi_svg_series){.name = name, .points = 1, .x = &k->x[k->n], .y = &k->y[k->n], .style = style};
-    k->n++;
+    const int64_t at = k->values++;
+    k->x[at] = x;
+    k->y[at] = y;
+    k->series[k->n++] = (struct tessi_svg_series){.name = name, .points = 1, .x = &k->x[at], .y = &k->y[at], .style = style};
 }
 
 static int pairs_open(struct tessi_report_page *p, struct pairs_points *k)
 {
-    size_t most = (size_t)p->table->rows + TESSI_REPORT_PAGE_REFERENCES;
+    /* A row is a marker, and may be on a line of each way of sampling. */
+    const int64_t rows = p->table->rows;
+    size_t most = (size_t)rows * PAIRS_TIMES + TESSI_REPORT_PAGE_REFERENCES;
     void *memory;
     k->references = tessi_report_page_references_list(p, k->reference);
     TESS_TRY(tess_alloc(p->ctx, most * (sizeof *k->series + 2 * sizeof(double)), "markers of a chart", &memory));
@@ -44,34 +46,20 @@ static int pairs_draw(struct tessi_report_page *p, const struct pairs_points *k,
     (void)snprintf(title, sizeof title, "%.120s against %.120s", y.label, x.label);
     const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
                                       .title = title,
-                                      .description = "A marker for each row of the table; reference values are grey.",
+                                      .description = "A marker for each row of the table; lines join rows whose samples differ in their "
+                                                     "temperature alone, or in their steps; reference values are grey.",
                                       .x = x,
                                       .y = y,
                                       .count = k->n,
-                                      .series = k->series};
+                                      .series = k->series,
+                                      .joined = 1,
+                                      .marked = 1};
     fputs("<figure>", p->to);
     TESS_TRY(tessi_report_svg_chart(p->ctx, p->to, &c));
     fputs("<figcaption><b>", p->to);
     tessi_report_html_text(p->to, title);
     fprintf(p->to, "</b>%s</figcaption></figure>\n", better);
     return TESS_OK;
-}
-
-/* Begins a list of charts: the section with the first of all, and a heading. */
-static void pairs_begin(struct tessi_report_page *p, int64_t *charts, const char *heading)
-{
-    if (++*charts == 1)
-        tessi_report_page_section(p, "against", "Metrics against settings");
-    fprintf(p->to, "<h3>%s</h3><div class=\"charts\">\n", heading);
-}
-
-static void pairs_end(struct tessi_report_page *p, int64_t drawn)
-{
-    if (!drawn)
-        return;
-    fputs("</div>\n", p->to);
-    tessi_report_page_legend(p);
-    tessi_report_page_references_legend(p);
 }
 
 /* ---- pairs of metrics ---- */
@@ -84,10 +72,32 @@ static int64_t pairs_measure(const struct tessi_report_table *t, const char *nam
     return -1;
 }
 
-static void pairs_of_metrics(const struct tessi_report_page *p, struct pairs_points *k, int64_t x, int64_t y)
+/* Adds the lines of a way of sampling. */
+static void pairs_join(const struct tessi_report_page *p, struct pairs_points *k, const struct tessi_report_page_axis *axis,
+                       struct tessi_report_page_line *line, int64_t x, int64_t y)
 {
     const struct tessi_report_table *t = p->table;
-    k->n = 0;
+    int64_t n = tessi_report_page_lines(p, axis, y, line);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t first = k->values;
+        for (int64_t j = 0; j < line[i].points; j++)
+            if (t->row[line[i].row[j]].cell[x].mean.n) {
+                k->x[k->values] = t->row[line[i].row[j]].cell[x].mean.mean;
+                k->y[k->values++] = line[i].y[j];
+            }
+        if (k->values > first + 1)
+            k->series[k->n++] = (struct tessi_svg_series){
+                .name = axis->label, .points = k->values - first, .x = k->x + first, .y = k->y + first, .style = TESSI_SVG_CROWD};
+    }
+}
+
+static void pairs_of_metrics(const struct tessi_report_page *p, struct pairs_points *k, struct tessi_report_page_line *line, int64_t x,
+                             int64_t y)
+{
+    const struct tessi_report_table *t = p->table;
+    k->n = k->values = 0;
+    for (int64_t i = 0; tessi_report_page_sampling(i) && i + 1 < PAIRS_TIMES; i++)
+        pairs_join(p, k, tessi_report_page_sampling(i), line, x, y);
     for (int64_t i = 0; i < t->rows; i++)
         if (t->row[i].cell[x].mean.n && t->row[i].cell[y].mean.n)
             pairs_add(k, t->row[i].name, p->style[i], t->row[i].cell[x].mean.mean, t->row[i].cell[y].mean.mean);
@@ -99,7 +109,7 @@ static void pairs_of_metrics(const struct tessi_report_page *p, struct pairs_poi
     }
 }
 
-static int pairs_trade(struct tessi_report_page *p, struct pairs_points *k, int64_t *charts)
+static int pairs_trade(struct tessi_report_page *p, struct pairs_points *k, struct tessi_report_page_line *line, int64_t *charts)
 {
     static const char *const pairs[][2] = {{"recall", "precision"}, {"coverage", "density"}};
     const struct tessi_report_measure *m = p->table->measure;
@@ -108,97 +118,30 @@ static int pairs_trade(struct tessi_report_page *p, struct pairs_points *k, int6
         int64_t x = pairs_measure(p->table, pairs[i][0]), y = pairs_measure(p->table, pairs[i][1]);
         if (x < 0 || y < 0)
             continue;
-        if (!drawn++)
-            pairs_begin(p, charts, "Pairs of metrics");
-        pairs_of_metrics(p, k, x, y);
-        TESS_TRY(pairs_draw(p, k, (struct tessi_svg_axis){.label = m[x].title, .unit = m[x].unit},
-                            (struct tessi_svg_axis){.label = m[y].title, .unit = m[y].unit}, "; better is up and to the right"));
+        if (!drawn++ && ++*charts == 1)
+            tessi_report_page_section(p, "against", "Metrics against settings");
+        fputs(drawn == 1 ? "<h3>Pairs of metrics</h3><div class=\"charts\">\n" : "", p->to);
+        pairs_of_metrics(p, k, line, x, y);
+        TESS_TRY(
+            pairs_draw(p, k, (struct tessi_svg_axis){.label = m[x].title, .unit = m[x].unit},
+                       (struct tessi_svg_axis){.label = m[y].title, .unit = m[y].unit},
+                       "; better is up and to the right; a grey line joins rows whose samples differ in temperature alone, or in steps"));
     }
-    pairs_end(p, drawn);
+    if (drawn) {
+        fputs("</div>\n", p->to);
+        tessi_report_page_legend(p);
+        tessi_report_page_references_legend(p);
+    }
     return TESS_OK;
 }
 
-/* ---- calls of the denoiser ---- */
+/* ---- all of them ---- */
 
-/* The stage of samples that a run's stage reads; NULL: none. */
-static const struct tessi_report_stage *pairs_samples(const struct tessi_report_run *run, const char *stage)
-{
-    const struct tessi_report_stage *s = tessi_report_stage_named(run, stage);
-    for (int64_t i = 0; s && i < s->inputs; i++) {
-        const struct tessi_report_stage *from = s->input[i].from ? tessi_report_stage_named(run, s->input[i].from) : NULL;
-        if (from && strcmp(from->kind, "samples") == 0)
-            return from;
-    }
-    return NULL;
-}
-
-/* Steps of the samples that the metric's stage reads in a row, which are the calls of the denoiser at most; NAN: it reads none. */
-static double pairs_calls_of(const struct tessi_report_row *row, const struct tessi_report_measure *m)
-{
-    const struct tessi_report_stage *s = row->runs ? pairs_samples(row->run[0], m->stage) : NULL;
-    for (int64_t i = 0; s && i < s->attributes; i++)
-        if (strcmp(s->attribute[i].name, "steps") == 0 && strtod(s->attribute[i].text, NULL) > 0)
-            return strtod(s->attribute[i].text, NULL);
-    return (double)NAN;
-}
-
-/* The steps that a reference is for; NAN: it does not say. */
-static double pairs_calls_of_reference(const struct tessi_report_reference *r)
-{
-    for (int64_t i = 0; i < r->settings; i++) {
-        const char *dot = strrchr(r->setting[i].name, '.');
-        if (strcmp(dot ? dot + 1 : r->setting[i].name, "steps") == 0)
-            return strtod(r->setting[i].text, NULL);
-    }
-    return (double)NAN;
-}
-
-/* Markers of a metric over calls; 1 where rows differ in these. */
-static int pairs_over_calls(const struct tessi_report_page *p, struct pairs_points *k, int64_t measure)
-{
-    const struct tessi_report_table *t = p->table;
-    int differ = 0;
-    k->n = 0;
-    for (int64_t i = 0; i < t->rows; i++) {
-        double calls = pairs_calls_of(&t->row[i], &t->measure[measure]);
-        if (!isfinite(calls) || !t->row[i].cell[measure].mean.n)
-            continue;
-        differ |= k->n && calls != k->x[0];
-        pairs_add(k, t->row[i].name, p->style[i], calls, t->row[i].cell[measure].mean.mean);
-    }
-    for (int64_t i = 0; differ && i < k->references; i++) {
-        double calls = pairs_calls_of_reference(k->reference[i]);
-        double value = tessi_report_page_reference_value(k->reference[i], &t->measure[measure]);
-        if (isfinite(calls) && isfinite(value))
-            pairs_add(k, k->reference[i]->name, TESSI_SVG_REFERENCE, calls, value);
-    }
-    return differ;
-}
-
-static int pairs_calls(struct tessi_report_page *p, struct pairs_points *k, int64_t *charts)
-{
-    const struct tessi_report_measure *m = p->table->measure;
-    int64_t drawn = 0;
-    for (int64_t i = 0; i < p->table->measures && drawn < PAIRS_CALLS; i++) {
-        if (!m[i].shown || m[i].constant || !m[i].better || !pairs_over_calls(p, k, i))
-            continue;
-        if (!drawn++)
-            pairs_begin(p, charts, "Samples against calls of the denoiser");
-        TESS_TRY(pairs_draw(p, k, (struct tessi_svg_axis){.label = "steps of sampling", .unit = "calls at most", .kind = TESSI_SVG_EITHER},
-                            (struct tessi_svg_axis){.label = m[i].title, .unit = m[i].unit},
-                            m[i].better == TESS_METRIC_LOWER ? "; lower is better" : "; higher is better"));
-    }
-    pairs_end(p, drawn);
-    return TESS_OK;
-}
-
-int tessi_report_page_pairs(struct tessi_report_page *p, int64_t *charts)
+int tessi_report_page_pairs(struct tessi_report_page *p, struct tessi_report_page_line *line, int64_t *charts)
 {
     struct pairs_points k;
     TESS_TRY(pairs_open(p, &k));
-    int status = pairs_calls(p, &k, charts);
-    if (status == TESS_OK)
-        status = pairs_trade(p, &k, charts);
+    int status = pairs_trade(p, &k, line, charts);
     tess_free(k.series);
     return status;
 }

@@ -108,18 +108,71 @@ int tessi_report_page_has_usage(const struct tessi_report_page_result *r);
 int tessi_report_page_usage(struct tessi_report_page *p) TESS_CHECKED; /* use over training (page_curves.c) */
 int tessi_report_page_atlas(struct tessi_report_page *p) TESS_CHECKED; /* codes decoded alone (page_atlas.c) */
 
-/* Charts of section "Metrics against settings" that have a marker a row, *charts of which are drawn already (page_pairs.c). */
-int tessi_report_page_pairs(struct tessi_report_page *p, int64_t *charts) TESS_CHECKED;
+/* ---- parts of section "The prior's bound" ---- */
+
+void tessi_report_page_bounds_begin(struct tessi_report_page *p); /* opens the section and its charts (page_bounds.c) */
+/* The bound over training; *there = 1 where it opened the section for it (page_bound_steps.c). */
+int tessi_report_page_bound_steps(struct tessi_report_page *p, int *there) TESS_CHECKED;
+
+/* ---- lines over numbers (page_lines.c) ---- */
+
+/* A setting that is a number, or an attribute of the samples that a metric is of. */
+struct tessi_report_page_axis {
+    int64_t column;        /* column of the table; -1: an attribute */
+    const char *attribute; /* "temperature" */
+    const char *label, *unit;
+    int32_t kind; /* TESSI_SVG_LINEAR, TESSI_SVG_EITHER */
+};
+/* Rows that differ on an axis alone, by its rising values, with a metric's means and intervals. */
+struct tessi_report_page_line {
+    char name[200]; /* what the rows have in common, "quantizer=ema" */
+    int64_t points;
+    double *x, *y, *low, *high;
+    int64_t *row;
+};
+/* The i-th way of drawing samples that has an axis; NULL after the last. */
+const struct tessi_report_page_axis *tessi_report_page_sampling(int64_t i);
+/* A row's number on an axis, and a reference's; NAN: it has none. */
+double tessi_report_page_axis_value(const struct tessi_report_page *p, const struct tessi_report_page_axis *axis, int64_t row,
+                                    int64_t measure);
+double tessi_report_page_axis_reference(const struct tessi_report_page *p, const struct tessi_report_page_axis *axis,
+                                        const struct tessi_report_reference *r);
+/* 1 where rows that have the metric differ on the axis. */
+int tessi_report_page_axis_varies(const struct tessi_report_page *p, const struct tessi_report_page_axis *axis, int64_t measure);
+/* 1 where a column of the table has the same numbers in all rows as the axis. */
+int tessi_report_page_axis_repeats(const struct tessi_report_page *p, const struct tessi_report_page_axis *axis, int64_t measure);
+/* Memory for the lines of a table's rows, in one piece. */
+int tessi_report_page_lines_alloc(struct tessi_report_page *p, struct tessi_report_page_line **out) TESS_CHECKED;
+/* Fills the lines of a metric over an axis, of one point or more; returns their number. */
+int64_t tessi_report_page_lines(const struct tessi_report_page *p, const struct tessi_report_page_axis *axis, int64_t measure,
+                                struct tessi_report_page_line *line);
+
+/* Charts of section "Metrics against settings" that have a marker a row, over the memory of `line`; *charts are drawn already
+ * (page_pairs.c). */
+int tessi_report_page_pairs(struct tessi_report_page *p, struct tessi_report_page_line *line, int64_t *charts) TESS_CHECKED;
 
 /* ---- reference values (page_references.c) ---- */
 
-/* Those of all runs, each name once, with their number. */
+/* Reference values of all runs, each name once; returns their number. */
 int64_t tessi_report_page_references_list(const struct tessi_report_page *p,
                                           const struct tessi_report_reference *list[TESSI_REPORT_PAGE_REFERENCES]);
 /* Their mark on charts, with their names. */
 void tessi_report_page_references_legend(struct tessi_report_page *p);
 /* A reference's value of a metric; NAN where it has none. */
 double tessi_report_page_reference_value(const struct tessi_report_reference *r, const struct tessi_report_measure *m);
+
+/* ---- times of stages (page_stage_times.c) ---- */
+
+/* Floating-point operations of stages, and those that the machine could have done in the same time; 0: none tell. */
+struct tessi_report_page_share {
+    double flop, possible, most; /* most: FLOP/s of the machine at most */
+    int64_t threads;
+};
+/* Adds a stage of a run, where its operations, its time and the machine's peak are known. */
+void tessi_report_page_share_add(const struct tessi_report_page *p, const struct tessi_report_run *run, const struct tessi_report_stage *s,
+                                 struct tessi_report_page_share *share);
+/* The table of times, memory and shares of all stages. */
+void tessi_report_page_stage_times(struct tessi_report_page *p);
 
 /* ---- small things (page_parts.c) ---- */
 

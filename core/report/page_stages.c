@@ -66,7 +66,7 @@ static int32_t stages_state(const struct tessi_report_page *p, const struct stag
     if (v->failed || v->stopped)
         return v->failed ? TESSI_SVG_FAILED : TESSI_SVG_STOPPED;
     if (!v->results)
-        return TESSI_SVG_WAITED;
+        return TESSI_SVG_OPEN;
     return !p->o->reproducible && v->runs == 1 && v->cached ? TESSI_SVG_CACHED : TESSI_SVG_RAN;
 }
 

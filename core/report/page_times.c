@@ -18,12 +18,10 @@ struct times_bars {
 
 static int32_t times_state(int32_t how)
 {
-    static const int32_t states[] = {[TESSI_REPORT_RUNNING] = TESSI_SVG_WAITED,
-                                     [TESSI_REPORT_DONE] = TESSI_SVG_RAN,
-                                     [TESSI_REPORT_TAKEN] = TESSI_SVG_CACHED,
-                                     [TESSI_REPORT_STOPPED] = TESSI_SVG_STOPPED,
-                                     [TESSI_REPORT_FAILED] = TESSI_SVG_FAILED};
-    return how >= 0 && how <= TESSI_REPORT_FAILED ? states[how] : TESSI_SVG_WAITED;
+    static const int32_t states[] = {
+        [TESSI_REPORT_RUNNING] = TESSI_SVG_OPEN,    [TESSI_REPORT_DONE] = TESSI_SVG_RAN,      [TESSI_REPORT_TAKEN] = TESSI_SVG_CACHED,
+        [TESSI_REPORT_STOPPED] = TESSI_SVG_STOPPED, [TESSI_REPORT_FAILED] = TESSI_SVG_FAILED, [TESSI_REPORT_WAITED] = TESSI_SVG_WAITED};
+    return how >= 0 && how <= TESSI_REPORT_WAITED ? states[how] : TESSI_SVG_OPEN;
 }
 
 static const char *times_word(int32_t how)
@@ -37,9 +35,12 @@ static void times_piece(struct times_bars *b, int64_t row, const struct tessi_re
     char time[32];
     if (b->pieces == TIMES_PIECES)
         return;
-    (void)snprintf(b->text[b->pieces], sizeof b->text[0], "%.60s: %s%s, %s%s%.60s", a->stage, times_word(a->how),
-                   a->resumed ? ", resumed" : "", tessi_report_page_seconds(a->end - a->start, time, sizeof time), *a->text ? ": " : "",
-                   a->text);
+    (void)tessi_report_page_seconds(a->end - a->start, time, sizeof time);
+    if (a->how == TESSI_REPORT_WAITED)
+        (void)snprintf(b->text[b->pieces], sizeof b->text[0], "%.60s: waited for %.60s, %s", a->stage, a->text, time);
+    else
+        (void)snprintf(b->text[b->pieces], sizeof b->text[0], "%.60s: %s%s, %s%s%.60s", a->stage, times_word(a->how),
+                       a->resumed ? ", resumed" : "", time, *a->text ? ": " : "", a->text);
     b->piece[b->pieces] = (struct tessi_svg_piece){row, a->start - zero, a->end - zero, times_state(a->how), b->text[b->pieces]};
     b->pieces++;
 }
@@ -92,25 +93,29 @@ static void times_draw(struct tessi_report_page *p, struct times_bars *b, const 
                                         .piece = b->piece};
     fputs("<figure>", p->to);
     tessi_report_svg_bars(p->to, &bars);
-    fputs("<figcaption>Full: ran. Dashed outline: taken from the cache. A line at its end: stopped. Crossed out: failed. A thin bar below: "
-          "the time that was planned. Dotted: no end in "
-          "the log."
+    fputs("<figcaption>Full: ran. Dashed outline: taken from the cache. A line at its end: stopped. Crossed out: failed. A thin line: "
+          "waited, for another process or for room on the disk. A thin bar below: the time that was planned. Dotted: no end in the log."
           "</figcaption></figure>\n",
           p->to);
 }
 
 /* ---- one run: a bar for each stage ---- */
 
-static void times_stage_note(const struct tessi_report_stage *s, int64_t attempts, char *text, size_t capacity)
+static void times_stage_note(const struct tessi_report_page *p, const struct tessi_report_run *run, const struct tessi_report_stage *s,
+                             int64_t attempts, char *text, size_t capacity)
 {
     char time[32], peak[32];
+    struct tessi_report_page_share share = {0};
     (void)snprintf(text, capacity, "%s",
                    s->state == TESSI_REPORT_CACHED ? "cached" : tessi_report_page_seconds(s->seconds, time, sizeof time));
     size_t used = strlen(text);
     if (attempts > 1)
         used += (size_t)snprintf(text + used, capacity - used, ", %lld attempts", (long long)attempts);
     if (s->peak_bytes >= 0 && used < capacity)
-        (void)snprintf(text + used, capacity - used, ", %s", tessi_report_page_bytes(s->peak_bytes, peak, sizeof peak));
+        used += (size_t)snprintf(text + used, capacity - used, ", %s", tessi_report_page_bytes(s->peak_bytes, peak, sizeof peak));
+    tessi_report_page_share_add(p, run, s, &share);
+    if (share.possible > 0 && used < capacity)
+        (void)snprintf(text + used, capacity - used, ", %.0f %% of peak", 100 * share.flop / share.possible);
 }
 
 /* A thin bar as long as the stage was planned to take, from the beginning of its last attempt that ended. */
@@ -138,13 +143,13 @@ static void times_of_run(struct tessi_report_page *p, const struct tessi_report_
         int64_t attempts = 0;
         for (int64_t k = 0; k < run->attempts; k++)
             if (strcmp(run->attempt[k].stage, run->stage[i].name) == 0) {
-                attempts++;
+                attempts += run->attempt[k].how != TESSI_REPORT_WAITED;
                 times_piece(b, b->rows, &run->attempt[k], zero);
             }
-        if (!attempts)
+        if (!attempts) /* none that the log tells of */
             continue;
         times_planned(b, b->rows, run, &run->stage[i], zero);
-        times_stage_note(&run->stage[i], attempts, b->note_text[b->rows], sizeof b->note_text[0]);
+        times_stage_note(p, run, &run->stage[i], attempts, b->note_text[b->rows], sizeof b->note_text[0]);
         b->name[b->rows] = run->stage[i].name;
         b->note[b->rows] = b->note_text[b->rows];
         b->rows++;
@@ -168,7 +173,8 @@ static void times_of_runs(struct tessi_report_page *p, struct times_bars *b)
         double work = 0.0;
         for (int64_t k = 0; k < run->attempts; k++) {
             times_piece(b, b->rows, &run->attempt[k], zero);
-            work += run->attempt[k].end - run->attempt[k].start;
+            if (run->attempt[k].how != TESSI_REPORT_WAITED)
+                work += run->attempt[k].end - run->attempt[k].start;
         }
         if (!run->attempts)
             continue;
@@ -181,98 +187,6 @@ static void times_of_runs(struct tessi_report_page *p, struct times_bars *b)
         fprintf(p->to, "<p class=\"cap\">Showing %lld of %lld runs.</p>\n", (long long)b->rows, (long long)runs);
     if (b->rows)
         times_draw(p, b, "Time of each run");
-}
-
-/* ---- stages over all runs ---- */
-
-/* Seconds that a result took to compute, in whichever run did; < 0: none tells. */
-static double times_computed(const struct tessi_report_page *p, const struct tessi_report_stage *s)
-{
-    for (int64_t i = 0; i < p->set->runs; i++) {
-        const struct tessi_report_stage *other = tessi_report_stage_named(&p->set->run[i], s->name);
-        if (other && other->seconds >= 0 && strcmp(other->digest, s->digest) == 0)
-            return other->seconds;
-    }
-    return -1;
-}
-
-/* Times of a stage's executions that had been predicted, and the predictions. */
-struct times_expected {
-    int64_t n;
-    double planned, spent;
-};
-
-static void times_expect(struct times_expected *e, const struct tessi_report_stage *s)
-{
-    if (s->state != TESSI_REPORT_COMPUTED || s->seconds < 0 || s->planned_seconds < 0)
-        return;
-    e->n++;
-    e->planned += s->planned_seconds;
-    e->spent += s->seconds;
-}
-
-/* "12.1 s"; where only some executions had been predicted, "12.1 s, and took 11.5 s, for 3 of them". */
-static const char *times_expected_text(const struct times_expected *e, int64_t computed, char *text, size_t capacity)
-{
-    char planned[32], spent[32];
-    (void)tessi_report_page_seconds(e->n ? e->planned : -1, planned, sizeof planned);
-    if (e->n && e->n < computed)
-        (void)snprintf(text, capacity, "%s, and took %s, for %lld of them", planned,
-                       tessi_report_page_seconds(e->spent, spent, sizeof spent), (long long)e->n);
-    else
-        (void)snprintf(text, capacity, "%s", planned);
-    return text;
-}
-
-static void times_stage(struct tessi_report_page *p, const char *name, double *saved)
-{
-    char spent_text[32], saved_text[32], peak_text[32], planned_text[32], expected_text[80];
-    int64_t computed = 0, cached = 0;
-    double spent = 0.0, spared = 0.0, peak = -1, planned = -1;
-    struct times_expected expected = {0};
-    for (int64_t i = 0; i < p->set->runs; i++) {
-        const struct tessi_report_stage *s = tessi_report_stage_named(&p->set->run[i], name);
-        if (!s || !s->path)
-            continue;
-        computed += s->state == TESSI_REPORT_COMPUTED;
-        cached += s->state == TESSI_REPORT_CACHED;
-        spent += s->seconds > 0 && s->state == TESSI_REPORT_COMPUTED ? s->seconds : 0;
-        times_expect(&expected, s);
-        if (s->state == TESSI_REPORT_CACHED)
-            spared += fmax(times_computed(p, s), 0);
-        planned = s->peak_bytes > peak ? s->planned_bytes : planned;
-        peak = fmax(peak, s->peak_bytes);
-    }
-    *saved += spared;
-    fputs("<tr><th scope=\"row\">", p->to);
-    tessi_report_html_text(p->to, name);
-    fprintf(p->to,
-            "</th><td class=\"n\">%lld</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%lld</td><td class=\"n\">%s</td>",
-            (long long)computed, tessi_report_page_seconds(computed ? spent : -1, spent_text, sizeof spent_text),
-            times_expected_text(&expected, computed, expected_text, sizeof expected_text), (long long)cached,
-            tessi_report_page_seconds(cached ? spared : -1, saved_text, sizeof saved_text));
-    fprintf(p->to, "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", tessi_report_page_bytes(peak, peak_text, sizeof peak_text),
-            tessi_report_page_bytes(planned, planned_text, sizeof planned_text));
-}
-
-static void times_stages(struct tessi_report_page *p)
-{
-    char text[32];
-    double saved = 0.0;
-    fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Time and memory of stages\"><table><thead><tr><th "
-          "scope=\"col\">Stage"
-          "</th><th scope=\"col\" class=\"n\">Computed</th><th scope=\"col\" class=\"n\">in</th><th scope=\"col\" class=\"n\">planned"
-          "</th><th scope=\"col\" class=\"n\">From the cache</th>"
-          "<th scope=\"col\" class=\"n\">which saved</th><th scope=\"col\" class=\"n\">Memory at most</th><th scope=\"col\" "
-          "class=\"n\">planned"
-          "</th></tr></thead><tbody>\n",
-          p->to);
-    for (int64_t i = 0; i < p->names; i++)
-        times_stage(p, p->name[i], &saved);
-    fputs("</tbody></table></div>\n", p->to);
-    if (saved > 0)
-        fprintf(p->to, "<p>The cache saved <b>%s</b> of work that these runs have in common.</p>\n",
-                tessi_report_page_seconds(saved, text, sizeof text));
 }
 
 int tessi_report_page_times(struct tessi_report_page *p)
@@ -291,7 +205,7 @@ int tessi_report_page_times(struct tessi_report_page *p)
     else
         times_of_runs(p, memory);
     fputs("</div><div>\n", p->to);
-    times_stages(p);
+    tessi_report_page_stage_times(p);
     fputs("</div></div></section>\n", p->to);
     tess_free(memory);
     return TESS_OK;

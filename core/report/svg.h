@@ -75,7 +75,15 @@ int64_t tessi_report_svg_thin(int64_t n, double *x, double *y, double tolerance)
 
 /* ---- bars ---- */
 
-enum { TESSI_SVG_RAN = 0, TESSI_SVG_CACHED = 1, TESSI_SVG_FAILED = 2, TESSI_SVG_STOPPED = 3, TESSI_SVG_WAITED = 4, TESSI_SVG_PLANNED = 5 };
+enum {
+    TESSI_SVG_RAN = 0,
+    TESSI_SVG_CACHED = 1,
+    TESSI_SVG_FAILED = 2,
+    TESSI_SVG_STOPPED = 3,
+    TESSI_SVG_OPEN = 4, /* no end is known */
+    TESSI_SVG_PLANNED = 5,
+    TESSI_SVG_WAITED = 6
+};
 
 /* A piece of a bar, from `start` to `end` in the axis's unit. */
 struct tessi_svg_piece {

@@ -45,6 +45,8 @@ static void bars_piece(FILE *to, const struct tessi_svg_piece *p, const struct t
             p->state == TESSI_SVG_PLANNED ? y + BARS_BAR + 1 : y, width, height);
     if (p->state == TESSI_SVG_FAILED) /* crossed out: colour is not the only mark */
         fprintf(to, "<path d=\"M%.1f %.1fl8 8m0-8l-8 8\"/>", from + width - 4, y + 2);
+    else if (p->state == TESSI_SVG_WAITED) /* a line between two strokes, over a rectangle without a fill that a pointer finds */
+        fprintf(to, "<path d=\"M%.1f %.1fv6m0-3h%.1fm0-3v6\"/>", from, y + 3, width);
     else if (p->state == TESSI_SVG_STOPPED)
         fprintf(to, "<path d=\"M%.1f %.1fv%d\"/>", from + width, y - 2, BARS_BAR + 4);
     fputs("</g>\n", to);

@@ -29,7 +29,7 @@ void tessi_report_svg_pixel(FILE *to, double value)
 
 const char *tessi_report_svg_state(int32_t state)
 {
-    static const char *const words[] = {"ran", "cached", "failed", "stopped", "waited", "planned"};
+    static const char *const words[] = {"ran", "cached", "failed", "stopped", "open", "planned", "waited"};
     return state >= 0 && state < (int32_t)(sizeof words / sizeof *words) ? words[state] : "";
 }
 

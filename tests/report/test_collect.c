@@ -106,6 +106,7 @@ START_TEST(log_and_artefacts_agree)
     ck_assert_str_eq(a->stage[1].warning, "diverged: far");
     ck_assert(a->diverged && b->diverged);
     ck_assert_int_eq(a->attempts, 2);
+    ck_assert_str_ne(a->processor, "");
     ck_assert(a->attempt[1].how == TESSI_REPORT_DONE && a->attempt[1].end >= a->attempt[1].start && a->attempt[0].start > 1.7e9);
     ck_assert_int_eq(stat(a->stage[1].picture_path[0], &st), 0);
     ck_assert(a->references == 1 && a->reference[0].metrics == 1 && a->reference[0].settings == 1);
@@ -166,6 +167,44 @@ START_TEST(record_of_another_file)
         ck_assert_int_eq(set.notes, 0);
         tessi_report_free(&set);
     }
+}
+END_TEST
+
+/* Waits are pieces of a timeline, and no part of the work; a result that was taken after one begins where it ends. */
+START_TEST(waits)
+{
+    static const char *const paths[] = {"a"};
+    static const char *const line[][3] = {{"00", "run_start", "\"processor\":\"P\""},
+                                          {"00", "stage_start", "\"stage\":\"tokenizer\""},
+                                          {"09", "waited", "\"stage\":\"tokenizer\",\"seconds\":2,\"text\":\"room on the disk\""},
+                                          {"10", "stage_end", "\"stage\":\"tokenizer\",\"seconds\":10,\"flop\":5e9"},
+                                          {"14", "waited", "\"stage\":\"metrics\",\"seconds\":3,\"text\":\"process 7\""},
+                                          {"15", "stage_cached", "\"stage\":\"metrics\",\"seconds\":5,\"flop\":null"}};
+    struct tessi_report_set set;
+    char log[1000];
+    size_t used = 0;
+    report_make(&(struct report_made){.folder = "a", .metrics = 1, .metric = &psnr});
+    for (size_t i = 0; i < sizeof line / sizeof *line; i++)
+        used +=
+            (size_t)snprintf(log + used, sizeof log - used, "{\"time\":\"2026-01-02T03:04:%s.000Z\",\"run\":\"x\",\"event\":\"%s\",%s}\n",
+                             line[i][0], line[i][1], line[i][2]);
+    report_write("a/log.jsonl", log);
+    report_collect(C, &set, 1, paths);
+    const struct tessi_report_run *r = &set.run[0];
+    const struct tessi_report_attempt *a = r->attempt;
+    ck_assert_int_eq(set.notes, 0);
+    ck_assert_str_eq(r->processor, "P");
+    ck_assert_int_eq(r->attempts, 4);
+    ck_assert(a[0].how == TESSI_REPORT_DONE && a[0].end - a[0].start == 10);
+    ck_assert(a[1].how == TESSI_REPORT_WAITED && a[1].start - a[0].start == 7 && a[1].end - a[1].start == 2);
+    ck_assert_str_eq(a[1].text, "room on the disk");
+    ck_assert(a[2].how == TESSI_REPORT_WAITED && a[2].end - a[2].start == 3);
+    ck_assert(a[3].how == TESSI_REPORT_TAKEN && a[3].start == a[2].end && a[3].end - a[3].start == 1);
+    const struct tessi_report_stage *s = tessi_report_stage_named(r, "tokenizer");
+    ck_assert_double_eq(s->flop, 5e9);
+    ck_assert_double_eq(s->waited_seconds, 2);
+    ck_assert_double_eq(tessi_report_stage_named(r, "metrics")->flop, -1);
+    tessi_report_free(&set);
 }
 END_TEST
 
@@ -368,6 +407,7 @@ int main(void)
     TCase *t = tcase_create("runs");
     tcase_add_checked_fixture(t, setup, report_end);
     tcase_add_test(t, record_of_another_file);
+    tcase_add_test(t, waits);
     tcase_add_test(t, outcomes);
     tcase_add_test(t, protocols);
     tcase_add_test(t, named_twice);

@@ -34,17 +34,18 @@ static const char *const kinds[STAGES] = {"autoencoder", "codes", "metrics"};
 
 static void put_curve(struct tess_artefact *a, int i)
 {
-    static float point[POINTS][4];
-    struct tess_tensor t = tess_tensor_over(point, TESS_F32, 2, (int64_t[]){POINTS, 4});
+    static float point[POINTS][5];
+    struct tess_tensor t = tess_tensor_over(point, TESS_F32, 2, (int64_t[]){POINTS, 5});
     for (int k = 0; k < POINTS; k++) {
         point[k][0] = (float)(4 * (k + 1));
         point[k][1] = (float)(0.02 + 1.0 / (k + 1 + i) + 0.002 * (store_number((uint64_t)(k + 1000 * i)) % 100) / 100.0);
         point[k][2] = (float)(200 - k / (i + 2));
         point[k][3] = (float)(150 - k / (i + 2));
+        point[k][4] = (float)(4.0 - 1e-4 * i - 2e-3 * k + 0.01 * (store_number((uint64_t)k) % 100) / 100.0);
     }
     store_ok(tess_artefact_put(C, a, "curve", &t, NULL));
-    store_ok(tess_artefact_put_strings(C, a, "curve_names", 4,
-                                       (const char *const[]){"step", "loss", "codes used in a step", "perplexity in a step"}));
+    store_ok(tess_artefact_put_strings(C, a, "curve_names", 5,
+                                       (const char *const[]){"step", "loss", "codes used in a step", "perplexity in a step", "bound"}));
 }
 
 static void put_codes(struct tess_artefact *a, int i)
@@ -160,6 +161,7 @@ static void make_stage(int i, int k)
                                                    .files = "",
                                                    .warning = "",
                                                    .seconds = 12.5 + i,
+                                                   .flop = -1,
                                                    .planned_seconds = k ? 11.5 + i : -1,
                                                    .cached_seconds = -1,
                                                    .planned_bytes = 1e8,
@@ -218,6 +220,7 @@ static void make_runs(int n, const char *axis, const char *value)
                                                 .pipeline = "p.yaml",
                                                 .started = "2026-01-02T03:04:05.678Z",
                                                 .threads = 2,
+                                                .processor = "",
                                                 .attempts = STAGES,
                                                 .attempt = made.attempt[i]};
     }
@@ -354,6 +357,17 @@ static int count_of(const char *text, const char *word)
     return n;
 }
 
+/* Times that a word stands before `end`. */
+static int count_until(const char *text, const char *word, const char *end)
+{
+    const char *stop = strstr(text, end);
+    int n = 0;
+    ck_assert_msg(stop != NULL, "%s is missing", end);
+    for (const char *at = strstr(text, word); at && at < stop; at = strstr(at + 1, word))
+        n++;
+    return n;
+}
+
 /* Ids are there once; each link within the page goes to one. */
 static void check_links(const char *text)
 {
@@ -414,6 +428,10 @@ START_TEST(whole)
     ck_assert_int_eq(count_of(codes, "perplexity in a step of tokenizer over the steps of training"), 1);
     ck_assert_ptr_nonnull(strstr(text, "<td class=\"n\">1 min 30 s</td><td class=\"n\">1 min 24 s</td>")); /* in, and planned: of codes */
     ck_assert(!strstr(text, "id=\"references\"") && !strstr(text, "calls of the denoiser"));
+    const char *bounds = strstr(text, "Bound over the steps of training</title>");
+    ck_assert_ptr_nonnull(bounds);
+    ck_assert_int_eq(count_of(bounds, "Bound by time of the noise</title>"), 1); /* after it, in the same section */
+    ck_assert_int_eq(count_until(bounds, "class=\"error\"", "</svg>"), 3 * 12);  /* three rows of two seeds, in a dozen parts each */
     free(text);
 }
 END_TEST
@@ -456,22 +474,102 @@ START_TEST(references)
 }
 END_TEST
 
-/* Where rows differ in the steps that samples took, metrics of these are drawn over the steps. */
-START_TEST(calls_of_the_denoiser)
+/* Gives each row samples of `steps[row]` at `temperature[row]`, in the place of the codes. */
+static void make_samples(const char *const *steps, const char *const *temperature)
 {
-    static const char *const steps[3] = {"49", "25", "10"};
-    struct tessi_report_setting attribute[3] = {{"steps", steps[0]}, {"steps", steps[1]}, {"steps", steps[2]}};
-    make_runs(6, "way", "w");
+    static struct tessi_report_setting attribute[3][2];
     for (int i = 0; i < 6; i++) {
+        attribute[i / 2][0] = (struct tessi_report_setting){"steps", steps[i / 2]};
+        attribute[i / 2][1] = (struct tessi_report_setting){"temperature", temperature[i / 2]};
         made.stage[i][1].kind = "samples";
-        made.stage[i][1].attributes = 1;
-        made.stage[i][1].attribute = &attribute[i / 2];
+        made.stage[i][1].attributes = 2;
+        made.stage[i][1].attribute = attribute[i / 2];
         made.input[i][2].from = "codes";
     }
+}
+
+/* Metrics of samples are lines over the steps and the temperature that they were drawn with, if rows differ in these. */
+START_TEST(ways_of_sampling)
+{
+    make_runs(6, "way", "w");
+    for (int i = 0; i < 6; i++) {
+        made.metric[i][0].name = "precision";
+        made.metric[i][1].name = "recall";
+    }
+    make_samples((const char *[]){"49", "25", "49"}, (const char *[]){"1", "1", "0.9"});
     char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
     check_page(text);
-    ck_assert_int_eq(count_of(text, "Samples against calls of the denoiser</h3>"), 1);
-    ck_assert_ptr_nonnull(strstr(text, "FD against steps of sampling</b>; lower is better"));
+    keep("sampling", text);
+    const char *steps = strstr(text, "Samples against the steps of sampling</h3>");
+    const char *temperature = strstr(text, "Samples against the temperature of sampling</h3>");
+    ck_assert(steps && temperature && steps < temperature);
+    ck_assert_ptr_nonnull(strstr(steps, "precision</b> against steps of sampling; higher is better"));
+    ck_assert_ptr_nonnull(strstr(steps, "steps of sampling, calls of the denoiser at most</text>"));
+    ck_assert_ptr_nonnull(strstr(temperature, "recall</b> against temperature of sampling; higher is better"));
+    /* 49 and 25 steps at temperature 1 are a line of two points, each with its interval; 49 at 0.9 is a point of its own. */
+    const char *chart = strstr(steps, "<title>temperature=1</title>");
+    ck_assert(chart && chart < temperature);
+    ck_assert_int_eq(count_until(chart, "class=\"error\"", "</g>"), 2);
+    ck_assert_ptr_nonnull(strstr(steps, "<title>way=w3, temperature=0.9</title>"));
+    /* Precision over recall: a grey line for each way of sampling. */
+    const char *pairs = strstr(temperature, "Pairs of metrics</h3>");
+    ck_assert_ptr_nonnull(pairs);
+    ck_assert_int_eq(count_until(pairs, "<g class=\"crowd\"><title>", "</svg>"), 2);
+    free(text);
+}
+END_TEST
+
+/* A metric that is not of the samples has no charts over their steps; steps that are a setting are drawn once. */
+START_TEST(ways_of_sampling_that_say_nothing)
+{
+    make_runs(6, "way", "w");
+    for (int i = 0; i < 6; i++)
+        made.metric[i][3].value = 20.0 + 0.01 * (i % 2);
+    make_samples((const char *[]){"49", "25", "10"}, (const char *[]){"1", "1", "1"});
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    ck_assert(strstr(text, "FD</b> against steps of sampling") && !strstr(text, "bound</b> against steps of sampling"));
+    ck_assert_ptr_null(strstr(text, "temperature of sampling"));
+    free(text);
+    make_runs(6, "samples.steps", "");
+    make_samples((const char *[]){"1", "2", "3"}, (const char *[]){"1", "1", "1"});
+    text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    ck_assert(strstr(text, "FD</b> against samples.steps") && !strstr(text, "Samples against the steps of sampling"));
+    free(text);
+}
+END_TEST
+
+static double tenth_of_a_teraflop(int64_t threads, int bf16)
+{
+    return bf16 ? 0 : 5e10 * (double)threads;
+}
+
+/* The share of the peak is work over time without waits; runs on another processor have none. A wait is a line on the timeline. */
+START_TEST(shares_and_waits)
+{
+    make_runs(1, "K", "");
+    made.set.sweeps = 0;
+    made.run[0].sweep = -1;
+    made.run[0].processor = "a processor";
+    made.stage[0][0].flop = 2.5e11; /* 12.5 s at 10^11 a second could have been 1.25e12 */
+    made.stage[0][1].flop = 2.5e11;
+    made.stage[0][1].waited_seconds = 10;
+    made.attempt[0][2].how = TESSI_REPORT_WAITED;
+    made.attempt[0][2].stage = "codes";
+    made.attempt[0][2].text = "another run";
+    struct tessi_report_page_options o = {.peak = tenth_of_a_teraflop, .processor = "a processor"};
+    char *text = page_of(&o);
+    check_page(text);
+    const char *times = strstr(text, "id=\"times\"");
+    ck_assert_ptr_nonnull(times);
+    ck_assert_int_eq(count_of(times, ", 20 % of peak</text>"), 1);
+    ck_assert_int_eq(count_of(times, "<td class=\"n\">20 %</td>"), 1);
+    ck_assert_int_eq(count_of(times, "<td class=\"n\">100 %</td>"), 1);
+    ck_assert_ptr_nonnull(strstr(times, "a processor, 2 threads) was measured to do when the page was made: 100 GFLOP/s"));
+    ck_assert_ptr_nonnull(strstr(times, "<g class=\"bar waited\"><title>codes: waited for another run, 1.0 s</title>"));
+    free(text);
+    o.processor = "another";
+    text = page_of(&o);
+    ck_assert_ptr_null(strstr(text, "of peak"));
     free(text);
 }
 END_TEST
@@ -593,7 +691,9 @@ int main(void)
     tcase_add_test(t, whole);
     tcase_add_test(t, one_run);
     tcase_add_test(t, references);
-    tcase_add_test(t, calls_of_the_denoiser);
+    tcase_add_test(t, ways_of_sampling);
+    tcase_add_test(t, ways_of_sampling_that_say_nothing);
+    tcase_add_test(t, shares_and_waits);
     tcase_add_test(t, nothing);
     tcase_add_test(t, hostile);
     tcase_add_test(t, same_results_same_bytes);
