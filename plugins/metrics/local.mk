@@ -43,7 +43,8 @@ plugins_metrics_libraries_kernel_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_metrics_libraries_kernel_la_LIBADD = $(PLUGIN_LIBS) $(OPENBLAS_LIBS)
 
 plugins_metrics_libraries_frechet_la_SOURCES = plugins/metrics/frechet/frechet_lapack.c plugins/metrics/frechet/frechet_table.h \
-    plugins/metrics/frechet/scatter.c plugins/metrics/frechet/scatter.h
+    plugins/metrics/frechet/moments.c plugins/metrics/frechet/moments.h plugins/metrics/frechet/scatter.c \
+    plugins/metrics/frechet/scatter.h
 plugins_metrics_libraries_frechet_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENBLAS_CFLAGS)
 plugins_metrics_libraries_frechet_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_metrics_libraries_frechet_la_LIBADD = $(PLUGIN_LIBS) $(OPENBLAS_LIBS)

@@ -195,6 +195,47 @@ START_TEST(resamples_are_copied_rows)
 }
 END_TEST
 
+/* Many wide vectors go by covariances where few go by factors: the distance of copied rows all the same, also where a feature is there
+ * twice, so that a covariance has not full rank. */
+START_TEST(wide_resamples_are_copied_rows)
+{
+    enum { WIDE = 130, ROWS = 300 };
+    static float set[2][ROWS * WIDE], copied[2][ROWS * WIDE];
+    static uint16_t times[2][ROWS];
+    const struct tess_metric_shape shape = {.size = sizeof shape, .rows = {ROWS, ROWS, 0}, .features = WIDE, .resamples = 1};
+    const struct tess_stream s = {.seed = 5};
+    struct metric_values v;
+    struct metric_case m;
+    memset(times, 0, sizeof times);
+    for (int k = 0; k < 2; k++) {
+        int64_t n = 0;
+        tess_random_normal(&s, (uint64_t)(k * ROWS * WIDE), ROWS * WIDE, set[k]);
+        for (int64_t i = 0; k && i < ROWS * WIDE; i++)
+            set[k][i] = 1.5F * set[k][i] + 0.1F;
+        for (int64_t i = 0; _i && i < ROWS; i++)
+            set[k][i * WIDE + 7] = set[k][i * WIDE + 3];
+        for (int64_t i = 0; i < ROWS; i++)
+            times[k][(i * i * 7 + i + k) % ROWS]++;
+        for (int64_t i = 0; i < ROWS; i++)
+            for (int c = 0; c < times[k][i]; c++)
+                memcpy(copied[k] + n++ * WIDE, set[k] + i * WIDE, WIDE * sizeof(float));
+        ck_assert_int_eq(n, ROWS);
+    }
+    metric_case_open(&m, ctx, "{use: frechet}", &shape);
+    metric_case_features(&m, TESS_METRIC_IMAGES, copied[0], ROWS, WIDE, 64);
+    metric_case_features(&m, TESS_METRIC_SAMPLES, copied[1], ROWS, WIDE, 64);
+    metric_case_finish(&m, &v);
+    metric_case_close(&m);
+    metric_case_open(&m, ctx, "{use: frechet}", &shape);
+    metric_case_features(&m, TESS_METRIC_IMAGES, set[0], ROWS, WIDE, 64);
+    metric_case_features(&m, TESS_METRIC_SAMPLES, set[1], ROWS, WIDE, 64);
+    const double value = metric_case_resampled(&m, (const uint16_t *[]){times[0], times[1]}, "frechet distance");
+    metric_case_close(&m);
+    const double wanted = metric_value_named(&v, "frechet distance");
+    ck_assert_double_eq_tol(value / wanted, 1.0, 1e-6);
+}
+END_TEST
+
 static double polynomial(const float *x, const float *y)
 {
     double product = 0.0;
@@ -333,6 +374,7 @@ int main(void)
     tcase_add_test(c, draws_have_all_rows_and_depend_on_nothing_else);
     tcase_add_test(c, percentiles_and_deviation);
     tcase_add_test(c, error_of_a_mean_is_the_known_one);
+    tcase_add_loop_test(c, wide_resamples_are_copied_rows, 0, 2);
     tcase_add_loop_test(c, resamples_are_copied_rows, 0, 2);
     tcase_add_test(c, kernel_leaves_pairs_of_one_vector_out);
     tcase_add_test(c, manifolds_stay_as_they_are);

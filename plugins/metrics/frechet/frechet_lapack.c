@@ -11,6 +11,7 @@
 #include "kit/metric/feature_sets.h"
 #include "kit/metric/results.h"
 #include "plugins/metrics/frechet/frechet_table.h"
+#include "plugins/metrics/frechet/moments.h"
 #include "plugins/metrics/frechet/scatter.h"
 
 #include <math.h>
@@ -132,10 +133,44 @@ static int frechet_finish(void *self, struct tess_context *ctx, void *state, con
 
 /* ---- resamples ---- */
 
+/* Features from which on resamples of more than twice as many rows go by covariances instead of factors: fewer cost nothing either way. */
+enum { FRECHET_WIDE = 128 };
+
 struct frechet_job {
+    const struct frechet_state *state;
     const struct feature_sets *s;
     const struct tess_metric_resamples *r;
 };
+
+/* The distance on resample k by covariances; *defined = 0 where one has not full rank, which takes factors. */
+static int frechet_by_moments(struct tess_context *ctx, const struct frechet_job *j, int64_t k, double *distance, int *defined)
+{
+    struct moments m[2] = {{.features = 0}, {.features = 0}};
+    double root = 0.0, apart = 0.0, spread = 0.0, degrees = 1.0;
+    int status = TESS_OK;
+    *defined = 1;
+    for (int set = 0; set < 2 && status == TESS_OK; set++) {
+        status = moments_open(ctx, j->s->features, j->s->vector[set], j->s->rows[set], j->r->times[set] + k * j->s->rows[set],
+                              j->state->set[set].mean, &m[set]);
+        if (status == TESS_OK)
+            spread += moments_trace(&m[set]) / (double)(m[set].rows - 1);
+        degrees *= status == TESS_OK ? (double)(m[set].rows - 1) : 1.0;
+    }
+    for (int64_t i = 0; status == TESS_OK && i < j->s->features; i++)
+        apart += (m[0].mean[i] - m[1].mean[i]) * (m[0].mean[i] - m[1].mean[i]);
+    if (status == TESS_OK)
+        status = moments_root(ctx, &m[0], &m[1], &root, defined);
+    *distance = fmax(apart + spread - 2.0 * root / sqrt(degrees), 0.0);
+    moments_close(&m[0]);
+    moments_close(&m[1]);
+    return status;
+}
+
+/* 1 where factors would have to be reduced again and again. */
+static int frechet_is_long(const struct feature_sets *s)
+{
+    return s->features >= FRECHET_WIDE && s->rows[0] > 2 * s->features && s->rows[1] > 2 * s->features;
+}
 
 /* Adds all vectors of a set as resample k has them. */
 static int frechet_drawn(struct tess_context *ctx, const struct frechet_job *j, int32_t set, int64_t k, struct scatter *out)
@@ -150,26 +185,36 @@ static int frechet_drawn(struct tess_context *ctx, const struct frechet_job *j, 
     return status;
 }
 
-static int frechet_again(void *user, struct tess_context *ctx, int64_t k)
+/* The distance on resample k by factors. */
+static int frechet_by_factors(struct tess_context *ctx, const struct frechet_job *j, int64_t k, double *distance)
 {
-    const struct frechet_job *j = user;
     struct scatter drawn[2] = {{.features = 0}, {.features = 0}};
-    double distance = 0.0;
     int status = frechet_drawn(ctx, j, TESS_METRIC_IMAGES, k, &drawn[0]);
     if (status == TESS_OK)
         status = frechet_drawn(ctx, j, TESS_METRIC_SAMPLES, k, &drawn[1]);
     if (status == TESS_OK)
-        status = frechet_distance(ctx, drawn, &distance);
-    if (status == TESS_OK)
-        status = j->r->value(j->r->to, ctx, k, "frechet distance", distance);
+        status = frechet_distance(ctx, drawn, distance);
     scatter_close(&drawn[0]);
     scatter_close(&drawn[1]);
     return status;
 }
 
+static int frechet_again(void *user, struct tess_context *ctx, int64_t k)
+{
+    const struct frechet_job *j = user;
+    double distance = 0.0;
+    int defined = 0;
+    if (frechet_is_long(j->s))
+        TESS_TRY(frechet_by_moments(ctx, j, k, &distance, &defined));
+    if (!defined)
+        TESS_TRY(frechet_by_factors(ctx, j, k, &distance));
+    return j->r->value(j->r->to, ctx, k, "frechet distance", distance);
+}
+
 static int frechet_resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
 {
-    struct frechet_job j = {.s = ((struct frechet_state *)state)->vectors, .r = r};
+    const struct frechet_state *s = state;
+    struct frechet_job j = {.state = s, .s = s->vectors, .r = r};
     (void)self;
     return r->parallel(r->to, ctx, r->count, frechet_again, &j);
 }
