@@ -49,7 +49,8 @@ plugins_stages_refit_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_refit_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_stages_nearest_neighbours_la_SOURCES = plugins/stages/nearest_neighbours/nearest_neighbours.c \
-    plugins/stages/nearest_neighbours/image_search.c plugins/stages/nearest_neighbours/image_search.h
+    plugins/stages/nearest_neighbours/image_search.c plugins/stages/nearest_neighbours/image_search.h \
+    plugins/stages/nearest_neighbours/nearest_neighbours.h plugins/stages/nearest_neighbours/pictures.c
 plugins_stages_nearest_neighbours_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_nearest_neighbours_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -4,30 +4,17 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
-#include "plugins/stages/nearest_neighbours/image_search.h"
+#include "plugins/stages/nearest_neighbours/nearest_neighbours.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct stage {
-    struct tess_instance *features; /* NULL: the port's network, or pixels */
-    int64_t neighbours, limit, memory, batch;
-    int32_t split, yardstick;
-};
-
 enum { TRAIN, ALL };
 enum { SAMPLES, NEW }; /* lists of queries: samples, new images */
 enum { FEATURES = 3 }; /* number of the port `features` */
-enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 
 /* ---- sizes and counts, from attributes alone ---- */
-
-struct counts {
-    int64_t size[3];              /* height, width, channels of an image */
-    int64_t samples, of, pool;    /* samples: how many of `of`; pool: training images */
-    int64_t fresh, first, unseen; /* fresh: images that were not trained on, taken from `unseen` ones from `first` on */
-};
 
 static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t size[3])
 {
@@ -36,8 +23,8 @@ static int image_size(struct tess_context *ctx, const struct tess_attrs *f, int6
     return tess_attrs_i64(ctx, f, "channels", &size[2]);
 }
 
-/* Image size of the queries: images have it in height, width and channels; samples, whose height and width are the code map's, in image_height
- * and so on. */
+/* Image size of the queries: images have it in height, width and channels; samples, whose height and width are the code map's, in
+ * image_height and so on. */
 static int sample_size(struct tess_context *ctx, const struct tess_attrs *f, const int64_t pool[3], int64_t size[3])
 {
     if (tess_attrs_i64_or(f, "channels", 0) > 0)
@@ -136,16 +123,6 @@ static int nearest_neighbours_plan(void *self, struct tess_context *ctx, struct 
 }
 
 /* ---- run ---- */
-
-struct work {
-    const struct stage *s;
-    struct tess_stage_run *run;
-    struct counts n;
-    struct stage_images images, samples, held_out;
-    struct image_vectors vectors;
-    struct image_search search;
-    float *distance; /* (queries, k) */
-};
 
 /* (24.1) of pixels, whose vectors are 0 .. 255; (19.2) of features, which is the squared distance of (24.2). */
 static double distance_of(const struct work *w, double square)
@@ -247,73 +224,7 @@ static int nearest_neighbours_put_metrics(struct tess_context *ctx, const struct
     return TESS_OK;
 }
 
-/* ---- pictures ---- */
-
-/* Writes a picture with a row for each of some samples: the sample and its nearest training images. */
-static int nearest_neighbours_put_picture(struct tess_context *ctx, const struct work *w, const char *name, const int64_t *sample,
-                                          int64_t rows)
-{
-    int64_t k = w->s->neighbours, shown = k < PICTURE_NEIGHBOURS ? k : PICTURE_NEIGHBOURS, across = shown + 1;
-    const int64_t *size = w->n.size;
-    struct tess_tensor all, sheet = {.data = NULL};
-    TESS_TRY(stage_tensor(ctx, &all, TESS_U8, 4, (const int64_t[]){rows * across, size[0], size[1], size[2]}));
-    int status = TESS_OK;
-    for (int64_t i = 0; i < rows && status == TESS_OK; i++) {
-        uint8_t *to = (uint8_t *)all.data + (size_t)(i * across) * w->images.row;
-        status = stage_images_get(ctx, &w->samples, sample[i], to);
-        for (int64_t j = 0; j < shown && status == TESS_OK; j++)
-            status = stage_images_get(ctx, &w->images, w->search.index[sample[i] * k + j], to + (size_t)(j + 1) * w->images.row);
-    }
-    if (status == TESS_OK)
-        status = tess_contact_sheet(ctx, &all, across, 2, size[1] < 64 ? 2 : 1, &sheet);
-    if (status == TESS_OK)
-        status = tess_artefact_put_picture(ctx, tess_stage_output(w->run), name, &sheet);
-    tess_free(sheet.data);
-    tess_free(all.data);
-    return status;
-}
-
-/* Writes a picture of the first samples in a row, with the nearest training image below each: reports set such rows beside those of other
- * runs. */
-static int nearest_neighbours_put_below(struct tess_context *ctx, const struct work *w, int64_t n)
-{
-    const int64_t *size = w->n.size, shape[4] = {n, size[0], size[1], size[2]};
-    struct tess_tensor line[2] = {{.data = NULL}, {.data = NULL}};
-    int status = TESS_OK;
-    for (int i = 0; i < 2 && status == TESS_OK; i++)
-        status = stage_tensor(ctx, &line[i], TESS_U8, 4, shape);
-    for (int64_t i = 0; i < n && status == TESS_OK; i++) {
-        size_t at = (size_t)i * w->images.row;
-        status = stage_images_get(ctx, &w->samples, i, (uint8_t *)line[0].data + at);
-        if (status == TESS_OK)
-            status = stage_images_get(ctx, &w->images, w->search.index[i * w->s->neighbours], (uint8_t *)line[1].data + at);
-    }
-    if (status == TESS_OK)
-        status = stage_put_rows(ctx, tess_stage_output(w->run), "nearest", 2, (const struct tess_tensor *const[]){&line[0], &line[1]},
-                                "sample|nearest training image");
-    tess_free(line[0].data);
-    tess_free(line[1].data);
-    return status;
-}
-
-/* Writes pictures of the first samples, and of those nearest to a training image, of which a copy would be the first. */
-static int put_pictures(struct tess_context *ctx, const struct work *w)
-{
-    int64_t n = w->n.samples, rows = n < PICTURE_ROWS ? n : PICTURE_ROWS, k = w->s->neighbours, list[PICTURE_ROWS + 1] = {0}, have = 0;
-    for (int64_t i = 0; i < rows; i++)
-        list[i] = i;
-    TESS_TRY(nearest_neighbours_put_below(ctx, w, rows));
-    TESS_TRY(nearest_neighbours_put_picture(ctx, w, "neighbours", list, rows));
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = have < rows ? have++ : rows;
-        for (; at > 0 && w->distance[list[at - 1] * k] > w->distance[i * k]; at--)
-            list[at] = list[at - 1];
-        list[at] = i;
-    }
-    return nearest_neighbours_put_picture(ctx, w, "closest", list, rows);
-}
-
-/* ---- */
+/* ---- the whole ---- */
 
 static int open_images(struct tess_context *ctx, struct work *w)
 {
@@ -353,7 +264,7 @@ static int nearest_neighbours_look(struct tess_context *ctx, struct work *w)
         TESS_TRY(put_new_images(ctx, w));
     }
     TESS_TRY(nearest_neighbours_put_metrics(ctx, w));
-    return put_pictures(ctx, w);
+    return nearest_neighbours_put_pictures(ctx, w);
 }
 
 static int nearest_neighbours_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
