@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # libvips 8.18.7 (pyvips-binary, whose AVIF is libheif's) and Pillow 12.0.0 (whose AVIF is libavif's): pixels of one AVIF file.
-# Expected, as AV1 says what a decoder makes to the bit, and as JPEG and WebP of the same picture are equal in both: no pixel differs by more
-# than a rounding.
+# Expected, as AV1 says what a decoder makes to the bit, and as JPEG and WebP of the same picture are equal in both: no pixel differs by
+# more than a rounding.
 # What happens: what AV1 says ends before RGB. libheif repeats each value of colour, libavif interpolates, so with 4:2:0, which is Pillow's
 # default, smooth colours differ by 5 levels in the mean and by some 90 at most, whatever the quality. With 4:4:4 it is 1.
 # For users of Tessera: a folder of AVIF read through libvips gives other images than the same folder read by Pillow; a tokenizer

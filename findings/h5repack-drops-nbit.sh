@@ -3,8 +3,8 @@
 # hdf5-tools 1.10.8 of Debian 12: h5repack and the n-bit filter.
 # Expected, from h5repack's help ("-f: filter type", with those to remove set by NONE): `h5repack -f GZIP=9` adds deflate to what an
 # archive has, so the copy is smaller, or no larger.
-# What happens: the filter asked for takes the place of the whole pipeline. The type keeps its precision of 10 bits, but nothing packs it any
-# more: evenly used codes take some 12 bits each in place of 10, 16 with SHUF, and checksums are gone. Without -f all is kept.
+# What happens: the filter asked for takes the place of the whole pipeline. The type keeps its precision of 10 bits, but nothing packs it
+# any more: evenly used codes take some 12 bits each in place of 10, 16 with SHUF, and checksums are gone. Without -f all is kept.
 # For users of Tessera: do not "compress" an archive of codes with h5repack -f; it grows by a fifth and loses fletcher32.
 set -euo pipefail
 version=$(dpkg-query -W -f "\${Version}" hdf5-tools)

@@ -5,8 +5,8 @@
 # looks it up as well.
 # What happens: it walks over all chunks of the dataset until it meets the one asked for (so does H5Dget_chunk_info), so a table of all
 # chunks takes a time that grows with the square of their number: 16,000 chunks take 16 times as long each as 1,000.
-# For users of Tessera: programs that make such a table for a large archive use H5Dchunk_iter (HDF5 1.14), which walks once. Tessera has HDF5
-# read each chunk once and sees in its own file driver where.
+# For users of Tessera: programs that make such a table for a large archive use H5Dchunk_iter (HDF5 1.14), which walks once. Tessera has
+# HDF5 read each chunk once and sees in its own file driver where.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # PyTorch 2.13.0 and h5py 3.16.0: looking up an archive's codes in its codebook.
 # Expected, from NumPy, and since codes of up to 8 bits come from HDF5 as uint8: `codebook[codes]` gives a vector for each code.
-# What happens: a uint8 tensor is a mask to PyTorch. With K = 256 and a flat 16 x 16 map the shapes fit, so the answer is the codebook itself
-# without the rows where a code was 0, and a warning of deprecation. Other shapes, uint16, and `embedding` with either are errors.
+# What happens: a uint8 tensor is a mask to PyTorch. With K = 256 and a flat 16 x 16 map the shapes fit, so the answer is the codebook
+# itself without the rows where a code was 0, and a warning of deprecation. Other shapes, uint16, and `embedding` with either are errors.
 # For users of Tessera: say `torch.from_numpy(f["codes"][:].astype("int64"))`. In NumPy the line in docs/formats.md is right as it is.
 set -euo pipefail
 work=$(mktemp -d)

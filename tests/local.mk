@@ -5,15 +5,17 @@ check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/support/causal_fixture.h tests/support/checkpoint_fixture.c \
     tests/support/checkpoint_fixture.h tests/support/checkpoint_model.c tests/support/checkpoint_model.h tests/support/command_fixture.c \
     tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
-    tests/support/metric_case.c tests/support/metric_case.h \
-    tests/support/golden.c tests/support/golden.h tests/support/gradients.c tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c \
-    tests/support/noise_fixture.h tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h tests/support/plug_fixture.c tests/support/plug_fixture.h \
-    tests/support/prior_runs.c tests/support/prior_runs.h \
-    tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/source_fixture.c tests/support/source_fixture.h tests/support/stage_fixture.c tests/support/stage_fixture.h \
-    tests/support/archive_fixture.c tests/support/archive_fixture.h tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h tests/support/suite.h tests/support/texts.c tests/support/texts.h \
-    tests/support/sweep_fixture.c tests/support/sweep_fixture.h \
-    tests/support/ranks_fixture.c tests/support/ranks_fixture.h tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h \
-    tests/support/vgg_file.c tests/support/vgg_file.h plugins/noises/uniform/uniform_steps.c
+    tests/support/metric_case.c tests/support/metric_case.h tests/support/golden.c tests/support/golden.h tests/support/gradients.c \
+    tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c tests/support/noise_fixture.h \
+    tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h \
+    tests/support/plug_fixture.c tests/support/plug_fixture.h tests/support/prior_runs.c tests/support/prior_runs.h \
+    tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/source_fixture.c tests/support/source_fixture.h \
+    tests/support/stage_fixture.c tests/support/stage_fixture.h tests/support/archive_fixture.c tests/support/archive_fixture.h \
+    tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h \
+    tests/support/suite.h tests/support/texts.c tests/support/texts.h tests/support/sweep_fixture.c tests/support/sweep_fixture.h \
+    tests/support/ranks_fixture.c tests/support/ranks_fixture.h tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c \
+    tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h tests/support/vgg_file.c tests/support/vgg_file.h \
+    plugins/noises/uniform/uniform_steps.c
 
 # Suites have no lines of their own beside their names: these are the defaults of every program that has none.
 LDADD = tests/support/libsupport.la kit/libkit.la tests/support/core.$(OBJEXT) $(CORE_LIBS) $(CHECK_LIBS)
@@ -59,8 +61,8 @@ check-local:
 endif
 
 TESTS = $(check_PROGRAMS) tests/test_equations tests/test_includes tests/plug/test_headers
-EXTRA_DIST += tests/test_equations tests/test_includes tests/plug/test_headers tests/thread_sanitizer.supp tests/fixtures/outside.c tests/read_with_h5py.py tests/abi tests/checkpoints tests/epoch tests/folder tests/import \
-    tests/likelihood tests/refit
+EXTRA_DIST += tests/test_equations tests/test_includes tests/plug/test_headers tests/thread_sanitizer.supp tests/fixtures/outside.c \
+    tests/read_with_h5py.py tests/abi tests/checkpoints tests/epoch tests/folder tests/import tests/likelihood tests/refit
 
 # Golden files may come from elsewhere. Plugins are those of this build and no others. A time limit is for what hangs: a busy machine may
 # take twenty times as long as an idle one. Where a test lets files grow no further, a coverage build has nothing to say of its own. The

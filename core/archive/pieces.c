@@ -29,7 +29,7 @@ void tessi_archive_pieces_free(struct tessi_archive_pieces *p)
     memset(p, 0, sizeof *p);
 }
 
-/* ---- of one making -------------------------------------------------------------------------------------------------------- */
+/* ---- pieces of one archive ----------------------------------------------------------------------------------------- */
 
 static const struct tessi_attr *pieces_attr(const struct tess_attrs *f, const char *name)
 {

@@ -1,5 +1,5 @@
-/* Coverage builds alone: what a process has counted is written before it ends without `exit`. The compiler's flags rename `_exit` and `raise`,
- * so that children, and processes that a signal ends, count as others do. SPDX-License-Identifier: MIT */
+/* Coverage builds alone: what a process has counted is written before it ends without `exit`. The compiler's flags rename `_exit` and
+ * `raise`, so that children, and processes that a signal ends, count as others do. SPDX-License-Identifier: MIT */
 #undef _exit
 #undef raise
 #include <signal.h>

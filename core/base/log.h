@@ -22,9 +22,9 @@ int tessi_base_log_to(struct tess_context *ctx, struct tessi_log *l, const char 
 
 /* Appends an event to the file: {"time":"2026-01-02T03:04:05.678Z","run":"0123456789ab","event":EVENT,...}; the run's name is new for each
  * tessi_base_log_to. The further arguments are the event's members, in pairs of name and value, ended by NULL. A name carries the C type of
- * its value in front: "s:stage" const char *, "i:step" int64_t, "f:loss" double (null unless finite), "j:metrics" const char *, a JSON value as it
- * is to be written. "m:" has no name: const char *, several members as they are to be written, without braces; NULL: none. Not shown on the
- * terminal. */
+ * its value in front: "s:stage" const char *, "i:step" int64_t, "f:loss" double (null unless finite), "j:metrics" const char *, a JSON
+ * value as it is to be written. "m:" has no name: const char *, several members as they are to be written, without braces; NULL: none. Not
+ * shown on the terminal. */
 void tessi_base_log_event(struct tessi_log *l, const char *event, ...);
 /* Name of the run in the file, "0123456789ab"; "" where there is no file yet. Valid until the next tessi_base_log_to. */
 const char *tessi_base_log_run(const struct tessi_log *l);

@@ -26,8 +26,9 @@ struct symbols {
     char other[128];
 };
 
-/* Tells symbols of the C++ standard library's headers by their mangled names (Itanium C++ ABI): namespaces std and __gnu_cxx, placement new.
- * Those headers make all they have visible, whatever a plugin is compiled with, and what is not inlined is left in each file that uses it. */
+/* Tells symbols of the C++ standard library's headers by their mangled names (Itanium C++ ABI): namespaces std and __gnu_cxx, placement
+ * new. Those headers make all they have visible, whatever a plugin is compiled with, and what is not inlined is left in each file that uses
+ * it. */
 static int component_of_cxx(const char *name)
 {
     static const char *const begins[] = {"St", "Sa", "Sb", "Ss", "Si", "So", "Sd", "9__gnu_cxx", "nw", "na", "dl", "da"};

@@ -44,7 +44,7 @@ static int denoiser_record_with(struct judge_piece *p, int with, int64_t height,
 #define DENOISER_RECORD(name, with)                                                                                                        \
     static int name(struct judge_piece *p)                                                                                                 \
     {                                                                                                                                      \
-        return denoiser_record_with(p, with, judge_denoiser_size[p->size][0], judge_denoiser_size[p->size][1]);                                        \
+        return denoiser_record_with(p, with, judge_denoiser_size[p->size][0], judge_denoiser_size[p->size][1]);                            \
     }
 
 DENOISER_RECORD(denoiser_plain, WITH_MASK)

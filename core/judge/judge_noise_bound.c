@@ -39,7 +39,8 @@ static int bound_record(struct judge_piece *p)
     return TESS_OK;
 }
 
-const struct judge_workload judge_noise_workloads[] = {{.name = "record_loss", .smooth = 1, .sizes = 1, .record = bound_record}, {.name = NULL}};
+const struct judge_workload judge_noise_workloads[] = {{.name = "record_loss", .smooth = 1, .sizes = 1, .record = bound_record},
+                                                       {.name = NULL}};
 
 /* ---- the bound ----------------------------------------------------------------------------------------------------- */
 

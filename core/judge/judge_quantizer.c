@@ -195,7 +195,8 @@ static const struct judge_test tests[] = {
     {"lookup-inverts", 1, "what a code stands for is assigned that code, or one that stands for the same", judge_quantizer_lookup_inverts},
     {"fixed-point", 1, "a quantised latent quantised again is itself", judge_quantizer_fixed_point},
     {"distinct", 1, "codes stand for different rows", judge_quantizer_distinct},
-    {"record-agrees", 1, "record gives the codes of record_assign, unless it draws them, and the rows of record_lookup", judge_quantizer_agrees},
+    {"record-agrees", 1, "record gives the codes of record_assign, unless it draws them, and the rows of record_lookup",
+     judge_quantizer_agrees},
     {"random-weights", 1, "weights of random bits: a failure with a message, or codes in range", judge_quantizer_random_weights},
     {"not-numbers", 1, "latents that are no numbers: a failure with a message, or codes in range", quantizer_not_numbers},
     {"loss-finite", 1, "the loss of any latents is finite", judge_quantizer_loss_finite},
@@ -205,7 +206,8 @@ static const struct judge_test tests[] = {
     {"steps-repeat", 1, "the same steps give the same weights", judge_quantizer_steps_repeat},
     {"steps-threads", 1, "steps on 1 and on 4 threads give the same weights", judge_quantizer_steps_threads},
     {"restored", 1, "the step after a restart, from weights alone, is the step without one", judge_quantizer_restored},
-    {"rebuild", 1, "a rebuilt codebook has finite rows, is the same for the same seed, and leaves the pool as it was", judge_quantizer_rebuild},
+    {"rebuild", 1, "a rebuilt codebook has finite rows, is the same for the same seed, and leaves the pool as it was",
+     judge_quantizer_rebuild},
     {"rebuild-unfit", 1, "a pool that is unfit: finite rows, or a failure that says so", judge_quantizer_rebuild_unfit},
     {NULL, 0, NULL, NULL}};
 

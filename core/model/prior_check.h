@@ -7,8 +7,8 @@
 
 #include "core/model/check_recorded.h"
 
-/* Both parts are of their kinds, and steps and vocabulary are possible; the gate has seen that they have the functions that their kinds
- * require. Parts that are NULL are not looked at. */
+/* Checks that noise and denoiser are of their kinds, and that steps and vocabulary are possible; the gate has seen that they have the
+ * functions that their kinds require. Parts that are NULL are not looked at. */
 int tessi_model_check_prior(struct tess_context *ctx, const struct tess_prior *p) TESS_CHECKED;
 /* Logits are f32 (rows, tokens, K). A graph that has failed is left to its seal, here and below. */
 int tessi_model_check_logits(struct tess_context *ctx, const struct tessi_recording *r, const struct tess_prior *p, int64_t tokens,

@@ -1,4 +1,4 @@
-/* One table of many runs: a row for each variant, repeated over seeds; columns are the settings that differ and the metrics.
+/* Table of many runs: a row for each variant, repeated over seeds; columns are the settings that differ and the metrics.
  *
  * Rows. Variants of a sweep that differ by its seed axis alone are one row; runs by themselves that differ by the pipeline's `seed` alone
  * are one, too. A variant that failed, was stopped or was not run is a row with the reason.

@@ -159,7 +159,7 @@ static void text_put(const struct text_column *c, const char *text, int bold, in
         fprintf(to, "%*s", GAP, "");
 }
 
-/* One line of the left columns and of those from `from` up to `end`; line -2 and -1 are the head's. */
+/* Prints a line of the left columns and of the columns from `from` up to `end`; line -2 and -1 are the head's. */
 static void text_line(const struct text_table *x, int64_t from, int64_t end, int64_t line, FILE *to)
 {
     for (int64_t k = 0; k < end; k++) {

@@ -257,8 +257,8 @@ static int artefact_open_open_file(struct tess_context *ctx, struct tess_artefac
     return tessi_store_read_provenance(ctx, a);
 }
 
-/* Opens the file and reads what describes it. A read that the disk refused says nothing about the file, though what HDF5 makes of it may look
- * like damage, or like an attribute that is not there. */
+/* Opens the file and reads what describes it. A read that the disk refused says nothing about the file, though what HDF5 makes of it may
+ * look like damage, or like an attribute that is not there. */
 static int artefact_open_read(struct tess_context *ctx, struct tess_artefact *a)
 {
     int status = artefact_open_open_file(ctx, a);

@@ -36,7 +36,7 @@ struct tessi_chunk_cache {
     struct slot slot[SLOTS];
 };
 
-/* Where a chunk lies in the file. `at` is set last; 0: not known yet. */
+/* Place of a chunk in the file. `at` is set last; 0: not known yet. */
 struct place {
     _Atomic uint64_t at;
     uint32_t bytes;

@@ -1,4 +1,4 @@
-/* How values lie in a file: types, chunks, filters, attributes. docs/formats.md tells the same to readers.
+/* Layout of values in a file: types, chunks, filters, attributes. docs/formats.md tells the same to readers.
  *
  * A precision below the type's width is stored through the n-bit filter where that saves something, so a code takes ceil(log2 K) bits and
  * is still an unsigned integer to every reader. What is large, or filtered, is cut into chunks of whole rows with a checksum each; the rest

@@ -75,8 +75,8 @@ static struct channel fsq_channel(const struct fsq *q, int64_t i)
     return c;
 }
 
-/* The level of z, 0 .. levels - 1; halves go to the even integer, as everywhere. The outer levels are the last: of more than a thousand, what
- * the bound lies beyond them is more than half of their distance. */
+/* The level of z, 0 .. levels - 1; halves go to the even integer, as everywhere. The outer levels are the last: of more than a thousand,
+ * what the bound lies beyond them is more than half of their distance. */
 static int64_t fsq_level(const struct fsq *q, const struct channel *c, double z)
 {
     double level = q->bound == BOUND_SYMMETRIC ? floor((double)(c->levels - 1) * (tanh(z) + 1.0) / 2.0 + 0.5)

@@ -17,8 +17,8 @@ plugins_sources_idx_la_CPPFLAGS = $(AM_CPPFLAGS) $(ZLIB_CFLAGS)
 plugins_sources_idx_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_idx_la_LIBADD = $(PLUGIN_LIBS) $(ZLIB_LIBS)
 
-# Sources of image files: a small file with the table of each, and a library with its functions, which is loaded when such a source is opened
-# (`module` in <tessera/plugin.h>). The decoders are linked into each.
+# Sources of image files: a small file with the table of each, and a library with its functions, which is loaded when such a source is
+# opened (`module` in <tessera/plugin.h>). The decoders are linked into each.
 if HAVE_VIPS
 sources_LTLIBRARIES += plugins/sources/folder.la plugins/sources/list.la
 dist_sources_DATA = plugins/sources/folder.expect plugins/sources/list.expect

@@ -189,7 +189,7 @@ START_TEST(a_folder_is_swept)
 }
 END_TEST
 
-/* Where there are no locks, a file is dead whose process was of this machine and is no more. */
+/* On file systems without locks, a file is dead whose process was of this machine and is no more. */
 START_TEST(swept_without_locks)
 {
     struct tessi_aside *a;

@@ -26,9 +26,9 @@ static int read_text(const char *text, struct tessi_json **out)
 START_TEST(values)
 {
     struct tessi_json *v;
-    ck_assert_int_eq(read_text(" {\"a\" : [1, -2.5e3 ,true,false,null, {}, []], \"b\":\"x\\u00e9\\n\\ud83d\\ude00\\\"\\/\", \"\":0, \"a\":9} \n",
-                               &v),
-                     TESS_OK);
+    ck_assert_int_eq(
+        read_text(" {\"a\" : [1, -2.5e3 ,true,false,null, {}, []], \"b\":\"x\\u00e9\\n\\ud83d\\ude00\\\"\\/\", \"\":0, \"a\":9} \n", &v),
+        TESS_OK);
     const struct tessi_json *a = tessi_base_json_get(v, "a"), *at = a->child;
     ck_assert_int_eq(a->type, TESSI_JSON_LIST);
     ck_assert_double_eq(at->number, 1);

@@ -97,7 +97,8 @@ START_TEST(many_files)
     small_write("many.yaml", "tessera: 1\nname: many\nstages:\n  images: {use: import, source: {use: folder, path: pictures}, size: 8}\n");
     (void)command_ends(DONE, "", "run many.yaml");
     ck_assert_int_eq(system("ls runs/.cache/*.files > /dev/null"), 0);
-    snprintf(command, sizeof command, "cp '%s/deep.png' pictures/a-rather-long-name-77.png && rm pictures/a-rather-long-name-99.png", TEST_FOLDER);
+    snprintf(command, sizeof command, "cp '%s/deep.png' pictures/a-rather-long-name-77.png && rm pictures/a-rather-long-name-99.png",
+             TEST_FOLDER);
     ck_assert_int_eq(system(command), 0);
     const struct command_result *r = command_ends(DONE, "", "why many.yaml images");
     ck_assert_msg(strstr(r->out, "a-rather-long-name-77.png: sha256 ") && strstr(r->out, "a-rather-long-name-99.png: sha256 ") &&

@@ -43,7 +43,7 @@ START_TEST(twins_killed_again_and_again)
 }
 END_TEST
 
-/* Also of stages that are never computed again: the next run with that cache removes what a kill left of them. */
+/* Leftovers of killed stages that are never computed again: the next run with that cache removes them. */
 START_TEST(leftovers_are_swept)
 {
     const struct command_limits killed = {.inject = "kill@step:3"};

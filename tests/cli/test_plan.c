@@ -106,8 +106,8 @@ static void hold_disk_against(const char *stage, double planned)
     ck_assert_int_eq(stat(path, &st), 0);
     for (int i = 0; telling[i]; i++)
         tells |= strcmp(telling[i], stage) == 0;
-    ck_assert_msg(planned <= (double)st.st_size && (!tells || planned > 0.0), "%s: planned %.0f bytes on the disk, found %.0f", stage, planned,
-                  (double)st.st_size);
+    ck_assert_msg(planned <= (double)st.st_size && (!tells || planned > 0.0), "%s: planned %.0f bytes on the disk, found %.0f", stage,
+                  planned, (double)st.st_size);
 }
 
 /* Planned by a process of its own, so as a run would tell; within a quarter, or 16 MiB of what is tiny, whatever libraries take. */

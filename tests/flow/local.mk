@@ -1,5 +1,6 @@
 # Pipelines planned, cached and run.
-check_PROGRAMS += tests/flow/test_epoch tests/flow/test_flow tests/flow/test_keys tests/flow/test_gc tests/flow/test_rates tests/flow/test_runs tests/flow/test_why
+check_PROGRAMS += tests/flow/test_epoch tests/flow/test_flow tests/flow/test_keys tests/flow/test_gc tests/flow/test_rates \
+    tests/flow/test_runs tests/flow/test_why
 
 # Stages and a backend of the tests' own. A library that is not installed is built as a plugin only when it is told a place.
 check_LTLIBRARIES += tests/flow/flow_stages.la tests/flow/flow_reader.la tests/flow/rebuilt/flow_reader.la tests/flow/older/flow_reader.la \
@@ -26,5 +27,6 @@ EXTRA_tests_flow_test_gc_DEPENDENCIES = tests/flow/flow_stages.la
 EXTRA_tests_flow_test_rates_DEPENDENCIES = tests/flow/flow_stages.la
 EXTRA_tests_flow_test_why_DEPENDENCIES = tests/flow/flow_stages.la
 EXTRA_tests_flow_test_runs_DEPENDENCIES = tests/flow/flow_stages.la
-EXTRA_tests_flow_test_keys_DEPENDENCIES = tests/flow/flow_stages.la tests/flow/flow_reader.la tests/flow/rebuilt/flow_reader.la tests/flow/older/flow_reader.la
+EXTRA_tests_flow_test_keys_DEPENDENCIES = tests/flow/flow_stages.la tests/flow/flow_reader.la tests/flow/rebuilt/flow_reader.la \
+    tests/flow/older/flow_reader.la
 EXTRA_tests_flow_test_epoch_DEPENDENCIES = tests/flow/plain/plain_backend.la

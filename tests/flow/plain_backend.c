@@ -75,8 +75,8 @@ static void add_scaled(double *restrict sum, const double *restrict from, double
         sum[i] += from[i] * factor;
 }
 
-/* Adds one pixel of a patch, all channels, to the sums of the result. Weights of TESS_CONV and sums of TESS_CONV_WEIGHT lie as (tap, ci, co),
- * weights of TESS_CONV_DATA as they came, (co, tap, ci). */
+/* Adds one pixel of a patch, all channels, to the sums of the result. Weights of TESS_CONV and sums of TESS_CONV_WEIGHT lie as (tap, ci,
+ * co), weights of TESS_CONV_DATA as they came, (co, tap, ci). */
 static void visit(const struct tess_kernel_desc *d, const double *a, const double *b, int64_t in, int64_t out, int64_t tap, double *sum)
 {
     int64_t weights = tap * d->ci * d->co;

@@ -545,7 +545,8 @@ END_TEST
 /* ---- identities ---------------------------------------------------------------------------------------------------- */
 
 #define IDENTITIES "tessera: 1\nname: keys\nseed: 1\nstages:\n"
-#define BRANCHES "  one: {use: flow-make, count: 5}\n  two: {use: flow-make, count: 5, scale: 2}\n  sum: {use: flow-add, in: {a: one, b: two}}\n"
+#define BRANCHES                                                                                                                           \
+    "  one: {use: flow-make, count: 5}\n  two: {use: flow-make, count: 5, scale: 2}\n  sum: {use: flow-add, in: {a: one, b: two}}\n"
 
 static void expect_identities(const struct result *before, const struct result *after, int one, int two, int sum)
 {

@@ -63,7 +63,7 @@ START_TEST(what_was_seen)
 }
 END_TEST
 
-/* Another size of the same parts is another entry; the nearest counts. The same again is averaged by how long both took. */
+/* Work of another size by the same parts is another entry; the nearest counts. Work of equal size is averaged, weighted by the times. */
 START_TEST(nearest_and_merged)
 {
     struct tessi_work small = plain, large = plain;

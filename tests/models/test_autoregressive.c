@@ -113,7 +113,7 @@ START_TEST(a_cache_spares_work_and_nothing_else)
 }
 END_TEST
 
-/* Another token j changes logits behind it and none up to it, not in a bit. */
+/* A change of token j changes the logits behind it and none up to it, not in a bit. */
 START_TEST(no_token_sees_itself_or_what_follows)
 {
     enum { L = 15, K = 20, N = 3 };

@@ -45,7 +45,7 @@ static double *golden_values(void *user, const char *name, int64_t count)
     return golden_doubles(user, path, count);
 }
 
-/* The same, but for what eight bits cannot hold of them, as bf16 has. */
+/* Golden values rounded to eight bits of mantissa, as bf16 has. */
 static double *rounded_values(void *user, const char *name, int64_t count)
 {
     double *value = golden_values(user, name, count);

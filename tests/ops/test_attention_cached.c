@@ -121,7 +121,7 @@ static int is_bf16(void)
     return fixture_precision && strcmp(fixture_precision, "bf16") == 0;
 }
 
-/* Both layers of one sequence, everything in double. */
+/* Two layers of attention over one sequence, everything in double. */
 static void layers_by_definition(const struct shape *s, const struct sequences *d, int64_t row, double *y)
 {
     int64_t n = s->tokens * s->width;

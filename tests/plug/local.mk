@@ -3,12 +3,11 @@ check_PROGRAMS += tests/plug/test_abi tests/plug/test_files tests/plug/test_firs
     tests/plug/test_plug tests/plug/test_registry
 
 # Plugins to be accepted and refused. The path makes libtool build shared objects; nothing is installed there.
-check_LTLIBRARIES += \
-    tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
-    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la \
-    tests/fixtures/heavy.la tests/fixtures/heavy_library.la tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la \
-    tests/fixtures/count_threads.la tests/fixtures/rude.la tests/fixtures/rebuilt.la tests/fixtures/unresolved.la tests/fixtures/same_id.la \
-    tests/fixtures/later_kind.la tests/fixtures/slip_kind.la tests/fixtures/shadow.la
+check_LTLIBRARIES += tests/fixtures/good.la tests/fixtures/duplicate.la tests/fixtures/major.la tests/fixtures/size.la \
+    tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la tests/fixtures/heavy.la tests/fixtures/heavy_library.la \
+    tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la tests/fixtures/count_threads.la tests/fixtures/rude.la \
+    tests/fixtures/rebuilt.la tests/fixtures/unresolved.la tests/fixtures/same_id.la tests/fixtures/later_kind.la \
+    tests/fixtures/slip_kind.la tests/fixtures/shadow.la
 FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(COVERAGE_LDFLAGS)
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
 tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)

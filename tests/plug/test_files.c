@@ -388,7 +388,7 @@ START_TEST(what_passed_is_not_tried_again)
 }
 END_TEST
 
-/* Another file of the same name and version is tried, and both are remembered. */
+/* A second file of the same name and version is tried, and both are remembered. */
 START_TEST(one_that_was_rebuilt_is_tried)
 {
     static char list[1 << 16];

@@ -124,7 +124,7 @@ START_TEST(reals_and_truth_values)
 }
 END_TEST
 
-/* Same kinds, keys, texts and types; a text may have changed its quotes. */
+/* Trees have the same kinds, keys, texts and types; a text may have changed its quotes. */
 static void same(const struct tessi_config *a, const struct tessi_config *b)
 {
     ck_assert_int_eq(a->kind, b->kind);

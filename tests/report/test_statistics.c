@@ -70,7 +70,7 @@ START_TEST(comparisons)
     ck_assert_double_eq_tol(half, 1.147274690626384, 1e-9);
     ck_assert_int_eq(tessi_report_compare(&mb, &ma, &d, &half), TESSI_REPORT_WITHIN);
     ck_assert_double_eq_tol(d, -0.75, 1e-12);
-    /* One run beside repeated ones: its own standard error, else the others' scatter. */
+    /* A single run beside repeated ones: its own standard error, else the others' scatter. */
     one = tessi_report_mean_of((const double[]){21}, 1, -1);
     ck_assert_int_eq(tessi_report_compare(&one, &ma, &d, &half), TESSI_REPORT_WITHIN);
     ck_assert_double_eq_tol(half, 4.302652729749464 * 0.2 * sqrt(1 + 1.0 / 3), 1e-12);

@@ -204,7 +204,7 @@ START_TEST(runs_by_themselves)
 }
 END_TEST
 
-/* One name, measured in three ways: three columns, and a note says how they differ. */
+/* A metric of one name, measured in three ways: three columns, and a note says how they differ. */
 START_TEST(no_joining_by_name)
 {
     const struct tessi_report_table_options o = {0};

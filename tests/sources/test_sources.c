@@ -220,7 +220,7 @@ START_TEST(bad_images_are_skipped)
     ck_assert_str_eq(one, holds(max, 1, "picture-0.png picture-3.png picture-4.png picture-5.png ",
                                 "picture-1.png: is damaged picture-2.png: is damaged "));
     works(attempt(PLAN, TWO_BAD)); /* found again */
-    /* Where the first images are bad, the first good one sets the size. */
+    /* The first good image sets the size, when the first ones are bad. */
     works(attempt(RUN, "source: {use: ragged, classes: 6, differ: sizes, bad: 0, bads: 2}, size: 10, crop: 8, skip_bad: true"));
     (void)holds(late, 4, "picture-2.png picture-3.png picture-4.png picture-5.png ",
                 "picture-0.png: is damaged picture-1.png: is damaged ");

@@ -292,15 +292,16 @@ static int use(const char *path)
     return status;
 }
 
-/* 0: all of it was read, and no read was to fail; 1: the failure is that of the disk, or the chunk that was refused once was read again, and
- * the digest is right; 2: the failure is told as another. */
+/* 0: all of it was read, and no read was to fail; 1: the failure is that of the disk, or the chunk that was refused once was read again,
+ * and the digest is right; 2: the failure is told as another. */
 static int use_with(const char *plan)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s", store_path("t.h5"));
     if (tessi_base_inject_plan(plan))
         return 3;
-    int status = use(path), failed = strncmp(plan, "EIO", 3) == 0 && tessi_base_inject_passages(TESSI_AT_READ) >= atoi(strchr(plan, ':') + 1);
+    int status = use(path),
+        failed = strncmp(plan, "EIO", 3) == 0 && tessi_base_inject_passages(TESSI_AT_READ) >= atoi(strchr(plan, ':') + 1);
     int told = status == TESS_E_IO && strstr(tessi_base_context_message(C), strerror(EIO)), same = status == TESS_OK || told;
     same = same && tessi_base_memory_in_use() == 0;
     if (failed ? !same : status != TESS_OK)

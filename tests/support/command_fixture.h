@@ -33,12 +33,12 @@ const struct command_result *command_wait_tagged(pid_t child, const char *tag);
 void command_paused(pid_t child);
 void command_resume(pid_t child);
 
-/* Both. `format` is printf's. */
+/* Starts a command and waits for it; `format` is printf's. */
 const struct command_result *command(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const struct command_result *command_within(const struct command_limits *limits, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, and the test fails when it did not end with `code`, or its stderr has not the words. */
+/* Runs a command; the test fails when it did not end with `code`, or its stderr has not the words. */
 const struct command_result *command_ends(int code, const char *words, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A command again and again until it ends: killed (SIGKILL), or asked to stop in peace, at points that lie the further on the more often

@@ -50,7 +50,7 @@ void report_write(const char *path, const char *text)
     ck_assert_int_eq(fclose(f), 0);
 }
 
-/* One stage's artefact, with one number as its content. */
+/* Artefact of a stage, with one number as its content. */
 static void make_stage(const struct report_made *m, const char *stage, const char *kind, int number, struct tessi_provenance *p,
                        char digest[65])
 {

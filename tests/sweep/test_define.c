@@ -81,7 +81,7 @@ START_TEST(words)
     ck_assert_str_eq(s->override[0], "one.scale=2");
     ck_assert_str_eq(s->axis[s->seed_axis].name, "seed");
     ck_assert_str_eq(s->folder, "runs/group/t");
-    /* One value in quotes or brackets is one, whatever commas it has. */
+    /* A value in quotes or brackets is one, whatever commas it has. */
     expect(define(HEAD, PLAIN, WORDS("one.label='a,b'", "one.label={a: 1, b: 2}", "K=[1, 2],[3]")));
     ck_assert_int_eq(s->overrides, 2);
     ck_assert_int_eq(s->variants, 2);

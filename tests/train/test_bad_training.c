@@ -188,9 +188,9 @@ START_TEST(no_number_without_a_checkpoint)
 }
 END_TEST
 
-/* A learning rate that no training survives, through the program: the step, the sentence, and no model. */
-/* What is the first to be no number depends on how the kernels' sums round, which another compiler or processor may do otherwise: a value
- * within a step, or a gradient at its end. */
+/* A learning rate that no training survives, through the program: the step, the sentence, and no model. The first value that is not finite
+ * may lie within a step or be a gradient at its end: that depends on the rounding of the kernels' sums, which other compilers and
+ * processors do otherwise. */
 START_TEST(a_learning_rate_that_is_too_high)
 {
     const struct command_result *r =
