@@ -4,8 +4,7 @@
 enum { PICTURE_ROWS = 16, PICTURE_NEIGHBOURS = 15 };
 
 /* Writes a picture with a row for each of some samples: the sample and its nearest training images. */
-static int pictures_put_rows(struct tess_context *ctx, const struct work *w, const char *name, const int64_t *sample,
-                                          int64_t rows)
+static int pictures_put_rows(struct tess_context *ctx, const struct work *w, const char *name, const int64_t *sample, int64_t rows)
 {
     int64_t k = w->s->neighbours, shown = k < PICTURE_NEIGHBOURS ? k : PICTURE_NEIGHBOURS, across = shown + 1;
     const int64_t *size = w->n.size;
