@@ -1,6 +1,7 @@
 /* quantizer/1 `residual`: several quantizers of one kind after another, each of what those before it left over; a position has a code of
  * each (docs/models.md, "Residual quantisation"; Zeghidour et al., "SoundStream"; Lee et al., "Autoregressive Image Generation using
- * Residual Quantization"). The quantizers are recorded under "levels.0", "levels.1" and so on, with codebooks of their own.
+ * Residual Quantization"). The quantizers are recorded under "levels.0", "levels.1" and so on, with codebooks of their own; with `shared`
+ * there is a single one, under "shared", which learns from the residuals of all levels at once.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/codebook/inner.h"
@@ -10,6 +11,7 @@
 
 struct residual {
     int64_t depth;
+    int32_t shared;
     struct tess_instance *quantizer;
 };
 
@@ -56,14 +58,74 @@ static struct tess_node *residual_append(struct tess_graph *g, struct tess_node 
     return codes ? tess_concat(g, codes, level, shape.rank - 1) : level;
 }
 
-/* Forward pass (29.1) and (29.2): the gradient passes through the first level as through it alone, and ends at the others. */
-static int residual_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+static void residual_begin_level(const struct residual *q, struct tess_graph *g, int64_t l)
 {
-    const struct residual *q = self;
+    if (q->shared)
+        tess_scope(g, "shared");
+    else
+        tess_scope(g, "levels.%d", (int)l);
+}
+
+/* The shape of a latent (..., n, D) with n times `times` vectors of D / times each: levels beside each other, or one after the other. */
+static struct tess_node *residual_regroup(struct tess_graph *g, struct tess_node *x, int32_t vectors, int64_t times)
+{
+    struct tess_tensor shape = tess_shape(x);
+    shape.dim[vectors] = times > 0 ? shape.dim[vectors] * times : shape.dim[vectors] / -times;
+    shape.dim[vectors + 1] = times > 0 ? shape.dim[vectors + 1] / times : shape.dim[vectors + 1] * -times;
+    return tess_reshape(g, x, shape.rank, shape.dim);
+}
+
+/* The residuals of all levels, (..., n, depth D), by codes that are assigned as in inference. */
+static int residual_left_over(struct tess_context *ctx, const struct residual *q, struct tess_graph *g, struct tess_node *latent,
+                              int32_t axis, struct tess_node **all)
+{
+    struct tess_node *left = *all = latent;
+    for (int64_t l = 0; l + 1 < q->depth; l++) {
+        struct tess_node *codes = NULL, *quantised = NULL;
+        TESS_TRY(inner_assign(ctx, q->quantizer, g, left, &codes));
+        TESS_TRY(inner_lookup(ctx, q->quantizer, g, codes, &quantised));
+        left = tess_sub(g, left, tess_stop_gradient(g, quantised));
+        *all = tess_concat(g, *all, left, axis);
+    }
+    return TESS_OK;
+}
+
+/* A single codebook: it is recorded once, over the residuals of all levels as so many vectors more, so that its loss, its counts and its
+ * sums are those of all of them. Its loss is a mean, (29.1)'s a sum over levels. */
+static int residual_record_shared(const struct residual *q, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent,
+                                  struct tess_quantized *out)
+{
+    const struct tess_tensor shape = tess_shape(latent);
+    const int32_t axis = shape.rank - 1;
+    struct tess_quantized level = {.size = sizeof level};
+    struct tess_node *left = NULL, *quantised;
+    const float depth = (float)q->depth;
+    residual_begin_level(q, g, 0);
+    TESS_TRY(residual_left_over(ctx, q, g, latent, axis, &left));
+    TESS_TRY(inner_record(ctx, q->quantizer, g, residual_regroup(g, left, axis - 1, q->depth), &level));
+    if (inner_reacts(q->quantizer))
+        tess_output(g, "left", left);
+    tess_scope_end(g);
+    quantised = residual_regroup(g, level.quantised, axis - 1, -q->depth);
+    out->quantised = tess_slice(g, quantised, axis, 0, shape.dim[axis]);
+    for (int64_t l = 1; l < q->depth; l++)
+        out->quantised =
+            tess_add(g, out->quantised, tess_stop_gradient(g, tess_slice(g, quantised, axis, l * shape.dim[axis], shape.dim[axis])));
+    struct tess_tensor codes = shape;
+    codes.dim[axis] = q->depth;
+    out->codes = tess_reshape(g, level.codes, codes.rank, codes.dim);
+    out->loss = level.loss ? tess_affine(g, level.loss, depth, 0.0f) : NULL;
+    return TESS_OK;
+}
+
+/* Forward pass (29.1) and (29.2): the gradient passes through the first level as through it alone, and ends at the others. */
+static int residual_record_levels(const struct residual *q, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent,
+                                  struct tess_quantized *out)
+{
     struct tess_node *left = latent, *quantised = NULL, *codes = NULL, *loss = NULL;
     for (int64_t l = 0; l < q->depth; l++) {
         struct tess_quantized level = {.size = sizeof level};
-        tess_scope(g, "levels.%d", (int)l);
+        residual_begin_level(q, g, l);
         TESS_TRY(inner_record(ctx, q->quantizer, g, left, &level));
         if (inner_reacts(q->quantizer))
             tess_output(g, "left", left);
@@ -80,6 +142,12 @@ static int residual_record(void *self, struct tess_context *ctx, struct tess_gra
     return TESS_OK;
 }
 
+static int residual_record(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_quantized *out)
+{
+    const struct residual *q = self;
+    return (q->shared ? residual_record_shared : residual_record_levels)(q, ctx, g, latent, out);
+}
+
 static int residual_assign(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, struct tess_node **codes)
 {
     const struct residual *q = self;
@@ -87,7 +155,7 @@ static int residual_assign(void *self, struct tess_context *ctx, struct tess_gra
     *codes = NULL;
     for (int64_t l = 0; l < q->depth; l++) {
         struct tess_node *level = NULL, *quantised = NULL;
-        tess_scope(g, "levels.%d", (int)l);
+        residual_begin_level(q, g, l);
         TESS_TRY(inner_assign(ctx, q->quantizer, g, left, &level));
         TESS_TRY(inner_lookup(ctx, q->quantizer, g, level, &quantised));
         tess_scope_end(g);
@@ -106,7 +174,7 @@ static int residual_lookup(void *self, struct tess_context *ctx, struct tess_gra
     *quantised = NULL;
     for (int64_t l = 0; l < q->depth; l++) {
         struct tess_node *level = tess_reshape(g, tess_slice(g, codes, axis, l, 1), axis, shape.dim), *rows = NULL;
-        tess_scope(g, "levels.%d", (int)l);
+        residual_begin_level(q, g, l);
         TESS_TRY(inner_lookup(ctx, q->quantizer, g, level, &rows));
         tess_scope_end(g);
         *quantised = residual_plus(g, *quantised, rows);
@@ -116,15 +184,16 @@ static int residual_lookup(void *self, struct tess_context *ctx, struct tess_gra
 
 /* ---- after a step ---- */
 
-/* Residual that a level quantizes, as it was recorded: (rows, D). */
-static int residual_left(struct tess_context *ctx, const struct tess_react *r, const char *scope, struct tess_tensor *out)
+/* Residuals that a level quantizes, as they were recorded, or those of all levels of a shared codebook: `rows` of D. */
+static int residual_left(struct tess_context *ctx, const struct tess_react *r, const char *scope, int64_t rows, struct tess_tensor *out)
 {
+    const int64_t dim[2] = {rows, r->latents->dim[1]};
     char wanted[160];
     const char *name;
     snprintf(wanted, sizeof wanted, "%s.left", scope);
     for (int32_t i = 0; (name = tess_graph_output_at(r->graph, i, NULL)); i++)
         if (strcmp(name, wanted) == 0 && i < r->batch->outputs && r->batch->out[i].data) {
-            *out = tess_tensor_over(r->batch->out[i].data, TESS_F32, 2, r->latents->dim);
+            *out = tess_tensor_over(r->batch->out[i].data, TESS_F32, 2, dim);
             return TESS_OK;
         }
     return ctx->fail(ctx, TESS_E_INTERNAL, "residual quantizer: the step has no output %s", wanted);
@@ -136,7 +205,7 @@ static int residual_react_level(struct tess_context *ctx, const struct residual 
     struct tess_react level = *r;
     struct tess_tensor left, code = tess_tensor_over(codes, TESS_I32, 1, r->latents->dim);
     snprintf(scope, sizeof scope, "%s.levels.%d", r->scope, (int)l);
-    TESS_TRY(residual_left(ctx, r, scope, &left));
+    TESS_TRY(residual_left(ctx, r, scope, r->latents->dim[0], &left));
     for (int64_t i = 0; i < r->latents->dim[0]; i++)
         codes[i] = ((const int32_t *)r->codes->data)[i * q->depth + l];
     level.seed = r->seed + (uint64_t)l * 0x9e3779b97f4a7c15u; /* each level has draws of its own */
@@ -146,6 +215,20 @@ static int residual_react_level(struct tess_context *ctx, const struct residual 
     return inner_react(ctx, q->quantizer, &level);
 }
 
+static int residual_react_shared(struct tess_context *ctx, const struct residual *q, const struct tess_react *r)
+{
+    char scope[128];
+    const int64_t rows = r->latents->dim[0] * q->depth;
+    struct tess_react all = *r;
+    struct tess_tensor left, codes = tess_tensor_over(r->codes->data, TESS_I32, 1, &rows);
+    snprintf(scope, sizeof scope, "%s.shared", r->scope);
+    TESS_TRY(residual_left(ctx, r, scope, rows, &left));
+    all.scope = scope;
+    all.latents = &left;
+    all.codes = &codes;
+    return inner_react(ctx, q->quantizer, &all);
+}
+
 static int residual_react(void *self, struct tess_context *ctx, const struct tess_react *r)
 {
     const struct residual *q = self;
@@ -153,6 +236,8 @@ static int residual_react(void *self, struct tess_context *ctx, const struct tes
     void *codes;
     if (!inner_reacts(q->quantizer))
         return TESS_OK;
+    if (q->shared)
+        return residual_react_shared(ctx, q, r);
     TESS_TRY(tess_alloc(ctx, (size_t)r->latents->dim[0] * sizeof(int32_t), "codes of a level", &codes));
     for (int64_t l = 0; l < q->depth && status == TESS_OK; l++)
         status = residual_react_level(ctx, q, r, l, codes);
@@ -181,6 +266,7 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
 
 static const struct tess_param params[] = {
     TESS_PARAM_I64(struct residual, depth, 2, TESS_DEPTH_MAX, 4, "levels, each a codebook: codes a position"),
+    TESS_PARAM("shared", struct residual, shared, TESS_BOOL, TESS_LATER, 0, 0, 0, NULL, "one codebook for all levels"),
     TESS_PARAM_COMPONENT(struct residual, quantizer, TESS_REQUIRED, "quantizer/1", "of each level"), TESS_PARAM_END};
 
 TESS_PLUGIN("tessera-residual", "0.1.0", "MIT", TESS_NEEDS("graph/1"),

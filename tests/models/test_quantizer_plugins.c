@@ -389,6 +389,62 @@ START_TEST(residual_passes_gradients_once)
 }
 END_TEST
 
+/* Codes of a shared codebook by definition: the nearest row at each level to what is left. Gives the sum over levels of the mean square. */
+static double share_by_definition(const float *book, int64_t size, int64_t d, int64_t depth, int64_t rows, const float *z, int32_t *codes,
+                                  float *sum)
+{
+    double error = 0.0;
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t l = 0; l < depth; l++) {
+            double best = INFINITY;
+            for (int64_t k = 0; k < size; k++) {
+                double square = 0.0;
+                for (int64_t c = 0; c < d; c++)
+                    square += pow((double)z[i * d + c] - (double)sum[i * d + c] - (double)book[k * d + c], 2.0);
+                if (square < best) {
+                    best = square;
+                    codes[i * depth + l] = (int32_t)k;
+                }
+            }
+            error += best / (double)(rows * d);
+            for (int64_t c = 0; c < d; c++)
+                sum[i * d + c] += book[codes[i * depth + l] * d + c];
+        }
+    }
+    return error;
+}
+
+/* One codebook for all levels: codes, loss and the way back by definition, and the decoder's gradient once. */
+START_TEST(residual_levels_share_a_codebook)
+{
+    enum { ROWS = 6, D = 3, SIZE = 8, DEPTH = 3 };
+    static const char config[] =
+        "{use: residual, depth: 3, shared: true, quantizer: {use: nearest, codebook_size: 8, code_dim: 3, beta: 0.25}}";
+    float z[ROWS * D], book[SIZE * D], zero[ROWS * D] = {0}, sum[ROWS * D] = {0}, vectors[ROWS * D], dy[ROWS * D], dz[ROWS * D];
+    int32_t wanted[ROWS * DEPTH], codes[ROWS * DEPTH];
+    struct tess_tensor view;
+    struct trained t;
+    draw("z", ROWS * D, z);
+    draw("dy", ROWS * D, dy);
+    draw("book", SIZE * D, book);
+    const double error = share_by_definition(book, SIZE, D, DEPTH, ROWS, z, wanted, sum);
+    open_trained(&t, config, 2, ROWS, 1, 1.0f);
+    fixture_ok(&t.b, tess_weights_find(&t.b.context.context, t.b.weights, "quantizer.shared.codebook", TESS_ROLE_VALUE, &view));
+    memcpy(view.data, book, sizeof book);
+    tess_weights_touch(t.b.weights);
+    step(&t, z, zero, 0);
+    ck_assert_mem_eq(t.codes.data, wanted, sizeof wanted);
+    near("quantised", ROWS * D, t.quantised.data, sum, 1e-6);
+    ck_assert_double_eq_tol((double)t.objective, 1.25 * error, 1e-5 * error);
+    infer(config, &t.b, ROWS, z, codes, wanted, vectors);
+    ck_assert_mem_eq(codes, wanted, sizeof wanted);
+    near("looked up", ROWS * D, vectors, sum, 1e-6);
+    close_trained(&t);
+    gradients(config, ROWS, D, z, dy, dz);
+    ck_assert_mem_eq(dz, dy, sizeof dz);
+}
+END_TEST
+
 /* After steps on the same latents each level's codebook has settled on what was left for it: the error falls from level to level, codes of
  * all levels are in use, and no thread shows. */
 enum { STEPS = 25, BATCH = 256, WIDE = 4 };
@@ -433,6 +489,7 @@ static const char *const learners[] = {
     "{use: residual, depth: 3, quantizer: {use: ema, codebook_size: 16, code_dim: 4, decay: 0.8}}",
     "{use: residual, depth: 2, quantizer: {use: rotation, quantizer: {use: ema, codebook_size: 16, code_dim: 4, decay: 0.8}}}",
     "{use: rotation, quantizer: {use: residual, depth: 2, quantizer: {use: ema, codebook_size: 16, code_dim: 4, decay: 0.8}}}",
+    "{use: residual, depth: 2, shared: true, quantizer: {use: ema, codebook_size: 16, code_dim: 4, decay: 0.8}}",
 };
 
 START_TEST(levels_learn_what_was_left_for_them)
@@ -461,7 +518,7 @@ START_TEST(levels_learn_what_was_left_for_them)
             int n = 0;
             for (int k = 0; k < 16; k++)
                 n += used[l][k];
-            ck_assert_msg(n >= 14, "level %lld: %d of 16 codes are in use", (long long)l, n);
+            ck_assert_msg(n >= (_i == 3 ? 8 : 14), "level %lld: %d of 16 codes are in use", (long long)l, n);
         }
         /* 16 codes in 4 dimensions leave about a third of the variance, each level more about as much of the rest */
         ck_assert_msg(square < (t.depth == 3 ? 0.08 : 0.2) * first, "of %g %g is left", first, square);
@@ -469,7 +526,7 @@ START_TEST(levels_learn_what_was_left_for_them)
         for (int64_t l = 0; l < t.depth; l++) {
             char name[64];
             struct tess_tensor view;
-            snprintf(name, sizeof name, "quantizer.levels.%d.codebook", (int)l);
+            snprintf(name, sizeof name, _i == 3 ? "quantizer.shared.codebook" : "quantizer.levels.%d.codebook", (int)l);
             fixture_ok(&t.b, tess_weights_find(&t.b.context.context, t.b.weights, name, TESS_ROLE_VALUE, &view));
             memcpy(books[threads - 1] + l * 16 * WIDE, view.data, tess_tensor_bytes(&view));
         }
@@ -625,6 +682,7 @@ int main(void)
     c = tcase_create("residual");
     tcase_add_test(c, residual_levels_are_the_published_ones);
     tcase_add_test(c, residual_passes_gradients_once);
+    tcase_add_test(c, residual_levels_share_a_codebook);
     tcase_add_loop_test(c, levels_learn_what_was_left_for_them, 0, sizeof learners / sizeof *learners);
     tcase_add_test(c, residual_refuses_what_leaves_nothing_over);
     suite_add_tcase(s, c);
