@@ -117,7 +117,7 @@ static int is_artefact(const struct tess_context *ctx, const char *path)
     tessi_base_context_init(&own, ctx->host);
     int status = tessi_store_artefact_open(&own.context, path, &a);
     tessi_store_artefact_close(a);
-    return status != TESS_E_DATA; /* what cannot be read is told by whoever reads it */
+    return status != TESS_E_DATA; /* a file that cannot be read is told by whoever reads it */
 }
 
 /* Adds the origin of the images: a source, or an artefact at the port `images`. */

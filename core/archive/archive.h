@@ -25,11 +25,11 @@ enum { TESSI_ARCHIVE_NAME = 256, TESSI_ARCHIVE_TEXT = 512 };
 
 struct tessi_archive_fault {
     int64_t shard;                 /* number of the shard; -1: the index, or the archive's one file */
-    char file[TESSI_ARCHIVE_NAME]; /* its name in the archive's folder, or the archive's path */
+    char file[TESSI_ARCHIVE_NAME]; /* name in the archive's folder, or the archive's path */
     char dataset[64];              /* "" where the fault is none of a dataset */
     int64_t first, rows;           /* rows of the dataset, counted in the shard; rows 0: none in particular */
     int64_t archive_row;           /* number in the archive of the first of them; -1: not known */
-    char text[TESSI_ARCHIVE_TEXT]; /* what is wrong, and what to do */
+    char text[TESSI_ARCHIVE_TEXT]; /* the fault, and what to do */
 };
 
 struct tessi_archive_counts {

@@ -18,7 +18,7 @@ enum { FOLDER_FILES = 10000 };
 
 struct png {
     const struct tessi_archive_exporter *x;
-    const char *folder; /* the one on its way */
+    const char *folder; /* folder on its way to its place */
     struct tess_tensor picture;
 };
 
@@ -88,7 +88,7 @@ int tessi_archive_export_png(struct tess_context *ctx, const struct tessi_archiv
                          (long long)x->codebook_size);
     TESS_TRY(tessi_base_format(ctx, &folder, "%s.partial", x->o->to));
     p.folder = folder;
-    (void)nftw(folder, png_remove_one, 16, FTW_DEPTH | FTW_PHYS); /* what a killed export left */
+    (void)nftw(folder, png_remove_one, 16, FTW_DEPTH | FTW_PHYS); /* files that a killed export left */
     int status = png_write(ctx, &p);
     if (status != TESS_OK)
         (void)nftw(folder, png_remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -10,7 +10,7 @@
 struct tessi_archive_piece {
     char *path;
     char digest[65];
-    int64_t first_item, items; /* its range; first_item -1: it says none */
+    int64_t first_item, items; /* range of the piece's items; first_item -1: it says none */
     int64_t rows, train, skipped;
 };
 struct tessi_archive_pieces {

@@ -129,7 +129,7 @@ static int write_column(struct tess_context *ctx, const struct tessi_archive_wri
     }
     if (!c.there)
         return TESS_OK;
-    c.how.dataset.by_row |= strcmp(name, "codes") == 0; /* which the chunks of a small shard do not tell */
+    c.how.dataset.by_row |= strcmp(name, "codes") == 0; /* a number a row, which the chunks of a small shard do not tell */
     TESS_TRY(column_begin(ctx, &c, write_rows(w)));
     for (int64_t i = 0; i < w->spans; i++)
         TESS_TRY(column_copy_span(ctx, &c, &w->span[i]));

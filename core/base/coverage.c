@@ -19,6 +19,6 @@ void tessi_coverage_exit(int status)
 int tessi_coverage_raise(int number)
 {
     __gcov_dump();
-    __gcov_reset(); /* it may go on */
+    __gcov_reset(); /* the process may go on */
     return raise(number);
 }

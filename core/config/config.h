@@ -18,8 +18,8 @@ struct tessi_config {
     int32_t key_line, key_column;
     int32_t used;              /* 1: the node was read; a node that nobody read is an unknown key */
     struct tessi_config *former; /* a component's map before a change put another component in its place; NULL: none did */
-    char *path;                /* where there is a `former`: the component as the command line names it, "prior.noise" */
-    int32_t afresh;            /* where there is a `former`: 1, a bare name replaced it, so none of its values stay */
+    char *path;                  /* component as the command line names it, "prior.noise", where there is a `former` */
+    int32_t afresh;              /* 1: a bare name replaced the `former`, so none of its values stay */
     char *via;                 /* place of a text that was `${K}`, "`K`, command line:1:3"; NULL: `file` and `line` */
     struct tessi_config *child;  /* first child */
     struct tessi_config *next;   /* next sibling */

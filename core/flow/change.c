@@ -172,7 +172,7 @@ static void change_moved(struct found *f, const struct tessi_stage *s, const str
             continue;
         const struct tessi_listed *before = change_gone(list, &old);
         if (before && strcmp(before->digest, walk.seen.digest) == 0)
-            continue; /* the same bytes at another place */
+            continue; /* equal bytes at another place */
         struct tessi_change *c = change_add(f, TESSI_CHANGE_FILE, walk.seen.path, before ? before->digest : NULL, walk.seen.digest);
         if (c && before)
             f->status = tess_copy_text(f->ctx, before->path, &c->before_path);

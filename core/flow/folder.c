@@ -45,7 +45,7 @@ static int folder_describe(struct tess_context *ctx, const struct tessi_pipeline
 /* 1 where two runs are of one pipeline and read the same files, as far as both have looked: one may be of the first stages alone. */
 static int folder_agree(const char *ours, const char *theirs)
 {
-    size_t head = 1 + TESS_DIGEST_TEXT; /* both newlines of the first line */
+    size_t head = 1 + TESS_DIGEST_TEXT; /* the first line's two newlines */
     if (strncmp(ours, theirs, head) != 0)
         return 0;
     for (const char *line = ours + head; *line; line = strchr(line, '\n') + 1) {

@@ -57,7 +57,7 @@ static int results_is_of(const struct tessi_stage *s, const struct tess_artefact
     const char *files = tessi_store_artefact_provenance(a, "input." TESSI_FILES_INPUT);
     if (!seed || strtoull(seed, NULL, 10) != s->seed || !epoch || strtoll(epoch, NULL, 10) != TESS_EPOCH)
         return 0;
-    if (s->plugins && /* else it is not run this time, and was not looked at */
+    if (s->plugins && /* other stages are not run this time, and were not looked at */
         (!results_same_text(files ? files : "", s->files) || !results_same_text(tessi_store_artefact_provenance(a, "plugin"), s->plugins)))
         return 0;
     for (int64_t i = 0; i < s->inputs; i++) {

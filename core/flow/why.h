@@ -30,7 +30,7 @@ struct tessi_why_other {
 
 struct tessi_why {
     int64_t stage;
-    const struct tessi_result *cached; /* its result, where it is cached; then there are no steps */
+    const struct tessi_result *cached; /* result of the stage, where it is cached; then there are no steps */
     struct tessi_result *result;       /* all results that were found, by path */
     int64_t results, result_capacity;
     struct tessi_why_step *step;

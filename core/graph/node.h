@@ -63,7 +63,7 @@ enum { TESSI_ALIKE_OUT = 16 };
 struct tessi_step { /* a recorded operation */
     const struct tess_op *op;
     const struct tessi_op *extra; /* NULL for a plugin's */
-    const char *scope;            /* where it was recorded, "encoder.block1"; the graph's */
+    const char *scope;            /* scope where the node was recorded, "encoder.block1"; the graph's */
     void *attr, *state;
     int32_t inputs, outputs;
     struct tess_node *in[TESS_OP_MAX], *out[TESS_OP_MAX];

@@ -196,7 +196,7 @@ void tessi_plug_passed_save(struct tessi_passed *p)
         passed_write(&own.context, p);
     tess_free(p->text);
     tess_free(p->fresh);
-    p->text = p->fresh = NULL; /* both are read again when needed */
+    p->text = p->fresh = NULL; /* text and fresh entries are read again when needed */
 }
 
 void tessi_plug_passed_close(struct tessi_passed *p)

@@ -99,7 +99,7 @@ struct tessi_report_reference {
     int64_t metrics;
     struct tessi_report_setting *metric; /* "frechet distance" and "6.1" */
     int64_t settings;
-    struct tessi_report_setting *setting; /* what it is for: "samples.steps" and "256" */
+    struct tessi_report_setting *setting; /* settings that the values are for: "samples.steps" and "256" */
 };
 
 /* Outcome of a run as a whole. */
@@ -131,7 +131,7 @@ struct tessi_report_run {
     int64_t references;
     struct tessi_report_reference *reference;
     int32_t outcome;
-    const char *failed_stage; /* where it failed or was stopped; "" */
+    const char *failed_stage; /* stage where the run failed or was stopped; "" */
     const char *reason;       /* one line; "" */
     int diverged;             /* 1: a stage's warning says that a training diverged, or that its result is of no use */
     double seconds;           /* seconds of the last run, as the log tells; < 0: not told */

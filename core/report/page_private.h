@@ -125,7 +125,7 @@ struct tessi_report_page_axis {
 };
 /* Rows that differ on an axis alone, by its rising values, with a metric's means and intervals. */
 struct tessi_report_page_line {
-    char name[200]; /* what the rows have in common, "quantizer=ema" */
+    char name[200]; /* settings that the rows have in common, "quantizer=ema" */
     int64_t points;
     double *x, *y, *low, *high;
     int64_t *row;

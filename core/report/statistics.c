@@ -100,7 +100,7 @@ struct tessi_report_mean tessi_report_mean_of(const double *value, int64_t n, do
     struct tessi_report_mean m = {.n = n, .error = -1, .half = -1};
     double sum = 0.0, square = 0.0;
     for (int64_t i = 0; i < n; i++)
-        sum += value[i] - value[0]; /* so that equal values have no deviation, not one of rounding */
+        sum += value[i] - value[0]; /* equal values have no deviation, not one of rounding */
     m.mean = n ? value[0] + sum / (double)n : 0.0;
     for (int64_t i = 0; i < n; i++)
         square += (value[i] - m.mean) * (value[i] - m.mean);

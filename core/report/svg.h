@@ -19,7 +19,7 @@ enum { TESSI_SVG_LINEAR = 0, TESSI_SVG_LOG = 1, TESSI_SVG_EITHER = 2 };
 /* A map from values to pixels, with its ticks. */
 struct tessi_svg_scale {
     double lo, hi;   /* values at the ends, lo < hi */
-    double from, to; /* their pixels; from > to for an axis that points up */
+    double from, to; /* pixels of both ends; from > to for an axis that points up */
     int32_t logarithmic;
     int32_t ticks;
     double tick[16];

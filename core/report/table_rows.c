@@ -60,7 +60,7 @@ static int rows_repeat(const struct tessi_report_set *set, const struct tessi_re
     if (run->sweep >= 0)
         return rows_same_variant(set, first, run);
     for (int64_t i = 0; i < row->runs; i++)
-        if (!rows_same_settings(row->run[i], run)) /* the same seed again is another row */
+        if (!rows_same_settings(row->run[i], run)) /* a second run with one seed is another row */
             return 0;
     return 1;
 }

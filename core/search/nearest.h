@@ -14,8 +14,8 @@ struct tessi_nearest {
     struct tess_kernel full, last; /* a tile of vectors by a block of codes, and by those left over */
     size_t ready_bytes;            /* size of a prepared codebook */
     size_t scratch_bytes;          /* scratch of each running thread */
-    size_t mean, half, staging, block, block_bytes;       /* where in a ready book */
-    size_t operand, score, kernel_scratch, operand_bytes; /* where in the scratch; of one vector */
+    size_t mean, half, staging, block, block_bytes;       /* offset in a ready book */
+    size_t operand, score, kernel_scratch, operand_bytes; /* offset in the scratch of one vector */
 };
 
 /* Results of the search for vector i: arrays to be filled, NULL for one that is not wanted. */

@@ -87,7 +87,7 @@ static const char *array_type(struct tess_array *a, hid_t type)
         return "holds no numbers of 8, 16, 32 or 64 bits";
     a->shape.kind = class == H5T_FLOAT ? 'f' : H5Tget_sign(type) == H5T_SGN_NONE ? 'u' : 'i';
     a->shape.bytes = (int32_t)bytes;
-    a->entry.dtype = bytes == 1 ? TESS_U8 : bytes == 2 ? TESS_U16 : TESS_I32; /* its size counts, for what is claimed and stored */
+    a->entry.dtype = bytes == 1 ? TESS_U8 : bytes == 2 ? TESS_U16 : TESS_I32; /* its size decides what is claimed and stored */
     return NULL;
 }
 

@@ -117,7 +117,7 @@ void tessi_store_unshuffle(const unsigned char *from, size_t bytes, size_t size,
     for (size_t k = 0; k < size; k++)
         for (size_t i = 0; i < n; i++)
             to[i * size + k] = from[k * n + i];
-    memcpy(to + n * size, from + n * size, bytes - n * size); /* what is no whole element stays */
+    memcpy(to + n * size, from + n * size, bytes - n * size); /* bytes that are no whole element stay */
 }
 
 size_t tessi_store_inflate(const unsigned char *from, size_t bytes, unsigned char *to, size_t capacity)

@@ -264,7 +264,7 @@ size_t tessi_store_inflate(const unsigned char *from, size_t bytes, unsigned cha
 
 /* A file that an artefact in parts consists of, as the index has it. */
 struct tessi_part {
-    char *file; /* its name in the index's folder */
+    char *file; /* name of the part in the index's folder */
     char *digest;
     int64_t rows;
     struct tess_artefact *open; /* NULL: closed */

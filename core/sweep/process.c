@@ -82,7 +82,7 @@ static void process_child(int (*task)(void *user, int in, int out), void *user, 
     (void)signal(SIGINT, SIG_IGN);
     tessi_base_signals_catch();
     (void)prctl(PR_SET_PDEATHSIG, end);
-    if (getppid() != parent) /* it died before the line above */
+    if (getppid() != parent) /* the process died before the line above */
         _exit(127);
     (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* the output is the parent's */
     int code = task(user, in, out);

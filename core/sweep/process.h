@@ -28,7 +28,7 @@ const char *tessi_sweep_get_text(struct tessi_sweep_record *r); /* valid as long
 struct tessi_sweep_child {
     pid_t pid;    /* 0: none */
     int to, from; /* descriptors of the pipes to it and from it */
-    char *bytes;  /* what came and is not taken yet */
+    char *bytes;  /* text that came and is not taken yet */
     size_t count, capacity, taken;
 };
 

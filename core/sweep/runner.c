@@ -71,7 +71,7 @@ static void runner_stage(struct tess_context *ctx, struct tessi_pipeline *p, int
     r->computed = view.outcome == TESSI_COMPUTED;
     r->seconds = view.seconds;
     r->warning = view.warning;
-    for (int64_t k = 0; r->status == TESS_OK && k <= i; k++) { /* the one, or one that it needs */
+    for (int64_t k = 0; r->status == TESS_OK && k <= i; k++) { /* the stage, or one that it needs */
         tessi_flow_pipeline_stage(p, k, &view);
         if (view.busy) {
             r->busy = view.busy;

@@ -82,7 +82,7 @@ enum { TESSI_SWEEP_NOT_RUN = 0, TESSI_SWEEP_DONE = 1, TESSI_SWEEP_FAILED = 2, TE
 /* Outcome of one variant, runs/NAME/VARIANT/outcome.yaml. */
 struct tessi_sweep_outcome {
     int32_t outcome;
-    char stage[80];    /* where it failed or was stopped; "" otherwise, or where it failed before any stage */
+    char stage[80];    /* stage where it failed or was stopped; "" otherwise, or where it failed before any stage */
     char reason[2048]; /* in one line */
     double seconds;    /* spent on those of its stages that were computed by the process that wrote this */
 };

@@ -35,7 +35,7 @@ int main(void)
     memset(&t, 0, sizeof t);
     memset(&x, 0, sizeof x);
     options.size = sizeof options;
-    options.plugin_path = "."; /* where it has just been built */
+    options.plugin_path = "."; /* the folder that it has just been built in */
     options.backend = "template-name";
     int wrong = check(h, tess_test_host_open(&options, &h), "a host that computes with it");
     wrong = wrong || check(h, tess_test_normal(tess_test_context(h), 1, 4, dim, &x), "values");

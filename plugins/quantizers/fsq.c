@@ -18,7 +18,7 @@ struct fsq {
 enum { BOUND_SHIFTED, BOUND_SYMMETRIC };
 enum { CODES_MAX = 1 << 30 };
 
-#define EPSILON 1e-3 /* how far the bound lies beyond the outer levels, relative to their distance */
+#define EPSILON 1e-3 /* distance of the bound from the outer levels, relative to that between these */
 
 static int64_t fsq_size(const struct fsq *q)
 {

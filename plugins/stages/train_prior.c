@@ -68,7 +68,7 @@ static int train_prior_open_graph(struct tess_context *ctx, struct work *k)
     TESS_TRY(tess_graph_new(ctx, k->weights, &o, &k->graph));
     TESS_TRY(tess_prior_record_loss(ctx, &k->trained, k->graph, &loss));
     tess_objective(k->graph, "loss", "", loss.loss);
-    if (tess_prior_chooses_times(&k->trained)) /* its bounds are of the times it prefers, so their mean is not the bound */
+    if (tess_prior_chooses_times(&k->trained)) /* such bounds are of the times that the noise prefers, so their mean is not the bound */
         tess_output(k->graph, "bound", loss.bound);
     else
         tess_column(k->graph, "bound", tess_mean_all(k->graph, loss.bound));

@@ -228,7 +228,7 @@ START_TEST(grows)
     (void)command_ends(65, "or add new ones to the finished archive with --append", "encode growing" MODEL "-o grow " SHARDED);
     shell("cp -r grow kept");
     (void)command_ends(0, "grow: 7 images in 5 shards", "encode growing" MODEL "-o grow --append " SHARDED);
-    rows_are("grow", PICTURES - BAD + 7, BAD); /* the one that is no picture has the content of those before */
+    rows_are("grow", PICTURES - BAD + 7, BAD); /* the file that is no picture has the content of those before */
     shell("mv grow calm-g && mv kept grow");
     ck_assert_int_ge(killed_until_it_ends("encode growing" MODEL "-o grow --append " SHARDED), 1);
     shell("diff -r calm-g grow");

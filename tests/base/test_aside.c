@@ -128,7 +128,7 @@ START_TEST(killed_at_any_point)
     holds("k", "old");
     ck_assert(killed_at("kill@rename:1") && store_unfinished("k"));
     holds("k", "old");
-    ck_assert(killed_at("kill@renamed:1") && !store_unfinished("k")); /* the one before was swept */
+    ck_assert(killed_at("kill@renamed:1") && !store_unfinished("k")); /* the file before was swept */
     holds("k", "new");
     ck_assert(killed_at("kill@sync:1") && store_unfinished("k"));
     store_ok(write_text("k.1.2", "a name that looks like one of ours, and is not"));

@@ -98,7 +98,7 @@ START_TEST(a_slip_in_the_pipeline)
     one_line(r);
     ck_assert_str_eq(r->out, "");
     ck_assert_int_eq(count_files("runs/small", ".h5"), 0);
-    r = command_ends(slip[_i].code, slip[_i].words, "plan bad.yaml"); /* and the plan says it as well */
+    r = command_ends(slip[_i].code, slip[_i].words, "plan bad.yaml"); /* the plan says it as well */
     one_line(r);
 }
 END_TEST

@@ -242,7 +242,7 @@ START_TEST(a_model_that_diverged_is_told_where_it_is_measured)
                      "tokenizer.quantizer.codebook_size=256");
     ck_assert_msg(strstr(r->err, "warning: metrics: reconstruction PSNR is -") != NULL, "%s", r->err);
     ck_assert_msg(strstr(r->err, "warning: tokenizer: the codebook collapsed: ") != NULL, "%s", r->err);
-    const char *row = strstr(r->err, "tokenizer  computed"); /* both stand there, each once */
+    const char *row = strstr(r->err, "tokenizer  computed"); /* the two stages stand there, each once */
     ck_assert(row && strstr(row, "warning: diverged: loss was ") && strstr(row, "; the codebook collapsed: "));
 }
 END_TEST

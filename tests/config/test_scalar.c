@@ -229,7 +229,7 @@ START_TEST(components)
     (void)merged("stages: {t: {q: {use: ema, d: 1}}, r: {q: {use: a}}, s: {q: {d: 1}}}",
                  "stages: {t: {q: {use: ema, d: 2}}, r: {q: {d: 2}}, s: {q: {use: b}}}", &root);
     for (const struct tessi_config *s = tessi_config_child(root, "stages")->child; s; s = s->next)
-        ck_assert_ptr_null(tessi_config_child(s, "q")->former); /* the same component, or none before */
+        ck_assert_ptr_null(tessi_config_child(s, "q")->former); /* an equal component, or none before */
     tessi_config_free(root);
     (void)merged("params: {q: {use: ema}}", "params: {q: {use: fsq}}", &root);
     ck_assert_ptr_null(tessi_config_child(tessi_config_child(root, "params"), "q")->former);

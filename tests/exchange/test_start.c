@@ -84,7 +84,7 @@ START_TEST(the_loss_begins_at_the_models)
     ck_assert_ptr_nonnull(strstr(r->err, "tuned: starts from 155 weights of the model"));
     ck_assert_ptr_null(strstr(r->err, "new, as it has none"));
     golden_close_to("loss", first_loss(), wanted, 1e-5);
-    ck_assert_double_gt(apart("taming.h5", "weights/encoder/conv_in/weight"), 1e-4); /* and it learns */
+    ck_assert_double_gt(apart("taming.h5", "weights/encoder/conv_in/weight"), 1e-4); /* the network learns */
     (void)train("train-autoencoder, in: {images: images}, steps: 1, batch: 4, encoder: " TAMING
                 ", decoder: conv, quantizer: {use: nearest, codebook_size: 24, code_dim: 5, beta_on: codebook}");
     ck_assert_double_gt(fabs(first_loss() / wanted - 1.0), 0.01); /* initial weights do not begin there */
@@ -227,7 +227,7 @@ START_TEST(a_prior_goes_on)
     ck_assert_double_eq(apart("ddm.h5", last), 0.0);
     fixture_ok(&fixture, rename("runs/start/tuned.h5", "tuned.h5"));
     r = train_prior("codes", "tuned.h5", "1.0e-3", "");
-    ck_assert_ptr_nonnull(strstr(r->err, "tuned: starts from 118 weights of the model")); /* and the noise's memory */
+    ck_assert_ptr_nonnull(strstr(r->err, "tuned: starts from 118 weights of the model")); /* the noise's memory is there */
     ck_assert_double_gt(apart("ddm.h5", last), 1e-4);
     r = train_prior("others", "ddm.h5", "0", ", noise: {use: uniform, steps: 20}");
     ck_assert_ptr_nonnull(strstr(r->err, "tuned: the prior is of codes of tokenizer "));

@@ -275,7 +275,7 @@ START_TEST(fewer_than_planned)
     flow_run(&other);
     ck_assert_str_eq(flow_trace(), "");
     ck_assert_str_eq(other.stage[2].digest, r.stage[2].digest);
-    flow_attempt(&(struct attempt){.force = "m", .run = 1}, &other); /* the same content: the rest is found */
+    flow_attempt(&(struct attempt){.force = "m", .run = 1}, &other); /* equal content: the rest is found */
     ck_assert_msg(other.status == TESS_OK, "%s", other.message);
     ck_assert_str_eq(flow_trace(), "flow-make\n");
     ck_assert_int_eq(other.stage[2].outcome, TESSI_WAS_CACHED);

@@ -66,7 +66,7 @@ START_TEST(what_a_folder_has_stays)
     (void)flow_trace();
     gc(1, 0);
     ck_assert(done.files == 2 && done.bytes > 0 && results() == 4);
-    gc(0, 3600); /* all of it is younger */
+    gc(0, 3600); /* every file is younger */
     ck_assert(done.files == 0 && results() == 4);
     gc(0, 0);
     ck_assert_msg(done.files == 2 && results() == 2 && strstr(told, "no run refers to it"), "%s", told);

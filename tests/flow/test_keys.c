@@ -228,7 +228,7 @@ static const struct {
     const char *before, *after;
 } meanwhile[] = {
     {OTHER, NULL},                                  /* another content of the same size, read */
-    {NULL, OTHER},                                  /* the same, and not read: nobody can know */
+    {NULL, OTHER},                                  /* equal file, not read: nobody can know */
     {OTHER, ALONE},                                 /* the old one back before anybody looks */
     {"cp -p data was && " OTHER, "cp -p was data"}, /* with its times */
     {"cp -p data was && " OTHER, "mv was data"},    /* another file in its place */

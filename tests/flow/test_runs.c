@@ -301,7 +301,7 @@ START_TEST(without_locks)
     pid_t child[2];
     for (int i = 0; i < 2; i++) {
         child[i] = begin(&(struct attempt){.run = 1}, "pause@stage:1,fail@lock:1+");
-        pauses(child[i]); /* both compute the same stage */
+        pauses(child[i]); /* two runs compute one stage */
     }
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(kill(child[i], SIGCONT), 0);
@@ -335,7 +335,7 @@ START_TEST(who_holds_a_lock)
     ck_assert(two == -1 && held);
     ck_assert_int_eq(tessi_base_lock_join("l.lock"), -1);
     ck_assert_int_eq(tessi_base_lock_held("l.lock"), 1);
-    ck_assert_int_eq(tessi_base_lock_join("nobody.lock"), -1); /* and is not made: its maker would be taken for its holder */
+    ck_assert_int_eq(tessi_base_lock_join("nobody.lock"), -1); /* no lock is made: its maker would be taken for its holder */
     ck_assert_int_ne(access("nobody.lock", F_OK), 0);
     ck_assert_int_eq(tessi_base_lock_held("nobody.lock"), 0);
     ck_assert_int_eq(tessi_base_lock_share(one, "l.lock"), 1);

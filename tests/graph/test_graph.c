@@ -506,7 +506,7 @@ START_TEST(shapes_that_do_not_fit_are_refused)
     fixture_open(&b, 1, 1, 1, 0);
     struct tess_node *y = bad(b.graph, _i);
     ck_assert_ptr_null(y);
-    ck_assert_ptr_null(tess_swish(b.graph, y)); /* and whatever follows is quiet */
+    ck_assert_ptr_null(tess_swish(b.graph, y)); /* whatever follows is quiet */
     ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), TESS_E_SHAPE);
     ck_assert_ptr_nonnull(strchr(tessi_base_context_message(&b.context.context), '(')); /* names a shape */
     fixture_close(&b);

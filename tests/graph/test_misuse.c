@@ -404,7 +404,7 @@ START_TEST(recordings_are_refused)
     const char *message = tessi_base_context_message(&b.context.context);
     ck_assert_msg(status == recordings[_i].status && strstr(message, recordings[_i].words), "%d: %s", status, message);
     tessi_base_context_clear(&b.context.context);
-    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), status); /* and again: the first failure stays */
+    ck_assert_int_eq(tess_graph_seal(&b.context.context, b.graph), status); /* once more: the first failure stays */
     fixture_close(&b);
 }
 END_TEST

@@ -113,7 +113,7 @@ START_TEST(error_of_a_mean_is_the_known_one)
     bootstrap_interval(mean, R, &v);
     const struct mean_error e = mean_error_of(value, N);
     double known = e.standard_error * sqrt((N - 1.0) / N);
-    ck_assert_double_eq_tol(v.standard_error, known, 0.04 * known); /* its own error: 1 / sqrt(2 R), 1.1 % */
+    ck_assert_double_eq_tol(v.standard_error, known, 0.04 * known); /* standard error of this estimate: 1 / sqrt(2 R), 1.1 % */
     ck_assert_double_eq_tol(v.low, e.mean - 1.96 * known, 0.15 * known);
     ck_assert_double_eq_tol(v.high, e.mean + 1.96 * known, 0.15 * known);
     bootstrap_close(&r);

@@ -174,7 +174,7 @@ START_TEST(a_step_draws_one_token)
         ck_assert_int_eq(n->changes(self, &r, NULL), 1);
         ck_assert_int_eq(n->changes(self, &r, where), 1);
         r.logits = sure;
-        r.row = row; /* the one row there is */
+        r.row = row; /* the only row there is */
         fixture_ok(&b, n->reverse(self, &b.context.context, &r));
         for (int k = 0; k < L; k++) {
             ck_assert_int_eq(where[k], k == L - left);

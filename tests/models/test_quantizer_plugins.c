@@ -354,7 +354,7 @@ START_TEST(residual_levels_are_the_published_ones)
         snprintf(name, sizeof name, "quantizer.levels.%d.codebook", (int)l);
         fixture_ok(&t.b, tess_weights_find(&t.b.context.context, t.b.weights, name, TESS_ROLE_VALUE, &view));
         memcpy(view.data, (float *)book.data + l * size * d, tess_tensor_bytes(&view));
-        want += 1.25 * (double)((float *)commitment.data)[l]; /* both terms have that value */
+        want += 1.25 * (double)((float *)commitment.data)[l]; /* codebook loss and commitment have one value */
     }
     tess_weights_touch(t.b.weights);
     step(&t, z.data, zero, 0);

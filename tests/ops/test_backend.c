@@ -273,7 +273,7 @@ struct size {
 static const struct size sizes[] = {
     {2, 9, 7, 5, 3, 3, 1, 1, 1, 1, 1, 6},     /* the plain one */
     {2, 8, 10, 4, 3, 3, 2, 0, 0, 1, 1, 7},    /* down: border on the right and at the bottom alone */
-    {2, 7, 9, 4, 3, 3, 2, 0, 0, 1, 1, 3},     /* the same on odd sizes: the last row and column are in no patch's middle */
+    {2, 7, 9, 4, 3, 3, 2, 0, 0, 1, 1, 3},     /* odd sizes: the last row and column are in no patch's middle */
     {3, 6, 5, 8, 1, 1, 1, 0, 0, 0, 0, 4},     /* 1 x 1 kernel: the input itself is the matrix of patches */
     {2, 6, 5, 3, 1, 1, 2, 0, 0, 0, 0, 4},     /* pixels that no patch has */
     {2, 5, 5, 3, 1, 1, 1, 1, 1, 0, 0, 2},     /* 1 x 1 with a border */
@@ -286,7 +286,7 @@ static const struct size sizes[] = {
     {1, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1, 2},     /* smaller than the kernel */
     {2, 5, 5, 2, 3, 3, 3, 2, 2, 2, 2, 2},     /* stride 3 */
     {2, 8, 12, 3, 4, 4, 2, 1, 1, 1, 1, 5},    /* transposed: a U-Net's way up */
-    {2, 2, 2, 8, 4, 4, 2, 1, 1, 1, 1, 16},    /* the same to one pixel */
+    {2, 2, 2, 8, 4, 4, 2, 1, 1, 1, 1, 16},    /* a resize to one pixel */
     {1, 5, 3, 1, 3, 5, 2, 2, 1, 0, 3, 3},     /* a border on the right wider than what the stride leaves */
     {2, 40, 33, 32, 3, 3, 1, 1, 1, 1, 1, 40}, /* several blocks an image, the last one shorter */
 };

@@ -98,7 +98,7 @@ START_TEST(noise_and_equality)
         compare();
         const struct tessi_report_difference *d = find(TESSI_DIFFERENT_METRIC, "PSNR");
         ck_assert_int_eq(d == NULL, i == 0);
-        ck_assert_int_eq(all.count, i == 0 ? 0 : 2); /* and the result's digest */
+        ck_assert_int_eq(all.count, i == 0 ? 0 : 2); /* the result's digest */
         ck_assert_int_eq(all.same_pictures, 1);      /* by content, though the results differ */
         if (d) {
             ck_assert_int_eq(d->compared, compared[i]);

@@ -183,7 +183,7 @@ START_TEST(runs_by_themselves)
     make_run("a", "ema", 1, 0, "mnist", 20, -1);
     make_run("b", "ema", 2, 0, "mnist", 21, -1);
     make_run("c", "nearest", 1, 0, "mnist", 19, -1);
-    make_run("d", "ema", 2, 0, "mnist", 21, -1); /* the same again is no repetition */
+    make_run("d", "ema", 2, 0, "mnist", 21, -1); /* a run named twice is no repetition */
     make(4, five, &o);
     ck_assert_int_eq(table.rows, 3);
     ck_assert_int_eq(table.row[0].runs, 2);

@@ -241,7 +241,7 @@ START_TEST(damaged_files)
     damage("images", -7, -1);
     fixture_ok(&source.fixture, open_source("images", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "images: is truncated: 196 bytes wanted, 189 found; fetch the file again");
-    REFUSED(read_one(0), TESS_E_DATA, "images: is truncated"); /* and says it again */
+    REFUSED(read_one(0), TESS_E_DATA, "images: is truncated"); /* the second opening says it again */
     make("long", 8, 3, DIMS(N, H, W), N * H * W + 1);
     fixture_ok(&source.fixture, open_source("long", NULL));
     REFUSED(read_one(0), TESS_E_DATA, "long: goes on after the 196 bytes its header announces");

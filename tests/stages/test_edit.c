@@ -258,7 +258,7 @@ START_TEST(masks_that_do_not_fit)
     (void)command_ends(65, "mask 2 leaves nothing to be drawn anew", "run edit.yaml -q masks=one-white");
     (void)command_ends(0, "of 2 of 2 images everything is regenerated: the mask keeps nothing of them",
                        "run edit.yaml masks=one-white edited.limit=2");
-    (void)command_ends(0, "", "run edit.yaml -q masks=white-mask edited.regenerate=white"); /* all of it */
+    (void)command_ends(0, "", "run edit.yaml -q masks=white-mask edited.regenerate=white"); /* all of the image is drawn anew */
     struct tess_tensor region = load(".", "edited", "regenerated");
     for (int64_t i = 0; i < IMAGES * TOKENS; i++)
         ck_assert_int_eq(((const uint8_t *)region.data)[i], 1);

@@ -116,7 +116,7 @@ START_TEST(the_model_stays_as_it_is)
     ck_assert_str_eq(tess_attrs_text_or(tess_artefact_attrs(model), "tokenizer", "none"), "none");
     struct tess_tensor curve;
     ck_assert_int_eq(tess_artefact_load(C, head, "curve", TESS_F32, &curve), TESS_OK);
-    ck_assert(((float *)curve.data)[2 * curve.dim[0] - 1] < ((float *)curve.data)[1]); /* and it learns */
+    ck_assert(((float *)curve.data)[2 * curve.dim[0] - 1] < ((float *)curve.data)[1]); /* the head learns */
     tess_free(curve.data);
     ck_assert(access("runs/like/head.deviations.png", R_OK) == 0);
     tessi_store_artefact_close(model);

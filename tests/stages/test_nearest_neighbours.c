@@ -227,7 +227,7 @@ static void is_the_loss(const char *precision, double relative, const struct tes
             ck_assert_msg(fabs((double)d[k] - loss) <= relative * loss + 1e-7, "image %d and %d: %g, in the loss %g", (int)n, (int)i[k],
                           (double)d[k], loss);
         }
-        for (int64_t p2 = 0; p2 < SMALL_TRAIN && relative < 1e-3; p2++) /* and no other is nearer than the last */
+        for (int64_t p2 = 0; p2 < SMALL_TRAIN && relative < 1e-3; p2++) /* no other row is nearer than the last */
             if (i[0] != p2 && i[1] != p2 && i[2] != p2 && i[3] != p2)
                 ck_assert_double_ge(loss_of(&b, image, n, p2), (double)d[K - 1] * (1.0 - relative));
     }

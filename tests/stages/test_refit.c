@@ -319,7 +319,7 @@ END_TEST
 
 /* ---- killed in each of the phases ---- */
 
-#define WIDER "tokenizer.encoder.channels=32 tokenizer.encoder.groups=32 " /* so that k-means has iterations enough to be killed in */
+#define WIDER "tokenizer.encoder.channels=32 tokenizer.encoder.groups=32 " /* k-means has iterations enough to be killed in */
 #define LONGER                                                                                                                             \
     "--until refit refit.pool=9000 refit.positions=all refit.seeding=random refit.codebook_size=300 refit.tolerance=0 refit.steps=40 "     \
     "refit.ema_decay=0.9 refit.limit=100 " WIDER

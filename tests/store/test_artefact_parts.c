@@ -64,7 +64,7 @@ START_TEST(reads_as_one)
     ck_assert(tess_artefact_has(a, "skipped") && tess_artefact_has(a, "codebook") && !tess_artefact_has(a, "none"));
     char *skipped[4];
     store_ok(tessi_store_artefact_strings(C, a, "skipped", 4, skipped));
-    ck_assert_str_eq(skipped[0], "bad.png: is truncated"); /* none of p-1, two of p-2 and of p-3 */
+    ck_assert_str_eq(skipped[0], "bad.png: is truncated"); /* rows: none of p-1, two of p-2 and of p-3 */
     for (int i = 0; i < 4; i++)
         tess_free(skipped[i]);
     const struct tess_attrs *f = tess_artefact_attrs(a);

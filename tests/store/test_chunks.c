@@ -147,9 +147,9 @@ START_TEST(every_precision_is_what_hdf5_reads)
             int64_t done;
             struct tessi_entry *e = tessi_store_entry_find(a, "x");
             static char here[ROWS * ROW * 4];
-            store_ok(tessi_store_chunks_read(C, a, e, 3, 5, here, &done)); /* it was not HDF5 that read it */
+            store_ok(tessi_store_chunks_read(C, a, e, 3, 5, here, &done)); /* the rows were not read by HDF5 */
             ck_assert_int_eq(done, e->chunked ? 5 : 0);
-            ck_assert(e->chunked || bits == 8 || !bits); /* what is small and not packed lies in one piece */
+            ck_assert(e->chunked || bits == 8 || !bits); /* a small dataset that is not packed lies in one piece */
             tessi_store_artefact_close(a);
         }
 }
@@ -184,7 +184,7 @@ START_TEST(damage)
                 else
                     store_fails(status, TESS_E_DATA, "/x cannot be read", "damaged", NULL);
                 refused += status != TESS_OK;
-                ck_assert(tess_artefact_read(C, a, "x", row, &t) == status); /* and so it is the second time */
+                ck_assert(tess_artefact_read(C, a, "x", row, &t) == status); /* the second reading gives it too */
                 tessi_store_artefact_close(a);
             }
             tessi_base_context_clear(C);

@@ -376,7 +376,7 @@ START_TEST(metrics_have_errors)
     directed.better = TESS_METRIC_LOWER;
     error.standard_error = 0.125;
     error.better = TESS_METRIC_HIGHER;
-    interval.low = 2.75; /* it need not hold the value */
+    interval.low = 2.75; /* the interval need not hold the value */
     interval.high = 3.0;
     other.low = other.high = 2.75;
     one_metric(plain, digest[0], &read);

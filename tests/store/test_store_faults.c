@@ -515,7 +515,7 @@ START_TEST(hostile_links)
     file = plausible("bad.h5", 1);
     H5Lcreate_soft("/provenance", file, "codes", H5P_DEFAULT, H5P_DEFAULT);
     refused(file, "soft link");
-    file = plausible("bad.h5", 1); /* and hard ones in a circle end too */
+    file = plausible("bad.h5", 1); /* hard links in a circle end too */
     hid_t group = H5Gcreate2(file, "circle", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_hard(file, "circle", group, "again", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_hard(file, "/", group, "root", H5P_DEFAULT, H5P_DEFAULT);

@@ -13,7 +13,7 @@ struct parts_one {
     int32_t bits;         /* precision of the codes */
     const char *attr;     /* an attribute with another value than the others have, or NULL */
     const char *lack;     /* a dataset to leave out, or NULL */
-    float codebook;       /* its first value */
+    float codebook;       /* first value of the codebook */
     int64_t shift, width; /* added to `first_item`; width of a row, 0: PARTS_ROW */
     const char *kind;
 };

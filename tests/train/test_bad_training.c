@@ -171,7 +171,7 @@ START_TEST(no_number_stops_it_and_the_checkpoint_stays)
         tess_free(value.data);
     }
     tessi_store_artefact_close(a);
-    ck_assert(access("out.h5", F_OK) != 0); /* and there is no model of it */
+    ck_assert(access("out.h5", F_OK) != 0); /* no model of it is there */
 }
 END_TEST
 

@@ -15,7 +15,7 @@ struct reader {
     struct tess_context *ctx;
     const char *path, *text;
     size_t bytes, at;
-    char *name; /* where the next name goes, in header.text; never behind `at` */
+    char *name; /* place of the next name, in header.text; never behind `at` */
 };
 
 static const struct {

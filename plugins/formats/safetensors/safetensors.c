@@ -19,7 +19,7 @@ enum { PIECE = 1 << 16 };
 struct safetensors {
     char *path;
     int fd, is_open;
-    int64_t data, bytes; /* where the tensors begin, how many bytes they have */
+    int64_t data, bytes; /* place where the tensors begin, and the bytes they have */
     struct header header;
 };
 

@@ -128,7 +128,7 @@ int moments_root(struct tess_context *ctx, struct moments *a, const struct momen
     TESS_TRY(tess_alloc(ctx, (size_t)(d * d + d) * sizeof(double), "a product of covariances", &memory));
     double *product = memory;
     for (int64_t i = 0; i < d; i++)
-        for (int64_t k = 0; k < d; k++) /* both triangles */
+        for (int64_t k = 0; k < d; k++) /* the product has two triangles, the scatter one */
             product[i * d + k] = k <= i ? b->scatter[i * d + k] : b->scatter[k * d + i];
     dtrmm_("L", "U", "N", "N", &n, &n, &one, a->scatter, &n, product, &n, 1, 1, 1, 1);
     dtrmm_("R", "U", "T", "N", &n, &n, &one, a->scatter, &n, product, &n, 1, 1, 1, 1);

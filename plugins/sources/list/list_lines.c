@@ -187,7 +187,7 @@ static int jsonl_line(struct parser *p, char *line, size_t bytes)
         return list_refuse(p, "has a label of more than 1023 bytes", "a label is the name of a class");
     int has_label = type == JSON_TEXT || type == JSON_NUMBER;
     size_t length = strlen(path) + 1;
-    memcpy(line, path, length); /* both were quoted in it, so both fit */
+    memcpy(line, path, length); /* path and label were quoted in the line, so they fit */
     if (has_label)
         memcpy(line + length, label, strlen(label) + 1);
     return list_add(p, line, has_label ? line + length : NULL);

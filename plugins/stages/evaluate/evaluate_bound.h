@@ -8,7 +8,7 @@
 enum { EVALUATE_BINS = 10 }; /* parts of the times 1 .. T, fewer where T is */
 
 struct evaluate_bound {
-    /* what it is of, borrowed */
+    /* prior, graph and data whose bound it is, borrowed */
     const struct tess_prior *prior;
     struct stage_graph *loss; /* its output `bound` */
     struct tess_stage_run *run;

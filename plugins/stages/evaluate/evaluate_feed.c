@@ -217,7 +217,7 @@ int evaluate_metrics_finish(struct tess_context *ctx, struct evaluate_metrics *m
         TESS_TRY(evaluate_feed_sample_codes(ctx, m, in));
     if (m->measure[TESS_METRIC_FEATURES].metrics)
         TESS_TRY(evaluate_feed_sets(ctx, m, run, images, in));
-    stage_images_close(&m->samples); /* what follows takes the memory of the vectors, and more */
+    stage_images_close(&m->samples); /* later metrics take the memory of the vectors, and more */
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
         TESS_TRY(measure_finish(ctx, &m->measure[order[i]], run, a));
     return TESS_OK;

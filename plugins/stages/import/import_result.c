@@ -184,7 +184,7 @@ int import_write(struct tess_context *ctx, struct tess_stage_run *r, struct impo
 {
     struct writing w = {.k = k, .run = r};
     int status = import_result_put_all(ctx, &w);
-    if (status == TESS_E_STOPPED && !k->rows.written) /* what is in memory alone */
+    if (status == TESS_E_STOPPED && !k->rows.written) /* rows that are in memory alone */
         status = import_checkpoint(ctx, r, k) == TESS_OK ? TESS_E_STOPPED : status;
     free_texts(&w.names);
     free_texts(&w.skipped);
