@@ -256,7 +256,7 @@ static const struct {
      "of 4 bytes by the pickle and of 16 bytes in the file"},
     {P(PROTO "(" WORD("\x06", "module") "ctorch\nFloatStorage\n" KEY0 WORD("\x03", "cpu") "K\x04tQ."), "is no persistent id of a storage"},
     {P(PROTO "NQ."), "a persistent id is None, a tuple of at most 8 was wanted"},
-    /* What a trainer saves: the parts that are left are read as strictly as the one that is taken. */
+    /* The dictionary that a trainer saves: the parts that are left out are read as strictly as the one that is taken. */
     {P(PROTO "}(" STATE "}" WORD("\x01", "a") "cargparse\nNamespace\n)\x81su."), "`a` is an object; a dictionary of weights holds tensors"},
     {P(PROTO "}(" WORD("\x09", "callbacks") "cos\nsystem\n" WORD("\x04", "true") "\x85R" STATE WEIGHTS "u."), "asks for `os.system`"},
     {P(PROTO "}(" WORD("\x09", "callbacks") CALLBACK ")R" STATE WEIGHTS "u."),
