@@ -1,6 +1,7 @@
 # Whole runs of every stage.
 check_PROGRAMS += tests/stages/test_archive_prior tests/stages/test_autoregressive_prior tests/stages/test_batches \
-    tests/stages/test_conditions tests/stages/test_edit tests/stages/test_metrics tests/stages/test_flips tests/stages/test_import tests/stages/test_levels \
+    tests/stages/test_conditions tests/stages/test_edit tests/stages/test_metrics tests/stages/test_flips tests/stages/test_import \
+    tests/stages/test_levels \
     tests/stages/test_likelihood_stages tests/stages/test_many_codes tests/stages/test_nearest_neighbours tests/stages/test_refit \
     tests/stages/test_sample_canvas tests/stages/test_stages tests/stages/test_unet_prior tests/stages/test_uniform_prior
 
