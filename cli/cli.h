@@ -37,7 +37,7 @@ struct cli_verb {
 
 extern const struct cli_verb cli_run, cli_sweep, cli_table, cli_diff, cli_log, cli_plan, cli_why, cli_graph, cli_plugins, cli_inspect,
     cli_view, cli_du, cli_gc, cli_encode, cli_decode, cli_import, cli_export, cli_bench, cli_new, cli_check;
-extern const struct cli_verb cli_report;
+extern const struct cli_verb cli_report, cli_submit;
 extern const struct cli_verb cli_archive;
 
 /* Runs what follows in a child process, which an input that is made to harm may crash: 1 in the child, which goes on; 0 in the parent once

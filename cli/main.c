@@ -22,10 +22,10 @@
 #define EXIT_USAGE 2
 #define EXIT_IO 74
 
-static const struct cli_verb *const verbs[] = {&cli_run,    &cli_sweep, &cli_table,  &cli_report,  &cli_diff,    &cli_log,
-                                               &cli_plan,   &cli_why,   &cli_graph,  &cli_plugins, &cli_inspect, &cli_view,
-                                               &cli_du,     &cli_gc,    &cli_encode, &cli_decode,  &cli_archive, &cli_import,
-                                               &cli_export, &cli_bench, &cli_new,    &cli_check};
+static const struct cli_verb *const verbs[] = {&cli_run,    &cli_sweep,  &cli_submit, &cli_table,  &cli_report,  &cli_diff,
+                                               &cli_log,    &cli_plan,   &cli_why,    &cli_graph,  &cli_plugins, &cli_inspect,
+                                               &cli_view,   &cli_du,     &cli_gc,     &cli_encode, &cli_decode,  &cli_archive,
+                                               &cli_import, &cli_export, &cli_bench,  &cli_new,    &cli_check};
 #define VERBS (sizeof verbs / sizeof *verbs)
 
 static void main_help(FILE *to)

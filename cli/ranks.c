@@ -34,6 +34,13 @@ static int ranks_launched(void)
     return tasks && atoi(tasks) > 1 && (getenv("PMIX_RANK") || getenv("PMI_RANK"));
 }
 
+/* 1 for a task of srun's, one of several, that was told of no other: each would run the whole. */
+static int ranks_strayed(void)
+{
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    return tasks && atoi(tasks) > 1 && getenv("SLURM_PROCID");
+}
+
 /* A process of an allocation of several tasks that nobody started as a rank. */
 static void ranks_tell_alone(const struct cli_globals *g)
 {
@@ -138,6 +145,11 @@ int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_
     if (w->ranks > 1 && w->transport)
         return ctx->fail(ctx, TESS_E_USAGE,
                          "--ranks starts ranks over a transport of its own; leave out --transport, or start them otherwise");
+    if (ranks_strayed() && w->ranks <= 1 && !w->transport)
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "srun started %s of these, and none as a rank of MPI; `srun --mpi=pmix` does for Open MPI, `--mpi=pmi2` for MPICH "
+                         "(`srun --mpi=list` says what this Slurm has)",
+                         getenv("SLURM_STEP_NUM_TASKS"));
     ranks_tell_alone(g);
     return w->ranks > 1 ? ranks_fork(ctx, g, w, ranks) : TESS_OK;
 }

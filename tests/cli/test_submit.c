@@ -1,0 +1,155 @@
+/* `tessera submit`: the batch scripts, run by a shell in place of Slurm's, with an `sbatch`, an `srun` and an `scontrol` that note their
+ * arguments. SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/paths.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void tool(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "#!/bin/sh\n%s\n", text);
+    (void)fclose(f);
+    ck_assert_int_eq(chmod(name, 0755), 0);
+}
+
+static void setup(void)
+{
+    (void)small_folder_enter();
+}
+
+static int shell(const char *line)
+{
+    int how = system(line);
+    return how == -1 ? -1 : how >> 8;
+}
+
+static const char *slurp(const char *name)
+{
+    static char text[16384];
+    FILE *f = fopen(name, "r");
+    text[f ? fread(text, 1, sizeof text - 1, f) : 0] = '\0';
+    if (f)
+        (void)fclose(f);
+    return text;
+}
+
+static void has(const char *text, const char *words)
+{
+    ck_assert_msg(strstr(text, words) != NULL, "wanted `%s` in:\n%s", words, text);
+}
+
+START_TEST(a_pipeline_on_ranks)
+{
+    const struct command_result *r = command_ends(
+        0, "", "submit small.yaml tokenizer.steps=3 --nodes 2 --ntasks 4 --cpus-per-task 8 --time 1:00:00 --partition fast -n");
+    static const char *const words[] = {"#!/bin/sh\n",
+                                        "#SBATCH --job-name=small\n",
+                                        "#SBATCH --nodes=2\n",
+                                        "#SBATCH --ntasks=4\n",
+                                        "#SBATCH --cpus-per-task=8\n",
+                                        "#SBATCH --time=1:00:00\n",
+                                        "#SBATCH --partition=fast\n",
+                                        "#SBATCH --signal=B:USR1@120\n",
+                                        "#SBATCH --requeue\n",
+                                        "\nsrun --mpi=pmix ",
+                                        " run small.yaml tokenizer.steps=3",
+                                        " --threads 8 &\n",
+                                        "SLURM_RESTART_COUNT",
+                                        "scontrol requeue",
+                                        "scancel --signal=TERM"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        has(r->out, words[i]);
+}
+END_TEST
+
+/* The limit is the plan's time and half of that, where it is known. */
+START_TEST(the_plan_proposes_a_limit)
+{
+    has(command_ends(0, "", "submit small.yaml -n")->out, "# No --time: nothing like it");
+    (void)command_ends(0, "", "run small.yaml -q --until codes --threads 1");
+    has(command_ends(0, "",
+                     "submit small.yaml tokenizer.steps=13 prior=null samples=null decoded=null metrics=null "
+                     "--threads 1 -n")
+            ->out,
+        "#SBATCH --time=10\n");
+}
+END_TEST
+
+/* The work is stopped by the script's signal, and the job requeued; any other end is the job's. */
+START_TEST(the_script_requeues)
+{
+    tool("scontrol", "echo \"$@\" > requeued");
+    (void)command_ends(0, "", "submit small.yaml --threads 1 tokenizer.steps=100000 -n");
+    ck_assert_int_eq(rename("out", "script"), 0);
+    ck_assert_int_eq(shell("export PATH=$PWD:$PATH SLURM_JOB_ID=7 TESSERA_INJECT=pause@step:60; sh ./script > said 2>&1 & script=$!; "
+                           "until work=$(tr -d ' ' < /proc/$script/task/$script/children) && [ -n \"$work\" ] && "
+                           "grep -q '^State:.T' /proc/$work/status; do sleep 0.05; done; "
+                           "kill -USR1 $script; kill -CONT $work; wait $script"),
+                     0);
+    has(slurp("requeued"), "requeue 7");
+    has(slurp("said"), "job 7, restart 0");
+    (void)remove("requeued");
+    (void)command_ends(0, "", "submit small.yaml --threads 1 -n");
+    (void)remove("images"); /* the work fails */
+    ck_assert_int_ne(shell("PATH=$PWD:$PATH SLURM_JOB_ID=8 sh ./out > said 2>&1"), 0);
+    ck_assert_int_ne(access("requeued", F_OK), 0);
+}
+END_TEST
+
+START_TEST(arrays)
+{
+    small_write("sweep.yaml", "tessera: 1\nname: many\nextends: small.yaml\nsweep: {axes: {tokenizer.steps: [2, 3]}}\n");
+    const struct command_result *r = command_ends(0, "", "submit sweep.yaml --array 2 -n");
+    has(r->out, "#SBATCH --array=1-2\n");
+    has(r->out, " sweep sweep.yaml --shard \"$SLURM_ARRAY_TASK_ID/2\" &\n");
+    r = command_ends(0, "", "submit --array 3 -n -- encode pictures -m model.h5 -o archive");
+    has(r->out, " encode pictures -m model.h5 -o archive --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n");
+    has(r->out, "#SBATCH --dependency=afterok:JOB\n");
+    has(r->out, " encode pictures -m model.h5 -o archive &\n");
+    (void)command_ends(2, "this pipeline has no `sweep`", "submit small.yaml --array 2 -n");
+    (void)command_ends(2, "wants --array N", "submit -n -- encode pictures -m model.h5 -o archive");
+    (void)command_ends(2, "wanted a pipeline", "submit -n");
+    (void)command_ends(2, "stepz", "submit small.yaml tokenizer.stepz=3 -n");
+}
+END_TEST
+
+START_TEST(what_sbatch_says)
+{
+    char *path = strdup(getenv("PATH")), here[4096];
+    (void)setenv("PATH", getcwd(here, sizeof here), 1);
+    (void)command_ends(69, "sbatch", "submit small.yaml");
+    (void)setenv("PATH", path, 1);
+    char line[8192];
+    snprintf(line, sizeof line, "%s:%s", here, path);
+    (void)setenv("PATH", line, 1);
+    tool("sbatch", "cp \"$2\" given; echo '4711;cluster'");
+    has(command_ends(0, "", "submit small.yaml")->out, "submitted small as job 4711\n");
+    has(slurp("given"), " run small.yaml &\n");
+    tool("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1");
+    (void)command_ends(69, "sbatch has refused the job", "submit small.yaml");
+    (void)setenv("PATH", path, 1);
+    free(path);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("submit");
+    TCase *t = tcase_create("submit");
+    tcase_add_checked_fixture(t, setup, small_folder_leave);
+    tcase_set_timeout(t, 30);
+    tcase_add_test(t, a_pipeline_on_ranks);
+    tcase_add_test(t, the_plan_proposes_a_limit);
+    tcase_add_test(t, the_script_requeues);
+    tcase_add_test(t, arrays);
+    tcase_add_test(t, what_sbatch_says);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
