@@ -20,10 +20,10 @@ static const struct tess_param params[] = {{.name = "silence",
                                             .def = 40},
                                            {.name = NULL}};
 
-#define MPI_PLUGIN(open, close, module)                                                                                                    \
+#define MPI_PLUGIN(open, close, module, settings)                                                                                          \
     TESS_PLUGIN("tessera-transport-mpi", "0.1.0", "MIT", TESS_NEEDS_NONE,                                                                  \
                 TESS_COMPONENT_WITH("mpi", "transport/1", "ranks that mpirun or srun has started, over MPI", sizeof(struct mpi_options),   \
-                                    params, open, close, &ops, NULL, module, NULL,                                                         \
+                                    params, open, close, &ops, NULL, module, settings,                                                     \
                                     "Message Passing Interface Forum, MPI: A Message-Passing Interface Standard, Version 3.1, 2015",       \
                                     "transport: mpi"))
 
