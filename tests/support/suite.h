@@ -61,4 +61,17 @@ static inline bool suite_limits_addresses(const char *test)
 #endif
 }
 
+/* True in a build with the address sanitizer, which ends a process for what a library does wrong with damaged files; the caller skips the
+ * rest of the test named `test`, and a line on stdout says so. */
+static inline bool suite_sanitizes_addresses(const char *test)
+{
+#ifdef __SANITIZE_ADDRESS__
+    printf("%s: left out under the address sanitizer\n", test);
+    return true;
+#else
+    (void)test;
+    return false;
+#endif
+}
+
 #endif
