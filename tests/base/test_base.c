@@ -347,6 +347,8 @@ START_TEST(paths_and_folders)
     ck_assert_int_eq(chdir(folder), 0);
     OK(tessi_base_make_folder(ctx, "a/b//c"));
     OK(tessi_base_make_folder(ctx, "a/b/c/"));
+    OK(tessi_base_make_folder(ctx, "long/name")); /* and no folder whose name is a beginning of it */
+    ck_assert(rmdir("long/name") == 0 && rmdir("long") == 0);
     ck_assert(rmdir("a/b/c") == 0 && rmdir("a/b") == 0 && rmdir("a") == 0 && rmdir(folder) == 0);
     says(tessi_base_path_absolute(ctx, "x", &text), TESS_E_IO, "the current folder is not available: No such file");
     ck_assert_int_eq(chdir("/"), 0);
