@@ -1,5 +1,5 @@
-/* `tessera archive` on archives that `tessera encode` made: four machines' shares become the undisturbed archive, damaged shards are
- * encoded again as they were, an export that is killed leaves no file. SPDX-License-Identifier: MIT */
+/* `tessera archive` on archives that `tessera encode` made: four machines' shares become the undisturbed archive, what is cut, exported and
+ * imported has the same codes, damaged shards are encoded again as they were, an export that is killed leaves no file. SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"
@@ -125,6 +125,41 @@ START_TEST(export_killed)
 }
 END_TEST
 
+static void prints(const char *line, const char *words)
+{
+    const char *out = command_ends(0, "", "%s", line)->out;
+    ck_assert_msg(strstr(out, words) != NULL, "`%s` is not in: %s", words, out);
+}
+
+/* Told, cut into other shards, exported and imported again: the same codes. */
+START_TEST(told_cut_and_brought_back)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o whole");
+    prints("archive info whole", "22 of 26 items, 4 skipped");
+    prints("archive info whole --json", "\"rows\":22,\"items\":26,\"skipped\":4,\"height\":4,\"width\":6");
+    prints("archive stats whole", "uses           528");
+    prints("archive stats whole --json -o counts.npy", "\"codebook_size\":12,\"used\":12,\"total\":528");
+    prints("archive split whole -o cut --parts 2", "cut: 2 shards");
+    prints("archive split whole -o fine --rows 5", "fine: 5 shards");
+    prints("archive verify fine --json", "\"whole\":true,\"fault_count\":0,\"faulty_files\":0,\"shards\":5,\"rows\":22");
+    (void)command_ends(0, "", "archive export whole -o codes.npy");
+    (void)command_ends(0, "", "archive export fine -o fine.npy");
+    prints("archive import codes.npy -m model.h5 -o back.h5", "back.h5: 22 rows");
+    prints("archive verify back.h5", "22 rows of 22 items, 0 skipped");
+    (void)command_ends(0, "", "archive export back.h5 -o again.npy");
+    shell("cmp codes.npy fine.npy && cmp codes.npy again.npy && test -s counts.npy");
+    (void)command_ends(2, "wanted either --rows N or --parts N", "archive split whole -o no");
+    (void)command_ends(2, "wanted -o with the name of a new folder", "archive split whole --rows 5");
+    (void)command_ends(2, "wanted -m with the tokenizer", "archive import codes.npy -o no.h5");
+    (void)command_ends(2, "wanted --classes N beside --labels", "archive import codes.npy -m model.h5 -o no.h5 --labels codes.npy");
+    (void)command_ends(65, "codes.npy", "archive import codes.npy -m model.h5 -o no.h5 --labels codes.npy --classes 3");
+    (void)command_ends(74, "none.npy", "archive import none.npy -m model.h5 -o no.h5");
+    shell("test ! -e no && test ! -e no.h5");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("archive repair");
@@ -132,6 +167,7 @@ static Suite *suite(void)
     tcase_add_unchecked_fixture(c, setup, small_folder_leave);
     tcase_set_timeout(c, 30);
     tcase_add_test(c, machines);
+    tcase_add_test(c, told_cut_and_brought_back);
     tcase_add_test(c, appended);
     tcase_add_test(c, repaired);
     tcase_add_test(c, export_killed);

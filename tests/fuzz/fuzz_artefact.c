@@ -187,6 +187,7 @@ static void make_good_ones(void)
     char path[64];
     if (made++)
         return;
+    const struct tess_context *ctx = fuzz_call(); /* asked for again, its message would be gone */
     fuzz_enter_small();
     (void)fuzz_file("taken.yaml", (const uint8_t *)consumers, strlen(consumers));
     const char *const override[] = {"prior.steps=2", "tokenizer.steps=2", "samples=null", "decoded=null", "metrics=null", NULL};
@@ -198,7 +199,7 @@ static void make_good_ones(void)
             learn_tokenizer();
     }
     if (!fine) {
-        fprintf(stderr, "%s\n", tessi_base_context_message(fuzz_call()));
+        fprintf(stderr, "%s\n", tessi_base_context_message(ctx));
         abort();
     }
     forget("runs/.cache", 1);
