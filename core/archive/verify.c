@@ -107,8 +107,8 @@ static void verify_shard(struct verify *v, const struct tess_artefact *index, in
     tessi_store_part_release(index, i);
 }
 
-/* The sums of the index, once every shard was verified, by whichever process ended the last: a shard that is still at work elsewhere may have
- * a fault, which would be told here once more. */
+/* The sums of the index, once every shard was verified, by whichever process ended the last: a shard that is still at work elsewhere may
+ * have a fault, which would be told here once more. */
 static void verify_sums(struct verify *v, const struct tess_artefact *index, const struct tessi_archive_fault *where)
 {
     struct tessi_context own;

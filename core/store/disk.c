@@ -108,7 +108,8 @@ static haddr_t driver_get_eof(const H5FD_t *f, H5FD_mem_t type)
 }
 
 /* Reads behind the end of a file: zeros, as HDF5's own driver does, for HDF5 reads ahead and reads what it is about to write. Values that
- * were written once and are not there are refused: the file was cut off after it was opened, and a chunk of zeros has the right checksum. */
+ * were written once and are not there are refused: the file was cut off after it was opened, and a chunk of zeros has the right checksum.
+ */
 static herr_t disk_behind_end(const struct tessi_disk *d, H5FD_mem_t type, void *to, size_t bytes)
 {
     memset(to, 0, bytes);

@@ -1,5 +1,6 @@
 /* `tessera archive` on archives that `tessera encode` made: four machines' shares become the undisturbed archive, what is cut, exported and
- * imported has the same codes, damaged shards are encoded again as they were, an export that is killed leaves no file. SPDX-License-Identifier: MIT */
+ * imported has the same codes, damaged shards are encoded again as they were, an export that is killed leaves no file.
+ * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"

@@ -229,8 +229,8 @@ START_TEST(damaged_indices)
 {
     int64_t bytes = store_size("a/index.h5");
     store_copy("a/index.h5", "kept.h5", -1);
-    /* HDF5 1.10 frees pointers of a list of links that it has not filled yet, where damage ends the list early: the address sanitizer, which
-     * fills memory with a pattern, ends the process there. */
+    /* HDF5 1.10 frees pointers of a list of links that it has not filled yet, where damage ends the list early: the address sanitizer,
+     * which fills memory with a pattern, ends the process there. */
     for (int64_t at = suite_sanitizes_addresses("bytes of an index") ? bytes : 0; at < bytes; at += 37) {
         flip_byte("a/index.h5", at);
         int read = parts_read_everything(0), found = parts_read_everything(1);

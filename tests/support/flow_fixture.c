@@ -182,7 +182,8 @@ int flow_files(const char *path, const char *ending)
     DIR *d = opendir(path);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         size_t name = strlen(e->d_name);
-        int noted = strcmp(e->d_name, "rates.yaml") == 0 || strcmp(e->d_name, "files") == 0; /* measured times, digests of files of some age */
+        int noted =
+            strcmp(e->d_name, "rates.yaml") == 0 || strcmp(e->d_name, "files") == 0; /* measured times, digests of files of some age */
         n += name >= length && strcmp(e->d_name + name - length, ending) == 0 && e->d_name[0] != '.' && !noted;
     }
     if (d)
