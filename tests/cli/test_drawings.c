@@ -87,6 +87,23 @@ START_TEST(why_du_gc)
 }
 END_TEST
 
+/* A page of a finished run, twice the same where clocks are left out. */
+START_TEST(pages)
+{
+    (void)command_ends(DONE, "", "run small.yaml --until tokenizer");
+    (void)command_ends(DONE, "report.html", "report small");
+    (void)command_ends(DONE, "", "report small runs/small -q --reproducible -o one.html");
+    (void)command_ends(DONE, "", "report small runs/small -q --reproducible -o two.html");
+    ck_assert_int_eq(system("cmp one.html two.html && grep -q 'Made 20' report.html && ! grep -q 'Made 20' one.html"), 0);
+    (void)command_ends(DONE, "watched.html", "report small -o watched.html --watch --every 1"); /* the run is at its end */
+    (void)command_ends(USAGE, "wanted the folder of a run", "report");
+    (void)command_ends(USAGE, "wanted the folder of a run or of a sweep, found none", "report none");
+    (void)command_ends(USAGE, "--every", "report small --every 0");
+    const struct command_result *r = command_ends(DONE, "", "du --json");
+    ck_assert_msg(strstr(r->out, "\"runs\":[{") && strstr(r->out, "runs/small"), "%s", r->out);
+}
+END_TEST
+
 /* The files of a folder are too many for an attribute; the list beside the result names the one that changed all the same. */
 START_TEST(many_files)
 {
@@ -118,6 +135,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, formats);
     tcase_add_test(t, why_du_gc);
+    tcase_add_test(t, pages);
     tcase_add_test(t, many_files);
     suite_add_tcase(s, t);
     return suite_run(s);
