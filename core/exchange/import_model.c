@@ -3,9 +3,9 @@
 #include "core/base/attributes_private.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
+#include "core/graph/finite.h"
 #include "core/graph/weight_store.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,12 +134,10 @@ static int import_model_tell(struct tess_context *ctx, struct tessi_import *m)
 
 static int check_finite(struct tess_context *ctx, const struct tessi_import *m, const struct tess_entry *e, const float *value, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(value[i]))
-            return ctx->fail(ctx, TESS_E_DATA,
-                           "%s: `%s` has a value that is not finite; the model diverged, or its numbers are too large for f32",
-                           m->x->from, e->name);
-    return TESS_OK;
+    if (tessi_graph_all_finite(n, value))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has a value that is not finite; the model diverged, or its numbers are too large for f32",
+                     m->x->from, e->name);
 }
 
 /* values in the checkpoint's layout and in ours: buffers for the largest weight */

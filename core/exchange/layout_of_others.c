@@ -32,8 +32,8 @@ void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, 
     }
     int64_t area = ours->dim[1] * ours->dim[2], width = ours->dim[3];
     for (int64_t o = 0; o < ours->dim[0]; o++, from += area * width, to += area * width)
-        for (int64_t p = 0; p < area; p++)
-            for (int64_t i = 0; i < width; i++) {
+        for (int64_t i = 0; i < width; i++) /* the checkpoint's order, whichever of the two is written */
+            for (int64_t p = 0; p < area; p++) {
                 int64_t here = p * width + i, there = i * area + p;
                 to[back ? there : here] = from[back ? here : there];
             }

@@ -1,5 +1,5 @@
-/* Architectures that are taming's autoencoder under other names: a table of patterns turns each name into taming's and back, so that what is
- * known of taming holds for them. Linked into each plugin of such an architecture.
+/* Architectures that are taming's autoencoder under other names: a table of patterns turns each name into taming's and back, so that what
+ * is known of taming holds for them. Linked into each plugin of such an architecture.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_CHECKPOINTS_RENAMED_NAMES_H
@@ -15,8 +15,8 @@ struct renamed_row {
     const struct renamed_row *rest; /* endings, for all of what is behind; NULL: the same */
 };
 
-/* Import and export of struct tess_checkpoint_1 through taming's. `table` ends with a row of NULL; `levels`: how many levels the model has is
- * the number of names `levels` with 0, 1, ... for its `#`. */
+/* Import and export of struct tess_checkpoint_1 through taming's. `table` ends with a row of NULL; `levels`: how many levels the model has
+ * is the number of names `levels` with 0, 1, ... for its `#`. */
 struct renamed {
     const char *who, *levels;
     const struct renamed_row *table;

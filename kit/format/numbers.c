@@ -65,8 +65,17 @@ static float of_double(const uint8_t *from)
     return (float)value;
 }
 
+int number_is_native(int type)
+{
+    return type == NUMBER_F32 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+}
+
 void number_to_f32(int type, const uint8_t *from, int64_t n, float *to)
 {
+    if (number_is_native(type)) {
+        memcpy(to, from, (size_t)n * sizeof *to);
+        return;
+    }
     switch (type) {
     case NUMBER_F32:
         for (int64_t i = 0; i < n; i++)

@@ -17,6 +17,8 @@ enum number_type {
 const char *number_name(int type); /* "f32" */
 int64_t number_bytes(int type);
 int number_is_real(int type);
+/* 1 when numbers lie in files as they do in memory, so that they can be read to where they are wanted. */
+int number_is_native(int type);
 /* n numbers at `from`, one after the other, as f32. A real type. */
 void number_to_f32(int type, const uint8_t *from, int64_t n, float *to);
 /* Bytes of a tensor of this type and shape into *out; 0 when a dimension is negative or the product leaves int64_t. */

@@ -16,27 +16,25 @@ static const char who[] = "diffusers";
 static const struct renamed_row residual[] = {{"conv_shortcut.", "nin_shortcut.", 0, NULL}, {NULL, NULL, 0, NULL}};
 /* Linear layers were called after what they project before 0.18; the names of today are written. */
 static const struct renamed_row attention[] = {
-    {"group_norm.", "norm.", 0, NULL}, {"to_q.", "q.", 0, NULL},     {"to_k.", "k.", 0, NULL},
-    {"to_v.", "v.", 0, NULL},          {"to_out.0.", "proj_out.", 0, NULL}, {"query.", "q.", 0, NULL},
-    {"key.", "k.", 0, NULL},           {"value.", "v.", 0, NULL},    {"proj_attn.", "proj_out.", 0, NULL},
-    {NULL, NULL, 0, NULL}};
+    {"group_norm.", "norm.", 0, NULL},    {"to_q.", "q.", 0, NULL},  {"to_k.", "k.", 0, NULL}, {"to_v.", "v.", 0, NULL},
+    {"to_out.0.", "proj_out.", 0, NULL},  {"query.", "q.", 0, NULL}, {"key.", "k.", 0, NULL},  {"value.", "v.", 0, NULL},
+    {"proj_attn.", "proj_out.", 0, NULL}, {NULL, NULL, 0, NULL}};
 
-static const struct renamed_row names[] = {
-    {"encoder.conv_norm_out.", "encoder.norm_out.", 0, NULL},
-    {"decoder.conv_norm_out.", "decoder.norm_out.", 0, NULL},
-    {"encoder.down_blocks.#.resnets.#.", "encoder.down.#.block.#.", 0, residual},
-    {"encoder.down_blocks.#.attentions.#.", "encoder.down.#.attn.#.", 0, attention},
-    {"encoder.down_blocks.#.downsamplers.0.conv.", "encoder.down.#.downsample.conv.", 0, NULL},
-    {"decoder.up_blocks.#.resnets.#.", "decoder.up.#.block.#.", 1, residual},
-    {"decoder.up_blocks.#.attentions.#.", "decoder.up.#.attn.#.", 1, attention},
-    {"decoder.up_blocks.#.upsamplers.0.conv.", "decoder.up.#.upsample.conv.", 1, NULL},
-    {"encoder.mid_block.resnets.0.", "encoder.mid.block_1.", 0, residual},
-    {"encoder.mid_block.resnets.1.", "encoder.mid.block_2.", 0, residual},
-    {"encoder.mid_block.attentions.0.", "encoder.mid.attn_1.", 0, attention},
-    {"decoder.mid_block.resnets.0.", "decoder.mid.block_1.", 0, residual},
-    {"decoder.mid_block.resnets.1.", "decoder.mid.block_2.", 0, residual},
-    {"decoder.mid_block.attentions.0.", "decoder.mid.attn_1.", 0, attention},
-    {NULL, NULL, 0, NULL}};
+static const struct renamed_row names[] = {{"encoder.conv_norm_out.", "encoder.norm_out.", 0, NULL},
+                                           {"decoder.conv_norm_out.", "decoder.norm_out.", 0, NULL},
+                                           {"encoder.down_blocks.#.resnets.#.", "encoder.down.#.block.#.", 0, residual},
+                                           {"encoder.down_blocks.#.attentions.#.", "encoder.down.#.attn.#.", 0, attention},
+                                           {"encoder.down_blocks.#.downsamplers.0.conv.", "encoder.down.#.downsample.conv.", 0, NULL},
+                                           {"decoder.up_blocks.#.resnets.#.", "decoder.up.#.block.#.", 1, residual},
+                                           {"decoder.up_blocks.#.attentions.#.", "decoder.up.#.attn.#.", 1, attention},
+                                           {"decoder.up_blocks.#.upsamplers.0.conv.", "decoder.up.#.upsample.conv.", 1, NULL},
+                                           {"encoder.mid_block.resnets.0.", "encoder.mid.block_1.", 0, residual},
+                                           {"encoder.mid_block.resnets.1.", "encoder.mid.block_2.", 0, residual},
+                                           {"encoder.mid_block.attentions.0.", "encoder.mid.attn_1.", 0, attention},
+                                           {"decoder.mid_block.resnets.0.", "decoder.mid.block_1.", 0, residual},
+                                           {"decoder.mid_block.resnets.1.", "decoder.mid.block_2.", 0, residual},
+                                           {"decoder.mid_block.attentions.0.", "decoder.mid.attn_1.", 0, attention},
+                                           {NULL, NULL, 0, NULL}};
 
 static const struct renamed renamed = {who, "encoder.down_blocks.#.resnets.0.conv1.weight", names};
 
@@ -58,8 +56,9 @@ static int diffusers_plan_import(void *self, struct tess_context *ctx, struct te
 {
     struct conv_untold u = ((const struct diffusers *)self)->images;
     if (!name_get(p, "encoder.down_blocks.0.resnets.0.conv1.weight") || !name_get(p, "quantize.embedding.weight"))
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "the file is no VQModel of diffusers (`encoder.down_blocks.0.resnets.0.conv1.weight`, `quantize.embedding.weight`)");
+        return ctx->fail(
+            ctx, TESS_E_DATA,
+            "the file is no VQModel of diffusers (`encoder.down_blocks.0.resnets.0.conv1.weight`, `quantize.embedding.weight`)");
     TESS_TRY(diffusers_settings(ctx, p->settings, &u));
     return renamed_import(ctx, &renamed, &u, p);
 }

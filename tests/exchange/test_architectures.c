@@ -15,7 +15,8 @@ static const char sizes[] = "groups=4 height=8 width=12";
 static const struct {
     const char *file, *as, *parameters, *golden, *quantizer;
 } made[] = {
-    {"diffusers", "diffusers", "height=8 width=12", "diffusers.h5", "{use: nearest, codebook_size: 24, code_dim: 5, beta: 0.25, beta_on: codebook}"},
+    {"diffusers", "diffusers", "height=8 width=12", "diffusers.h5",
+     "{use: nearest, codebook_size: 24, code_dim: 5, beta: 0.25, beta_on: codebook}"},
     {"diffusers_plain.safetensors", "diffusers", "groups=4 height=8 width=12", "diffusers_plain.h5", NULL},
     {"llamagen.pt", "llamagen", "groups=4 height=8 width=12", "llamagen.h5",
      "{use: nearest, codebook_size: 24, code_dim: 5, beta: 0.25, beta_on: codebook, assign: cosine}"},
@@ -50,17 +51,17 @@ START_TEST(and_back)
     int has_averages = strcmp(made[_i].golden, "pooled.h5") == 0;
     snprintf(path, sizeof path, TEST_CHECKPOINTS "/%s", made[_i].file);
     fixture_ok(&fixture, checkpoint_import_as(made[_i].as, path, "x.h5", NULL, made[_i].parameters));
-    fixture_ok(&fixture, checkpoint_export_as(made[_i].as, "x.h5", "x.safetensors", strchr(made[_i].parameters, 'g') == made[_i].parameters
-                                                                                         ? made[_i].parameters
-                                                                                         : sizes));
+    fixture_ok(&fixture, checkpoint_export_as(made[_i].as, "x.h5", "x.safetensors",
+                                              strchr(made[_i].parameters, 'g') == made[_i].parameters ? made[_i].parameters : sizes));
     fixture_ok(&fixture, checkpoint_import_as(made[_i].as, "x.safetensors", "y.h5", NULL,
                                               made[_i].parameters[0] == 'g' ? made[_i].parameters : sizes));
     checkpoint_same_content("x.h5", "y.h5");
     fixture_ok(&fixture, tessi_store_artefact_open(C, "x.h5", &a));
     if (has_averages)
-        checkpoint_same_text(a, "quantizer",
-                             "{use: ema, codebook_size: 24, code_dim: 5, beta: 0.25, decay: 0.99, epsilon: 1e-05, revive: 0.1, warmup: true, "
-                             "init: batch}");
+        checkpoint_same_text(
+            a, "quantizer",
+            "{use: ema, codebook_size: 24, code_dim: 5, beta: 0.25, decay: 0.99, epsilon: 1e-05, revive: 0.1, warmup: true, "
+            "init: batch}");
     tessi_store_artefact_close(a);
 }
 END_TEST

@@ -163,6 +163,8 @@ static int safetensors_read_tensor(void *self, struct tess_context *ctx, int64_t
     int type = h->type[i];
     if (!number_is_real(type))
         return number_refuse(ctx, s->path, &h->entry[i]);
+    if (number_is_native(type))
+        return read_at(ctx, s, s->data + h->begin[i], to, (size_t)(h->end[i] - h->begin[i]));
     for (int64_t at = h->begin[i]; at < h->end[i];) {
         int64_t bytes = h->end[i] - at < PIECE ? h->end[i] - at : PIECE, n = bytes / number_bytes(type);
         TESS_TRY(read_at(ctx, s, s->data + at, piece, (size_t)bytes));

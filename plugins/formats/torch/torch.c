@@ -133,12 +133,14 @@ static int torch_stream(struct tess_context *ctx, const struct torch *t, const s
 {
     for (int64_t at = begin, some; at < end; at += some) {
         some = end - at < PIECE ? end - at : PIECE;
-        TESS_TRY(steady_read_at(ctx, t->path, t->file.fd, r->offset + at, (size_t)some, t->piece));
+        uint8_t *piece = to && number_is_native(type) ? (uint8_t *)to : t->piece;
+        TESS_TRY(steady_read_at(ctx, t->path, t->file.fd, r->offset + at, (size_t)some, piece));
         if (sum)
-            *sum = crc32(*sum, t->piece, (uInt)some);
+            *sum = crc32(*sum, piece, (uInt)some);
         if (!to)
             continue;
-        number_to_f32(type, t->piece, some / number_bytes(type), to);
+        if (piece == t->piece)
+            number_to_f32(type, piece, some / number_bytes(type), to);
         to += some / number_bytes(type);
     }
     return TESS_OK;
