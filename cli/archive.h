@@ -4,6 +4,7 @@
 
 #include "cli/flags.h"
 #include "core/archive/archive.h"
+#include "kit/archive/code_arrays.h"
 
 extern const struct cli_verb cli_archive_info, cli_archive_verify, cli_archive_repair, cli_archive_merge, cli_archive_split,
     cli_archive_export, cli_archive_import, cli_archive_stats;
@@ -19,5 +20,8 @@ int cli_archive_read(struct cli_globals *g, const struct cli_verb *verb, int arg
 int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
 /* "1,234,567" */
 const char *cli_archive_count(int64_t n, char text[32]);
+
+/* Opens the codes of an NPY file or of a folder of them, or of a file of tensors that has one of integers. As code_arrays_open. */
+int cli_archive_arrays(struct tess_context *ctx, struct code_arrays *a, const char *path, int64_t tokens) TESS_CHECKED;
 
 #endif

@@ -157,7 +157,7 @@ static int import_with(struct tess_context *ctx, struct import_work *k)
     TESS_TRY(tessi_base_not_over(ctx, k->o->to, k->o->one.path));
     TESS_TRY(tessi_base_not_over(ctx, k->o->to, k->o->model));
     TESS_TRY(import_open_model(ctx, k));
-    TESS_TRY(code_arrays_open(ctx, &k->arrays, k->o->one.path, code_maps_tokens(&k->maps)));
+    TESS_TRY(cli_archive_arrays(ctx, &k->arrays, k->o->one.path, code_maps_tokens(&k->maps)));
     if (k->arrays.items > INT32_MAX)
         return ctx->fail(ctx, TESS_E_DATA, "%s: has more than 2147483647 images", k->o->one.path);
     TESS_TRY(import_read_labels(ctx, k));
@@ -251,11 +251,12 @@ static const struct cli_flag flags[] = {{.name = "--output",
 
 const struct cli_verb cli_archive_import = {
     .name = "archive import",
-    .summary = "make an archive of codes that other programs wrote as NPY",
-    .arguments = "FILE.npy|FOLDER -m TOKENIZER.h5 -o ARCHIVE.h5",
+    .summary = "make an archive of codes that other programs wrote",
+    .arguments = "FILE|FOLDER -m TOKENIZER.h5 -o ARCHIVE.h5",
     .description =
-        "FILE.npy has the codes of all images, (N, h, w) or (N, h w) integers; FOLDER has a file an image, in the order of the numbers\n"
-        "in their names. What an image has beyond the tokens of one map are further maps of it, (1, 10, 256) for ten crops. Codes\n"
+        "FILE is an NPY file, or one of torch.save or safetensors with one tensor of integers: the codes of all images, (N, h, w) or\n"
+        "(N, h w). FOLDER has an NPY file an image, in the order of the numbers in their names. What an image has beyond the tokens of one "
+        "map are further maps of it, (1, 10, 256) for ten crops. Codes\n"
         "that the tokenizer does not have are refused, with file, map and place.\n",
     .flags = flags,
     .run = import,

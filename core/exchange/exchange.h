@@ -2,7 +2,8 @@
 #ifndef TESSI_EXCHANGE_H
 #define TESSI_EXCHANGE_H
 
-#include <tessera/base.h>
+#include <tessera/exchange.h>
+#include <tessera/plugin.h>
 
 #include <stdio.h>
 
@@ -18,6 +19,10 @@ struct tessi_exchange {
     const char *tokenizer;          /* import: the model whose codes a prior is of; NULL: none */
     FILE *report;                   /* report: tensors taken, tensors left and why; NULL: none is written */
 };
+
+/* Opens an instance of the format that recognises the file's first bytes, with the file opened, `key` being the dictionary in it ("": by
+ * guess). */
+int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const char *key, struct tess_instance **out) TESS_CHECKED;
 
 /* The host of `c` is a runtime. Everything is checked before anything is written: every tensor of the file has a place in the model or a
  * reason to be left, every weight of the model its tensor, of its shape. TESS_E_DATA otherwise. */

@@ -16,10 +16,7 @@
 
 /* Opens an instance of the component x->as, with x->parameter. */
 int tessi_exchange_checkpoint_open(struct tess_context *ctx, const struct tessi_exchange *x, struct tess_instance **out) TESS_CHECKED;
-/* Opens an instance of the format that recognises the file's first bytes, with the file opened, `key` being the
- * dictionary in it ("": by guess); or, for writing, of the one called `format` or, where that is NULL, of the one whose name or endings
- * have the path's. */
-int tessi_exchange_format_read(struct tess_context *ctx, const char *path, const char *key, struct tess_instance **out) TESS_CHECKED;
+/* Opens an instance of the format called `format` or, where that is NULL, of the one whose name or endings have the path's: for writing. */
 int tessi_exchange_format_for(struct tess_context *ctx, const char *path, const char *format, struct tess_instance **out) TESS_CHECKED;
 /* "checkpoint/1 NAME, ID VERSION; format/1 ...": for provenance. */
 const char *tessi_exchange_plugins(const struct tess_instance *checkpoint, const struct tess_instance *format, char *text, size_t capacity);
@@ -68,5 +65,7 @@ int tessi_exchange_import_read(struct tess_context *ctx, const struct tessi_impo
 /* ---- import_report.c ---- */
 
 void tessi_exchange_import_report(const struct tessi_import *m, const char *digest, FILE *to);
+/* What the report says of tensors taken, left and assumed, with the file's name, as lines for the model's provenance; freed with free. */
+int tessi_exchange_import_summary(struct tess_context *ctx, const struct tessi_import *m, char **out) TESS_CHECKED;
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/graph/weight_store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Digests of the files. One file's is the digest of the whole; of several it is that of the list of theirs. */
@@ -173,7 +174,7 @@ static int write_weights(struct tess_context *ctx, struct tessi_import *m, struc
     return status == TESS_OK ? tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(m->weights), "") : status;
 }
 
-static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char digest[TESS_DIGEST_TEXT])
+static int write_artefact(struct tess_context *ctx, struct tessi_import *m, const char *summary, char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *a = NULL;
     char plugins[512];
@@ -182,6 +183,7 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char
                                                tessi_exchange_plugins(m->checkpoint, m->files.part[0].format, plugins, sizeof plugins),
                                            .parameters = tess_instance_config_text(m->checkpoint),
                                            .tool = "tessera " PACKAGE_VERSION,
+                                           .imported = summary,
                                            .inputs = m->tokenizer ? 2 : 1,
                                            .input_port = port,
                                            .input_digest = from};
@@ -197,6 +199,16 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, char
     return status;
 }
 
+static int import_model_write(struct tess_context *ctx, struct tessi_import *m, char digest[TESS_DIGEST_TEXT])
+{
+    char *summary;
+    int status = tessi_exchange_import_summary(ctx, m, &summary);
+    if (status == TESS_OK)
+        status = write_artefact(ctx, m, summary, digest);
+    free(summary);
+    return status;
+}
+
 static int import_model_import(struct tess_context *ctx, struct tessi_import *m)
 {
     char digest[TESS_DIGEST_TEXT];
@@ -205,7 +217,7 @@ static int import_model_import(struct tess_context *ctx, struct tessi_import *m)
     TESS_TRY(open_files(ctx, m));
     TESS_TRY(import_model_tell(ctx, m));
     TESS_TRY(tessi_exchange_import_match(ctx, m));
-    TESS_TRY(write_artefact(ctx, m, digest));
+    TESS_TRY(import_model_write(ctx, m, digest));
     if (m->x->report)
         tessi_exchange_import_report(m, digest, m->x->report);
     return TESS_OK;

@@ -63,15 +63,9 @@ static void report_remarks(const struct tessi_import *m, FILE *to)
     }
 }
 
-void tessi_exchange_import_report(const struct tessi_import *m, const char *digest, FILE *to)
+/* Tensors taken and left, and what the file does not tell. */
+static void report_tensors(const struct tessi_import *m, FILE *to)
 {
-    static const char *const part[] = {"encoder", "quantizer", "decoder", "critic", "noise", "denoiser"};
-    const struct tess_attrs *f = m->plan.attrs;
-    fprintf(to, "%s: %lld tensors (%s), SHA-256 %s\n", m->x->from, (long long)m->files.entries, tess_instance_name(m->files.part[0].format),
-            m->digest);
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (tess_attrs_text_or(f, part[i], NULL))
-            fprintf(to, "  %-9s %s\n", part[i], tess_attrs_text_or(f, part[i], ""));
     fprintf(to, "  taken     %lld tensors, %lld parameters\n", (long long)tess_weights_count(m->weights),
             (long long)tess_weights_size(m->weights));
     report_outside(m, to);
@@ -82,5 +76,47 @@ void tessi_exchange_import_report(const struct tessi_import *m, const char *dige
         fprintf(to, "  assumed   %s\n", m->plan.assumed);
     if (*m->plan.warning)
         fprintf(to, "  warning   %s\n", m->plan.warning);
+}
+
+/* The lines without the two blanks that each begins with, and without the end of the last. */
+static void report_unindent(char *text)
+{
+    char *to = text;
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        memmove(to, line + 2, n - 2);
+        to += n - 2;
+        line += n + 1;
+        *to++ = *line ? '\n' : '\0';
+    }
+}
+
+int tessi_exchange_import_summary(struct tess_context *ctx, const struct tessi_import *m, char **out)
+{
+    size_t bytes = 0;
+    const char *slash = strrchr(m->x->from, '/');
+    *out = NULL;
+    FILE *to = open_memstream(out, &bytes);
+    if (to) {
+        fprintf(to, "  file      %s, %lld tensors (%s)\n", slash && slash[1] ? slash + 1 : m->x->from, (long long)m->files.entries,
+                tess_instance_name(m->files.part[0].format));
+        report_tensors(m, to);
+    }
+    if (!to || fclose(to) != 0)
+        return ctx->fail(ctx, TESS_E_MEMORY, "no memory for a summary of the import");
+    report_unindent(*out);
+    return TESS_OK;
+}
+
+void tessi_exchange_import_report(const struct tessi_import *m, const char *digest, FILE *to)
+{
+    static const char *const part[] = {"encoder", "quantizer", "decoder", "critic", "noise", "denoiser"};
+    const struct tess_attrs *f = m->plan.attrs;
+    fprintf(to, "%s: %lld tensors (%s), SHA-256 %s\n", m->x->from, (long long)m->files.entries, tess_instance_name(m->files.part[0].format),
+            m->digest);
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        if (tess_attrs_text_or(f, part[i], NULL))
+            fprintf(to, "  %-9s %s\n", part[i], tess_attrs_text_or(f, part[i], ""));
+    report_tensors(m, to);
     fprintf(to, "%s: the model, of kind `%s`, content %.12s\n", m->x->to, m->plan.kind, digest);
 }

@@ -67,6 +67,7 @@ static int list_provenance(struct tess_context *ctx, struct tess_artefact *a, co
     TESS_TRY(artefact_finish_note(ctx, a, "run", p->run));
     TESS_TRY(artefact_finish_note(ctx, a, "run_id", p->run_id && *p->run_id ? p->run_id : NULL));
     TESS_TRY(artefact_finish_note(ctx, a, "warning", p->warning));
+    TESS_TRY(artefact_finish_note(ctx, a, "imported", p->imported));
     TESS_TRY(artefact_finish_note(ctx, a, "files", p->files));
     for (int64_t i = 0; i < p->inputs; i++) {
         (void)snprintf(text, sizeof text, "input.%s", p->input_port[i]);

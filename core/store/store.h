@@ -18,6 +18,7 @@ struct tessi_provenance {
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
     const char *warning;      /* warnings of its making; NULL: none */
+    const char *imported;     /* of another program's file: what was taken, left and assumed, a line each; NULL: it is of none */
     int64_t abi;              /* major version of the plugin boundary; 0 leaves it out */
     const char *run, *run_id; /* name of the run that computed it, and of that run in its log */
     const char *files;        /* files read from outside the pipeline, a line each (core/flow/file_list.h) */

@@ -58,7 +58,8 @@ static int arrays_use(struct tess_context *ctx, struct code_arrays *a, int64_t f
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return ctx->fail(ctx, TESS_E_IO, "%s: is no file", path);
-    TESS_TRY(npy_header_read(ctx, path, a->fd, (int64_t)st.st_size, &a->header));
+    if (!a->given)
+        TESS_TRY(npy_header_read(ctx, path, a->fd, (int64_t)st.st_size, &a->header));
     if (a->header.kind != 'u' && a->header.kind != 'i')
         return ctx->fail(ctx, TESS_E_DATA, "%s: holds no integers (%c%d); codes are integers", path, a->header.kind, a->header.bytes);
     if (a->header.count < a->tokens || a->header.count % a->tokens)
@@ -104,6 +105,20 @@ int code_arrays_open(struct tess_context *ctx, struct code_arrays *a, const char
         closedir(d);
     TESS_TRY(status);
     qsort(a->file, (size_t)a->files, sizeof *a->file, arrays_by_number);
+    TESS_TRY(tess_alloc(ctx, (size_t)tokens * 8, "a map of codes", &memory));
+    a->bytes = memory;
+    return arrays_count(ctx, a);
+}
+
+int code_arrays_open_given(struct tess_context *ctx, struct code_arrays *a, const char *path, const struct npy_header *header,
+                           int64_t tokens)
+{
+    void *memory;
+    a->fd = -1;
+    a->tokens = tokens;
+    a->given = 1;
+    a->header = *header;
+    TESS_TRY(arrays_add(ctx, a, path, ""));
     TESS_TRY(tess_alloc(ctx, (size_t)tokens * 8, "a map of codes", &memory));
     a->bytes = memory;
     return arrays_count(ctx, a);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the small checkpoints of tests/checkpoints with torch.save, and what PyTorch computes with them.
 
-usage: make_checkpoints.py old|new|causal|trainer|notes|names OUTDIR
+usage: make_checkpoints.py old|new|causal|trainer|notes|codes|names OUTDIR
 
 old      vqgan.th with tokenizer.h5, and odd.th: best with the oldest PyTorch at hand
 new      absorbing.th with prior.h5: best with the newest
@@ -9,6 +9,7 @@ causal   autoregressive.th with autoregressive.h5
 trainer  taming.ckpt with taming.h5, vq_ddm.ckpt with vq_ddm.h5: as a trainer saves them, the weights under `state_dict`
 notes    odd_legacy.th, which is odd.th in the container before PyTorch 1.6; notes_2.ckpt and notes_5.ckpt, weights beside everything that
          a trainer may note, by the pickle protocols 2 and 5
+codes    train_latents, codes as a tensor by itself, and turned_latents, a view of them that is not one run of numbers
 names    published.txt: every name and shape of the published models
 
 Names and shapes are those of the released checkpoints (the models are torch_models.py and torch_images.py of ../golden); sizes are small:
@@ -262,8 +263,16 @@ def names(outdir):
                 f.write(" ".join([name, *map(str, value.shape)]) + "\n")
 
 
+def codes(outdir):
+    """Latents of five images as the first paper's program keeps them, a tensor by itself; and a file that is refused."""
+    i, j = torch.meshgrid(torch.arange(5), torch.arange(HEIGHT // 2 * WIDTH // 2), indexing="ij")
+    latents = (7 * i + 3 * j) % CODES
+    torch.save(latents, f"{outdir}/train_latents")
+    torch.save(latents.t().contiguous().t(), f"{outdir}/turned_latents")
+
+
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "causal", "trainer", "notes", "names"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("old", "new", "causal", "trainer", "notes", "codes", "names"):
         sys.exit(__doc__)
     torch.manual_seed(1)
     np.random.seed(1)
@@ -277,6 +286,8 @@ def main():
         vq_ddm(sys.argv[2])
     elif sys.argv[1] == "notes":
         notes(sys.argv[2])
+    elif sys.argv[1] == "codes":
+        codes(sys.argv[2])
     elif sys.argv[1] == "causal":
         causal_prior(sys.argv[2])
     else:

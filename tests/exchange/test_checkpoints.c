@@ -87,6 +87,13 @@ START_TEST(an_artefact_like_one_of_training)
     ck_assert_str_eq(tessi_store_artefact_provenance(prior, "tool"), "tessera " PACKAGE_VERSION);
     ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "plugin"), "checkpoint/1 unleashing-transformers"));
     ck_assert_ptr_nonnull(strstr(tessi_store_artefact_provenance(prior, "parameters"), "heads: 3"));
+    const char *imported = tessi_store_artefact_provenance(prior, "imported");
+    ck_assert_msg(
+        imported && strncmp(imported, "file      absorbing.th, 41 tensors (torch)\ntaken     37 tensors, 4668 parameters\nleft ", 81) == 0,
+        "%s", imported);
+    ck_assert_ptr_nonnull(strstr(imported, "left      3: statistics of the training (Lt_history ...)\n"));
+    ck_assert_msg(strstr(imported, "3 heads"), "%s", imported);
+    ck_assert_ptr_nonnull(strstr(command("inspect prior.h5")->out, "taken     37 tensors, 4668 parameters\n"));
     tessi_store_artefact_close(tokenizer);
     tessi_store_artefact_close(prior);
 }

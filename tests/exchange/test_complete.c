@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/checkpoint_model.h"
+#include "tests/support/command_fixture.h"
 #include "tests/support/suite.h"
 
 #include <math.h>
@@ -140,6 +141,28 @@ START_TEST(a_schedule_that_the_program_would_compute)
 }
 END_TEST
 
+/* Codes as the first paper's program keeps them, a tensor of torch.save by itself, become an archive of the tokenizer. */
+START_TEST(codes_of_others)
+{
+    struct tess_artefact *a;
+    struct tess_tensor codes;
+    fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/vqgan.th", "model.h5", NULL, "groups=4 height=8 width=12"));
+    (void)command_ends(0, "", "archive import %s/train_latents -m model.h5 -o codes.h5", TEST_CHECKPOINTS);
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "codes.h5", &a));
+    fixture_ok(&fixture, tess_artefact_load(C, a, "codes", TESS_I32, &codes));
+    ck_assert(codes.rank == 3 && codes.dim[0] == 5 && codes.dim[1] == 4 && codes.dim[2] == 6);
+    for (int i = 0; i < 5; i++)
+        for (int j = 0; j < 24; j++)
+            ck_assert_int_eq(((int32_t *)codes.data)[24 * i + j], (7 * i + 3 * j) % 24);
+    tess_free(codes.data);
+    tessi_store_artefact_close(a);
+    (void)command_ends(65, "turned_latents: `tensor` is a view whose numbers do not lie one behind the other; save it as contiguous()",
+                       "archive import %s/turned_latents -m model.h5 -o x.h5", TEST_CHECKPOINTS);
+    (void)command_ends(65, "absorbing.th: has 0 tensors of integers; codes are one, (N, ...)",
+                       "archive import %s/absorbing.th -m model.h5 -o x.h5", TEST_CHECKPOINTS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("complete");
@@ -149,6 +172,7 @@ int main(void)
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_loop_test(tests, every_tensor_of_the_classes, 0, (int)(sizeof complete / sizeof *complete));
     tcase_add_loop_test(tests, the_same_model_again, 0, (int)(sizeof complete / sizeof *complete));
+    tcase_add_test(tests, codes_of_others);
     tcase_add_test(tests, a_schedule_that_the_program_would_compute);
     return suite_run(suite);
 }

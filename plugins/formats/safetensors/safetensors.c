@@ -175,6 +175,17 @@ static int safetensors_read_tensor(void *self, struct tess_context *ctx, int64_t
     return TESS_OK;
 }
 
+static int safetensors_place(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out)
+{
+    const struct safetensors *s = self;
+    (void)ctx;
+    out->offset = s->data + s->header.begin[i];
+    out->bytes = (int32_t)number_bytes(s->header.type[i]);
+    out->is_real = number_is_real(s->header.type[i]);
+    out->is_signed = number_name(s->header.type[i])[0] == 'i';
+    return TESS_OK;
+}
+
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
 static int64_t safetensors_numbers_of(const struct tess_entry *e)
@@ -313,7 +324,8 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .count = safetensors_count,
                                          .entry = safetensors_entry,
                                          .read = safetensors_read_tensor,
-                                         .write = safetensors_write_file};
+                                         .write = safetensors_write_file,
+                                         .place = safetensors_place};
 
 TESS_PLUGIN("tessera-safetensors", "0.1.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("the format's own description, github.com/huggingface/safetensors",

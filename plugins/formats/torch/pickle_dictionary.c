@@ -219,8 +219,37 @@ static const char *pickle_dictionary_shared_key(const struct pickle *p, const st
     return s ? s->key : "";
 }
 
+/* A file that is one tensor by itself, under the name "tensor". */
+static int pickle_collect_one(struct machine *m, uint32_t root, struct pickle *out)
+{
+    static const char name[] = "tensor";
+    int32_t which = m->value[root].which;
+    size_t capacity = sizeof name;
+    void *memory;
+    if (m->tensor[which].repeats)
+        return pickle_refuse(m, "a tensor of more numbers than its storage, which has %lld", (long long)m->tensor[which].numbers);
+    for (int64_t i = 0; i < m->storages; i++)
+        capacity += m->value[m->storage[i].key].length + 1;
+    TESS_TRY(tess_alloc(m->ctx, sizeof *out->tensor, "tensors", &memory));
+    out->tensor = memory;
+    TESS_TRY(tess_alloc(m->ctx, capacity, "names", &memory));
+    char *to = out->text = memory;
+    memcpy(to, name, sizeof name);
+    to += sizeof name;
+    TESS_TRY(pickle_dictionary_storages(m, &to, out));
+    out->tensor[0] = m->tensor[which];
+    out->tensor[0].name = out->text;
+    out->tensor[0].storage = pickle_dictionary_shared_key(out, m, m->storage[m->in[which]].key);
+    out->count = 1;
+    return TESS_OK;
+}
+
 int pickle_collect(struct machine *m, uint32_t root, const char *key, struct pickle *out)
 {
+    if (strcmp(key, ".") == 0 && m->value[root].kind == TENSOR)
+        return pickle_collect_one(m, root, out);
+    if (strcmp(key, ".") == 0)
+        key = "";
     uint32_t dict;
     void *memory;
     size_t capacity = 1;

@@ -238,6 +238,27 @@ static int torch_read_tensor(void *self, struct tess_context *ctx, int64_t i, fl
     return torch_is_run(p) ? torch_stream(ctx, t, &r, first, first + bytes, p->type, to, NULL) : torch_read_span(ctx, t, p, &r, to);
 }
 
+static int torch_place(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out)
+{
+    const struct torch *t = self;
+    const struct pickle_tensor *p = &t->file.pickle.tensor[i];
+    struct torch_range r = {0};
+    uLong sum = crc32(0, NULL, 0);
+    if (!torch_is_run(p))
+        return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is a view whose numbers do not lie one behind the other; save it as contiguous()",
+                         t->path, p->name);
+    TESS_TRY(torch_range_of(ctx, t, p, &r));
+    if (r.has_sum) {
+        TESS_TRY(torch_stream(ctx, t, &r, 0, r.bytes, p->type, NULL, &sum));
+        TESS_TRY(torch_check_sum(ctx, t, p, &r, sum));
+    }
+    out->offset = r.offset + p->offset * number_bytes(p->type);
+    out->bytes = (int32_t)number_bytes(p->type);
+    out->is_real = number_is_real(p->type);
+    out->is_signed = number_name(p->type)[0] == 'i';
+    return TESS_OK;
+}
+
 static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .recognises = torch_recognises,
                                          .open_file = torch_open_file,
@@ -246,11 +267,14 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .read = torch_read_tensor,
                                          .write = torch_write_file,
                                          .remark = torch_remark,
+                                         .place = torch_place,
                                          .endings = "pt pth th ckpt"};
 
 static const struct tess_param params[] = {
     {.name = "key",
-     .help = "name of the dictionary of weights in a file that has several, such as ema; empty: the usual names are tried",
+     .help =
+         "name of the dictionary of weights in a file that has several, such as ema; empty: the usual names are tried; a dot: the file may "
+         "be a tensor by itself",
      .type = TESS_STR,
      .offset = offsetof(struct torch, key),
      .text = ""},

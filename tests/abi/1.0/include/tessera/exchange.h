@@ -38,6 +38,14 @@ struct tess_format_file {
     const char *within;  /* key of the dictionary of tensors inside the file's, in a format that has such; NULL: the file is that */
 };
 
+/* Place of an entry in its file: the byte it begins at, the width of a number in bytes, and what the numbers are. */
+struct tess_place {
+    uint32_t size;
+    int32_t bytes;
+    int64_t offset;
+    int32_t is_signed, is_real;
+};
+
 /* Functions of a file format. An instance reads one file and is closed with it. Nothing that a file says is believed before it is checked:
  * sizes against the file's, places against each other. A failure is TESS_E_DATA and names the path. [one thread] */
 struct tess_format_1 {
@@ -54,6 +62,9 @@ struct tess_format_1 {
     /* A sentence for the person who reads the file: which of several dictionaries it has was taken. "" or NULL: there is none to say. Valid
      * until the instance is closed. The function NULL: never any. */
     const char *(*remark)(void *self);
+    /* Where entry i lies in the file as one run of numbers, little-endian, the last dimension running fastest: for arrays that are read a
+     * part at a time, such as codes. TESS_E_DATA where it does not. NULL: no entry does. */
+    int (*place)(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out);
     const char *endings; /* "pt pth": endings of the names of its files beside its own name, for writing; NULL: none */
 };
 
