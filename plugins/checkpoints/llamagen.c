@@ -3,6 +3,7 @@
  * looked up, at unit length.
  *
  * SPDX-License-Identifier: MIT */
+#include "kit/checkpoint/extras.h"
 #include "kit/checkpoint/name_table.h"
 #include "kit/checkpoint/renamed_names.h"
 
@@ -41,8 +42,11 @@ static int llamagen_plan_import(void *self, struct tess_context *ctx, struct tes
 static int llamagen_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
     const struct llamagen *l = self;
-    if (strcmp(p->kind, "autoencoder") == 0)
-        return renamed_export(ctx, &renamed, &l->images, p);
+    const int64_t used = 65536; /* codes of the last steps of training, which the class keeps */
+    if (strcmp(p->kind, "autoencoder") == 0) {
+        TESS_TRY(renamed_export(ctx, &renamed, &l->images, p));
+        return extras_constant(ctx, p, "f32", 0.0f, 1, &used, "quantize.codebook_used");
+    }
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
 }
 
