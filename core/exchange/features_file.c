@@ -12,9 +12,9 @@
 
 struct reading {
     const struct tess_instance *features;
-    const char *scope, *path;
+    const char *scope, *path, *second; /* files; second NULL: there is one */
     struct tess_weights *weights;
-    struct tess_instance *format;
+    struct tessi_weights_files files;
     int64_t *source;  /* [weight]: number of its entry, -1: none */
     int32_t *layout;  /* [weight]: its layout in the file */
     float *there;     /* buffer for the largest tensor */
@@ -38,8 +38,7 @@ static int64_t weight_named(const struct reading *r, const char *ours)
 static int features_file_match_entry(struct tess_context *ctx, struct reading *r, int64_t i)
 {
     const struct tess_features_1 *ops = tess_instance_ops(r->features, "features/1");
-    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
-    const struct tess_entry *e = format->entry(tess_instance_self(r->format), i);
+    const struct tess_entry *e = &r->files.entry[i];
     char ours[TESS_ENTRY_NAME] = "", found[160], wanted[160];
     int32_t layout = TESS_LAYOUT_SAME;
     struct tess_tensor shape;
@@ -50,7 +49,7 @@ static int features_file_match_entry(struct tess_context *ctx, struct reading *r
         return TESS_OK;
     if (r->source[w] >= 0)
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` and `%s` are the same weight of %s", r->path,
-                       format->entry(tess_instance_self(r->format), r->source[w])->name, e->name, tess_instance_name(r->features));
+                       r->files.entry[r->source[w]].name, e->name, tess_instance_name(r->features));
     TESS_TRY(tess_weights_view(ctx, r->weights, w, TESS_ROLE_VALUE, &shape));
     shape.data = NULL;
     if (!e->is_real || !tessi_exchange_layout_fits(layout, e->rank, e->dim, &shape))
@@ -79,14 +78,13 @@ static int features_file_check_whole(struct tess_context *ctx, const struct read
 
 static int read_weight(struct tess_context *ctx, const struct reading *r, int64_t i)
 {
-    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
     struct tess_tensor view;
     TESS_TRY(tess_weights_view(ctx, r->weights, i, TESS_ROLE_VALUE, &view));
-    TESS_TRY(format->read(tess_instance_self(r->format), ctx, r->source[i], r->there));
+    TESS_TRY(tessi_exchange_weights_read(ctx, &r->files, r->source[i], r->there));
     for (int64_t k = 0; k < tess_tensor_count(&view); k++)
         if (!isfinite(r->there[k]))
             return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has a value that is not finite", r->path,
-                           format->entry(tess_instance_self(r->format), r->source[i])->name);
+                           r->files.entry[r->source[i]].name);
     tessi_exchange_layout_move(r->layout[i], &view, 0, r->there, view.data);
     return TESS_OK;
 }
@@ -114,10 +112,11 @@ static int features_file_make_space(struct tess_context *ctx, struct reading *r)
 static int features_file_load(struct tess_context *ctx, struct reading *r)
 {
     struct tess_tensor view;
-    TESS_TRY(tessi_exchange_format_read(ctx, r->path, "", &r->format));
-    const struct tess_format_1 *format = tess_instance_ops(r->format, "format/1");
+    TESS_TRY(tessi_exchange_weights_open(ctx, r->path, "", &r->files));
+    if (r->second)
+        TESS_TRY(tessi_exchange_weights_open(ctx, r->second, "", &r->files));
     TESS_TRY(features_file_make_space(ctx, r));
-    for (int64_t i = 0; i < format->count(tess_instance_self(r->format)); i++)
+    for (int64_t i = 0; i < r->files.entries; i++)
         TESS_TRY(features_file_match_entry(ctx, r, i));
     TESS_TRY(features_file_check_whole(ctx, r));
     for (int64_t i = 0; i < tess_weights_count(r->weights); i++) {
@@ -129,6 +128,12 @@ static int features_file_load(struct tess_context *ctx, struct reading *r)
     return TESS_OK;
 }
 
+static const char *features_file_second(const struct tess_instance *features)
+{
+    const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
+    return TESS_HAS(ops, second_file) && ops->second_file ? ops->second_file(tess_instance_self(features)) : NULL;
+}
+
 int tess_features_load(struct tess_context *ctx, const struct tess_instance *features, const char *scope, struct tess_weights *w)
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
@@ -137,11 +142,15 @@ int tess_features_load(struct tess_context *ctx, const struct tess_instance *fea
                        "%s: no weights: name their file under `weights`, or leave the network out and give one that a stage has trained as "
                        "the input `features`",
                        tess_instance_name(features));
-    struct reading r = {.features = features, .scope = scope, .weights = w, .path = ops->file(tess_instance_self(features))};
+    struct reading r = {.features = features,
+                        .scope = scope,
+                        .weights = w,
+                        .path = ops->file(tess_instance_self(features)),
+                        .second = features_file_second(features)};
     int status = features_file_load(ctx, &r);
-    if (status == TESS_OK)
-        status = tessi_host_witness_confirm(ctx, r.path);
-    tess_instance_close(r.format);
+    for (int64_t i = 0; i < r.files.parts && status == TESS_OK; i++)
+        status = tessi_host_witness_confirm(ctx, r.files.part[i].path);
+    tessi_exchange_weights_close(&r.files);
     tess_free(r.source);
     tess_free(r.layout);
     tess_free(r.there);
@@ -152,7 +161,10 @@ int tess_features_fingerprint(struct tess_context *ctx, const struct tess_instan
 {
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     const char *path = ops->file(tess_instance_self(features));
-    return path ? tessi_host_digest_add_content(ctx, d, path, TESSI_OF_TENSORS, tessi_exchange_digest_of_tensors) : TESS_OK;
+    const char *second = features_file_second(features);
+    if (path)
+        TESS_TRY(tessi_host_digest_add_content(ctx, d, path, TESSI_OF_TENSORS, tessi_exchange_digest_of_tensors));
+    return path && second ? tessi_host_digest_add_content(ctx, d, second, TESSI_OF_TENSORS, tessi_exchange_digest_of_tensors) : TESS_OK;
 }
 
 int tess_features_read(struct tess_context *ctx, const char *scope, struct tess_weights *w, const struct tess_artefact *a)

@@ -13,7 +13,7 @@ enum { BLOCKS = 5, DEEPEST = 3, COLOURS = 3 };
 enum { SIGNED, UNIT };
 
 struct vgg16 {
-    const char *weights;
+    const char *weights, *heads;
     int64_t channels;
     int32_t range;
 };
@@ -131,6 +131,11 @@ static const char *vgg16_file(void *self)
     return ((const struct vgg16 *)self)->weights;
 }
 
+static const char *vgg16_second_file(void *self)
+{
+    return ((const struct vgg16 *)self)->heads;
+}
+
 /* 1 for the name of a convolution: "features.2.weight" in the list of layers, or "net.slice1.2.weight" in LPIPS. */
 static int is_convolution(const char *theirs, int block, int place, const char *part, char ours[TESS_ENTRY_NAME])
 {
@@ -166,7 +171,8 @@ static int vgg16_place(void *self, const char *theirs, char ours[TESS_ENTRY_NAME
     return 0;
 }
 
-static const struct tess_features_1 ops = {.size = sizeof ops, .record = vgg16_record, .file = vgg16_file, .place = vgg16_place};
+static const struct tess_features_1 ops = {.size = sizeof ops, .record = vgg16_record, .file = vgg16_file, .place = vgg16_place,
+                                            .second_file = vgg16_second_file};
 
 static const struct tess_param params[] = {
     {.name = "weights",
@@ -174,6 +180,11 @@ static const struct tess_param params[] = {
      .type = TESS_STR,
      .flags = TESS_PATH,
      .offset = offsetof(struct vgg16, weights)},
+    {.name = "heads",
+     .help = "file of the channel weights of LPIPS, where `weights` is of VGG16 alone, such as torchvision's",
+     .type = TESS_STR,
+     .flags = TESS_PATH | TESS_LATER,
+     .offset = offsetof(struct vgg16, heads)},
     {.name = "channels",
      .help = "channels of the first block; 64 in the published network",
      .type = TESS_I64,

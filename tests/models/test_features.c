@@ -30,7 +30,7 @@ static void teardown(void)
 static struct tess_instance *open_vgg(struct fixture *b, int64_t channels, const char *more)
 {
     struct tess_instance *i;
-    char config_text[200];
+    char config_text[600];
     snprintf(config_text, sizeof config_text, "{use: vgg16, weights: %s/vgg.safetensors, channels: %d%s}", folder, (int)channels, more);
     fixture_ok(b, tess_instance_open(&b->context.context, "features/1", config_text, "test", &i));
     return i;
@@ -290,6 +290,24 @@ START_TEST(names_that_are_known)
 }
 END_TEST
 
+/* The network and the channel weights in files of their own are the whole. */
+START_TEST(two_files)
+{
+    float image[3 * H * W], a[8 * H * W], b[8 * H * W];
+    struct tess_stream s = {.seed = 8, .purpose = tess_purpose("image")};
+    tess_random_uniform(&s, 0, 3 * H * W, image);
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3});
+    int64_t n = look("", 3, image, a);
+    vgg_write("vgg.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3, .listed = 1, .part = 1});
+    vgg_write("heads.safetensors", &(struct vgg_file){.prefix = "", .channels = 1, .seed = 3, .part = 2});
+    char heads[200];
+    snprintf(heads, sizeof heads, ", heads: %s/heads.safetensors", folder);
+    ck_assert_int_eq(look(heads, 3, image, b), n);
+    ck_assert_int_eq(remove("heads.safetensors"), 0);
+    ck_assert(memcmp(a, b, (size_t)n * sizeof *a) == 0);
+}
+END_TEST
+
 static const struct {
     struct vgg_file file;
     const char *words;
@@ -368,6 +386,7 @@ int main(void)
     tcase_add_test(t, images_as_it_takes_them);
     tcase_add_test(t, images_it_cannot_take);
     tcase_add_test(t, names_that_are_known);
+    tcase_add_test(t, two_files);
     tcase_add_loop_test(t, files_that_do_not_fit, 0, (int)(sizeof wrong / sizeof *wrong));
     tcase_add_test(t, a_file_must_be_named_and_there);
     suite_add_tcase(s, t);

@@ -205,7 +205,7 @@ static const struct row rows[] = {
         F(tess_features, size) F(tess_features, count) F(tess_features, map) F(tess_features, weight)
         F(tess_features, trained) F(tess_features, reserved)
     S(tess_features_1)
-        F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place)
+        F(tess_features_1, size) F(tess_features_1, record) F(tess_features_1, file) F(tess_features_1, place) F(tess_features_1, second_file)
     S(tess_denoiser_1)
         F(tess_denoiser_1, size) F(tess_denoiser_1, record) F(tess_denoiser_1, picks_positions) F(tess_denoiser_1, reserved)
         F(tess_denoiser_1, causal) F(tess_denoiser_1, reserved_1) F(tess_denoiser_1, record_next) F(tess_denoiser_1, reads_depth)

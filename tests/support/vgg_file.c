@@ -45,7 +45,8 @@ static void write_values(struct out *o, const char *name, int64_t count, double 
 /* The names of a tensor: LPIPS's, and as the file has it. spread < 0: no weight is negative. */
 static void add(struct out *o, const char *name, const char *written, const char *shape, int64_t count, double spread)
 {
-    if (is(name, o->f->missing))
+    int is_head = strncmp(name, "lin", 3) == 0;
+    if (is(name, o->f->missing) || (o->f->part && is_head != (o->f->part == 2)))
         return;
     for (int i = 0; i < 1 + is(name, o->f->twice); i++) {
         fprintf(o->header, "%s\"%s%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%ld,%ld]}", o->entries++ ? "," : "",

@@ -15,6 +15,7 @@ struct vgg_file {
     /* LPIPS's name of a tensor left out, with a wrong shape, with a NaN, there twice; or NULL. */
     const char *missing, *reshaped, *spoilt, *twice;
     int noted;            /* 1: the header has metadata as well */
+    int part;             /* 0: all of it; 1: without the channel weights of LPIPS; 2: these alone */
     const char *negative; /* name of a tensor whose sign is flipped, or NULL */
 };
 

@@ -38,6 +38,8 @@ struct tess_features_1 {
     /* Maps the file's tensor `theirs` to the weight `ours`, as named when recorded, and its layout in the file (TESS_LAYOUT_...). Returns
      * 1; 0: the tensor is skipped. */
     int (*place)(void *self, const char *theirs, char ours[TESS_ENTRY_NAME], int32_t *layout);
+    /* Path of a second file, with weights that the first lacks; valid as long as the instance. NULL, or the function NULL: there is none. */
+    const char *(*second_file)(void *self);
 };
 
 /* Reads the weights `scope.NAME` that were recorded from `features` out of its file: each must be there, once, in its shape, and finite.
