@@ -11,10 +11,7 @@
 const struct tess_port *cli_port_at(const struct tess_component *k, int64_t i)
 {
     const struct tess_stage_1 *ops = strcmp(k->kind, "stage/1") == 0 ? k->ops : NULL;
-    for (int64_t n = 0; ops && ops->ports && ops->ports[n].name; n++)
-        if (n == i)
-            return &ops->ports[n];
-    return NULL;
+    return ops ? tessi_plug_port_at(ops, i) : NULL;
 }
 
 const char *cli_capability_at(const struct cli_component *c, int64_t i, const char **meaning)

@@ -6,6 +6,7 @@
 #include "core/base/files.h"
 #include "core/flow/load.h"
 #include "core/flow/flow_private.h"
+#include "core/plug/kinds.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -290,15 +291,15 @@ int tessi_flow_stage_open(struct tess_context *ctx, struct tessi_pipeline *p, st
     void *memory;
     TESS_TRY(tessi_flow_stage_instance(ctx, p, s));
     set_dependences(p, s);
-    while (s->ops->ports && s->ops->ports[s->inputs].name)
+    while (tessi_plug_port_at(s->ops, s->inputs))
         s->inputs++;
     TESS_TRY(tess_alloc(ctx, (size_t)s->inputs * sizeof *s->input, "inputs", &memory));
     s->input = memory;
     const struct tessi_config *in = tessi_config_child(s->config, "in");
     for (int64_t i = 0; i < s->inputs; i++) {
-        s->input[i].port = &s->ops->ports[i];
+        s->input[i].port = tessi_plug_port_at(s->ops, i);
         s->input[i].stage = -1;
-        s->input[i].at = tessi_config_child(in, s->ops->ports[i].name);
+        s->input[i].at = tessi_config_child(in, s->input[i].port->name);
     }
     for (const struct tessi_config *at = in ? in->child : NULL; at; at = at->next) {
         int64_t i = 0;

@@ -1,5 +1,6 @@
 /* Kind stage/1: descriptions of stages, before they are planned. Running one is a pipeline's affair. SPDX-License-Identifier: MIT */
 #include "core/judge/judge_private.h"
+#include "core/plug/kinds.h"
 
 #include <string.h>
 
@@ -8,13 +9,14 @@ static int stage_ports_body(struct judge *j, struct tess_instance *i)
     const struct tess_stage_1 *ops = tess_instance_ops(i, "stage/1");
     if (!ops->output || !*ops->output)
         return judge_fail(j, "wanted the kind of artefact that it writes, found none");
-    for (const struct tess_port *p = ops->ports; p && p->name; p++) {
+    const struct tess_port *p;
+    for (int64_t n = 0; (p = tessi_plug_port_at(ops, n)); n++) {
         if (!*p->name || !p->kind || !*p->kind || !p->help || !*p->help)
             return judge_fail(j, "wanted a name, a kind and a help for each port, found none of one for `%s`", p->name);
         if (p->optional != 0 && p->optional != 1)
             return judge_fail(j, "port `%s`: wanted optional to be 0 or 1, found %d", p->name, (int)p->optional);
-        for (const struct tess_port *q = ops->ports; q < p; q++)
-            if (strcmp(q->name, p->name) == 0)
+        for (int64_t k = 0; k < n; k++)
+            if (strcmp(tessi_plug_port_at(ops, k)->name, p->name) == 0)
                 return judge_fail(j, "wanted different names of ports, found `%s` twice", p->name);
         const struct tess_param *param;
         for (int64_t k = 0; (param = tessi_plug_param_at(j->component, k)); k++)

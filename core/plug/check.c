@@ -94,6 +94,16 @@ static int check_functions(struct tessi_check *k, const struct tess_component *c
     return 1;
 }
 
+static int check_ports(struct tessi_check *k, const struct tess_component *component)
+{
+    const struct tess_stage_1 *ops = component->ops;
+    const uint32_t stride = tessi_plug_port_stride(ops);
+    if (ops->ports && (stride < TESSI_PORT_BYTES || stride > ROW_BYTES_MAX || stride % _Alignof(struct tess_port) != 0))
+        return tessi_plug_check_refuse(k, "wanted rows of ports of at least %zu bytes, %d at most, found port_stride %u", TESSI_PORT_BYTES,
+                                       ROW_BYTES_MAX, stride);
+    return 1;
+}
+
 static int check_ops(struct tessi_check *k, const struct tess_component *component)
 {
     uint32_t size = 0;
@@ -107,7 +117,9 @@ static int check_ops(struct tessi_check *k, const struct tess_component *compone
     if (size > OPS_BYTES_MAX)
         return tessi_plug_check_refuse(k, "wanted at most %d bytes of functions, found size %u: the table begins with its size",
                                        OPS_BYTES_MAX, size);
-    return kind ? check_functions(k, component, kind) : 1;
+    if (kind && !check_functions(k, component, kind))
+        return 0;
+    return !kind || strcmp(kind->id, "stage/1") != 0 || check_ports(k, component);
 }
 
 /* Checks `module` and `settings`: the module's name has no folder, so that its file lies beside the plugin's own; settings are NAME=VALUE.

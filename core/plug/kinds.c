@@ -167,3 +167,16 @@ int tessi_plug_kind_has(const struct tessi_kind_function *f, const void *ops)
     memcpy(&function, (const char *)ops + f->offset, sizeof function);
     return function != NULL;
 }
+
+uint32_t tessi_plug_port_stride(const struct tess_stage_1 *ops)
+{
+    return TESS_HAS(ops, port_stride) && ops->port_stride ? ops->port_stride : (uint32_t)TESSI_PORT_BYTES;
+}
+
+const struct tess_port *tessi_plug_port_at(const struct tess_stage_1 *ops, int64_t i)
+{
+    const struct tess_port *p = ops->ports;
+    for (int64_t n = 0; p && p->name && n < i; n++)
+        p = (const void *)((const char *)p + tessi_plug_port_stride(ops));
+    return p && p->name ? p : NULL;
+}

@@ -2,10 +2,13 @@
 #ifndef TESSI_KINDS_H
 #define TESSI_KINDS_H
 
+#include <tessera/kind/stage.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
 #define TESSI_KIND_FUNCTIONS 16
+#define TESSI_PORT_BYTES (offsetof(struct tess_port, help) + sizeof(const char *)) /* smallest row of a table of ports */
 
 /* A member of a kind's table of functions. */
 struct tessi_kind_function {
@@ -30,5 +33,8 @@ const char *tessi_plug_kind_other(const char *id);
 const char *tessi_plug_kind_nearest(const char *id, char *text, size_t capacity);
 /* 1 where a table of this kind, as long as its `size` says, has the function. */
 int tessi_plug_kind_has(const struct tessi_kind_function *f, const void *ops);
+/* Bytes from one row of a stage's table of ports to the next; the i-th port, NULL past the last. */
+uint32_t tessi_plug_port_stride(const struct tess_stage_1 *ops);
+const struct tess_port *tessi_plug_port_at(const struct tess_stage_1 *ops, int64_t i);
 
 #endif

@@ -117,8 +117,9 @@ static uint64_t template_name_depends(void *self)
 
 static const struct tess_port ports[] = {{"images", "images", 0, "images to measure"}, {NULL, NULL, 0, NULL}};
 
-static const struct tess_stage_1 ops = {sizeof(struct tess_stage_1), ports, "metrics", template_name_plan, NULL, template_name_run,
-                                        template_name_depends};
+static const struct tess_stage_1 ops = {
+    sizeof(struct tess_stage_1), ports, "metrics", template_name_plan, NULL, template_name_run, template_name_depends,
+    sizeof(struct tess_port)};
 
 static const struct tess_param params[] = {TESS_PARAM_I64(struct template_name, batch, 1, 65536, 64, "images in memory at a time"),
                                            TESS_PARAM_END};

@@ -341,6 +341,60 @@ START_TEST(what_a_plugin_says_of_itself)
 }
 END_TEST
 
+static int plan_nothing(void *self, struct tess_context *c, struct tess_stage_plan *p)
+{
+    (void)self;
+    (void)c;
+    (void)p;
+    return TESS_OK;
+}
+
+static int run_nothing(void *self, struct tess_context *c, struct tess_stage_run *r)
+{
+    (void)self;
+    (void)c;
+    (void)r;
+    return TESS_OK;
+}
+
+/* Rows of ports may be longer than this program knows, as those of parameters; shorter ones are refused. Without a stride they are the
+ * first release's. */
+START_TEST(rows_of_ports_may_grow)
+{
+    static const struct {
+        struct tess_port port;
+        double later;
+    } longer[] = {{{"a", "images", 0, "one"}, 1}, {{"b", "codes", 1, "two"}, 2}, {{NULL, NULL, 0, NULL}, 3}};
+    static const struct tess_port first[] = {{"a", "images", 0, "one"}, {"b", "codes", 1, "two"}, {NULL, NULL, 0, NULL}};
+    struct tess_stage_1 stage = {.size = sizeof stage,
+                                 .ports = &longer[0].port,
+                                 .output = "metrics",
+                                 .plan = plan_nothing,
+                                 .run = run_nothing,
+                                 .port_stride = sizeof longer[0]};
+    struct tess_component k = {.name = "k", .kind = "stage/1", .summary = "for tests", .ops = &stage};
+    for (int again = 0; again < 3; again++) {
+        ck_assert_str_eq(check_component(k), "");
+        ck_assert_str_eq(tessi_plug_port_at(&stage, 0)->name, "a");
+        ck_assert_str_eq(tessi_plug_port_at(&stage, 1)->kind, "codes");
+        ck_assert_ptr_null(tessi_plug_port_at(&stage, 2));
+        ck_assert_ptr_null(tessi_plug_port_at(&stage, 9));
+        stage.ports = first;
+        stage.port_stride = 0;
+        if (again) /* a table that ends before the stride */
+            stage.size = offsetof(struct tess_stage_1, port_stride);
+    }
+    stage.size = sizeof stage;
+    static const uint32_t wrong[] = {24, sizeof(struct tess_port) + 4, 4104};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char found[40];
+        stage.port_stride = wrong[i];
+        snprintf(found, sizeof found, "found port_stride %u", wrong[i]);
+        ck_assert_msg(strstr(check_component(k), found) != NULL, "%s", check_component(k));
+    }
+}
+END_TEST
+
 START_TEST(what_a_component_says_of_itself)
 {
     static const struct tess_param none[] = {{.name = NULL}};
@@ -555,6 +609,7 @@ int main(void)
     tcase_add_test(tests, components_are_checked);
     tcase_add_test(tests, every_kind_has_its_functions);
     tcase_add_test(tests, what_a_plugin_says_of_itself);
+    tcase_add_test(tests, rows_of_ports_may_grow);
     tcase_add_test(tests, what_a_component_says_of_itself);
     tcase_add_test(tests, kinds_that_this_program_does_not_know);
     tcase_add_test(tests, an_id_belongs_to_one_file);

@@ -54,6 +54,7 @@ struct tess_stage_1 {
     /* Bits TESS_DEPENDS_* that hold with these parameters. What the result does not depend on is in no key, and another seed or backend
      * finds the result in the cache; the seed it is given is then 0. NULL: both bits. */
     uint64_t (*depends)(void *self);
+    uint32_t port_stride; /* sizeof(struct tess_port) as compiled, so that rows may grow; 0: the rows above, up to `help` */
 };
 
 /* Inputs by port name (NULL where not given) and the output; borrowed for the run. */
