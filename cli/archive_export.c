@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const formats[] = {"npy", "safetensors", "tar", "png"};
+static const char *const formats[] = {"npy", "safetensors", "tar", "png", "h5"};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 struct export_options {
@@ -44,7 +44,7 @@ static int export_run(struct cli_globals *g, int argc, char **argv)
     if (code == 0 && !o.to)
         code = cli_usage_error(argv[0], "wanted -o with the name of the output");
     if (code == 0 && export_format(&o) < 0)
-        code = cli_usage_error(argv[0], "wanted --format npy, safetensors, tar or png, found %s%s%s", o.format ? "`" : "none",
+        code = cli_usage_error(argv[0], "wanted --format npy, safetensors, tar, png or h5, found %s%s%s", o.format ? "`" : "none",
                                o.format ? o.format : "", o.format ? "`" : "");
     if (code)
         return code;
@@ -63,21 +63,22 @@ static const struct cli_flag flags[] = {{.name = "--output",
                                          EXPORT(to)},
                                         {.name = "--format",
                                          .value = "FORMAT",
-                                         .help = "npy, safetensors, tar or png",
+                                         .help = "npy, safetensors, tar, png or h5",
                                          .initial = "as OUT's name ends",
-                                         .choices = "npy safetensors tar png",
+                                         .choices = "npy safetensors tar png h5",
                                          .type = CLI_TEXT,
                                          EXPORT(format)},
                                         {.name = NULL}};
 
 const struct cli_verb cli_archive_export = {
     .name = "archive export",
-    .summary = "write codes as NPY, safetensors, a tar of samples, or pictures",
+    .summary = "write codes as NPY, safetensors, a tar of samples, pictures, or HDF5 that any reader knows",
     .arguments = "ARCHIVE|FILE.h5 -o OUT",
     .description = "  npy          (N, h, w) unsigned integers; labels and codebook as OUT.labels.npy and OUT.codebook.npy\n"
                    "  safetensors  tensors codes, labels, codebook\n"
                    "  tar          samples as WebDataset reads them: KEY.npy, KEY.cls and, with the source's name, KEY.txt\n"
                    "  png          a folder of code maps: grey values up to 256 codes, else code = 65536 red + 256 green + blue\n"
+                   "  h5           one artefact with whole bytes, shuffle and deflate alone and the metadata of HDF5 1.8\n"
                    "\n"
                    "Images of codes are the matter of `tessera decode`.\n",
     .flags = flags,

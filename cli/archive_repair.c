@@ -95,22 +95,26 @@ static int repair_look(struct tess_context *ctx, struct repair *r, const struct 
                                            .fault = repair_fault,
                                            .user = r};
     TESS_TRY(tessi_base_format(ctx, &path, "%s/" TESSI_STORE_INDEX, r->o->one.path));
-    r->index = !tessi_base_is_file(path);
+    int looked = tessi_base_is_file(path);
+    r->index = !looked;
     tess_free(path);
-    if (!r->index) {
+    if (looked) {
         tessi_base_progress_start(log, "verify");
         TESS_TRY(tessi_archive_verify(ctx, &v, &counts));
         tessi_base_progress_end(log);
     }
-    if (!r->index || r->count)
+    if (!r->index)
         return TESS_OK;
     for (int64_t i = 0; i < r->shards; i++) { /* the index does not say: every shard by itself */
+        if (r->faulty[i])
+            continue;
         struct tessi_archive_verify one = v;
         TESS_TRY(tessi_archive_shard_path(ctx, r->o->one.path, i, &path));
         one.path = path;
         one.fault = NULL;
         int there = tessi_base_is_file(path);
-        int status = there ? tessi_archive_verify(ctx, &one, &counts) : TESS_OK;
+        counts.faults = 0;
+        int status = there && !looked ? tessi_archive_verify(ctx, &one, &counts) : TESS_OK;
         if (status == TESS_OK && (!there || counts.faults)) {
             printf("%s: %s\n", cli_shown(path), there ? "is damaged" : "is missing");
             r->faulty[i] = 1;
@@ -194,6 +198,8 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
     if (status == TESS_OK) {
         (void)unlink(aside);
         printf("%s: encoded again\n", cli_shown(path));
+    } else if (aside && !tessi_base_is_file(path)) {
+        (void)rename(aside, path); /* as it was */
     }
     tessi_config_free(stage);
     tess_free(path);
@@ -285,7 +291,7 @@ const struct cli_verb cli_archive_repair = {
     .description =
         "Verifies the archive, and has the pipeline in ARCHIVE/encode.yaml make the shards that are damaged or missing. A shard is of\n"
         "a fixed range of items, so the new one is the former, byte for byte: where its digest is not the one in the index, images or\n"
-        "tokenizer are not those of then, and nothing is put in its place. A damaged file is kept as NAME.h5.damaged until then.\n",
+        "tokenizer are not those of then, and what was there is put back. A damaged file is NAME.h5.damaged meanwhile.\n",
     .flags = flags,
     .run = repair,
 };

@@ -78,7 +78,7 @@ int tessi_archive_split(struct tess_context *ctx, const struct tessi_archive_spl
 
 /* ---- exporting (export.c) ----------------------------------------------------------------------------------------------- */
 
-enum { TESSI_ARCHIVE_NPY, TESSI_ARCHIVE_SAFETENSORS, TESSI_ARCHIVE_TAR, TESSI_ARCHIVE_PNG };
+enum { TESSI_ARCHIVE_NPY, TESSI_ARCHIVE_SAFETENSORS, TESSI_ARCHIVE_TAR, TESSI_ARCHIVE_PNG, TESSI_ARCHIVE_HDF5 };
 
 struct tessi_archive_export {
     const char *from, *to;

@@ -1,5 +1,6 @@
 /* Exporting an archive: the codes leave as a stream of blocks, so memory does not grow with the rows. SPDX-License-Identifier: MIT */
 #include "core/archive/export_private.h"
+#include "core/archive/pieces.h"
 
 #include <tessera/levels.h>
 
@@ -29,8 +30,16 @@ static int export_narrow(struct tess_context *ctx, const struct tessi_archive_ex
 /* Buffers of a block. */
 struct buffers {
     struct tess_tensor codes, label;
-    char **name; /* names of all rows, as strings are read whole */
+    char **name; /* names of the block's rows */
+    int64_t names;
 };
+
+static void buffers_drop_names(struct buffers *b)
+{
+    for (int64_t i = 0; i < b->names; i++)
+        tess_free(b->name[i]);
+    b->names = 0;
+}
 
 static int export_read(struct tess_context *ctx, const struct tessi_archive_exporter *x, struct buffers *b, int64_t first, int64_t rows,
                        struct tessi_archive_block *out)
@@ -40,8 +49,12 @@ static int export_read(struct tess_context *ctx, const struct tessi_archive_expo
     TESS_TRY(export_narrow(ctx, x, first, b->codes.data, rows * x->row));
     if (x->has_labels)
         TESS_TRY(tess_artefact_read(ctx, x->a, "labels", first, &b->label));
+    buffers_drop_names(b);
+    b->names = x->has_names ? rows : 0;
+    if (x->has_names)
+        TESS_TRY(tessi_store_artefact_some_strings(ctx, x->a, "names", first, rows, b->name));
     *out = (struct tessi_archive_block){first, rows, b->codes.data, x->has_labels ? b->label.data : NULL,
-                                        x->has_names ? (const char *const *)(b->name + first) : NULL};
+                                        x->has_names ? (const char *const *)b->name : NULL};
     return TESS_OK;
 }
 
@@ -56,15 +69,14 @@ static int buffers_open(struct tess_context *ctx, const struct tessi_archive_exp
     TESS_TRY(tess_alloc(ctx, tess_tensor_bytes(&b->label), "labels", &b->label.data));
     if (!x->has_names)
         return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, (size_t)x->codes.dim[0] * sizeof(char *), "names", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)step * sizeof(char *), "names", &memory));
     b->name = memory;
-    return tessi_store_artefact_strings(ctx, x->a, "names", x->codes.dim[0], b->name);
+    return TESS_OK;
 }
 
-static void buffers_close(const struct tessi_archive_exporter *x, struct buffers *b)
+static void buffers_close(struct buffers *b)
 {
-    for (int64_t i = 0; b->name && i < x->codes.dim[0]; i++)
-        tess_free(b->name[i]);
+    buffers_drop_names(b);
     tess_free(b->name);
     tess_free(b->codes.data);
     tess_free(b->label.data);
@@ -86,7 +98,19 @@ int tessi_archive_export_blocks(struct tess_context *ctx, const struct tessi_arc
         if (x->o->log)
             tessi_base_progress(x->o->log, i + rows, all, "rows", NULL, 0);
     }
-    buffers_close(x, &b);
+    buffers_close(&b);
+    return status;
+}
+
+/* ---- HDF5 for others ------------------------------------------------------------------------------------------------------ */
+
+static int export_hdf5(struct tess_context *ctx, const struct tessi_archive_exporter *x)
+{
+    struct tessi_archive_pieces p = {.piece = NULL};
+    int status = tessi_archive_pieces_add(ctx, &p, x->o->from);
+    if (status == TESS_OK)
+        status = tessi_archive_write_file(ctx, &p, x->o->to, 1, x->o->log);
+    tessi_archive_pieces_free(&p);
     return status;
 }
 
@@ -112,7 +136,7 @@ static int export_open(struct tess_context *ctx, struct tessi_archive_exporter *
 int tessi_archive_export(struct tess_context *ctx, const struct tessi_archive_export *o)
 {
     static int (*const formats[])(struct tess_context *, const struct tessi_archive_exporter *) = {
-        tessi_archive_export_npy, tessi_archive_export_safetensors, tessi_archive_export_tar, tessi_archive_export_png};
+        tessi_archive_export_npy, tessi_archive_export_safetensors, tessi_archive_export_tar, tessi_archive_export_png, export_hdf5};
     struct tessi_archive_exporter x = {.o = o};
     struct tess_artefact *a;
     TESS_TRY(tessi_store_artefact_open(ctx, o->from, &a));

@@ -137,14 +137,15 @@ static int merge_into_folder(struct tess_context *ctx, const struct tessi_archiv
 
 /* ---- into a file ------------------------------------------------------------------------------------------------------------ */
 
-static int merge_into_file(struct tess_context *ctx, const struct tessi_archive_merge *m, const struct tessi_archive_pieces *p)
+int tessi_archive_write_file(struct tess_context *ctx, const struct tessi_archive_pieces *p, const char *path, int portable,
+                             struct tessi_log *log)
 {
     struct tessi_archive_spans s;
     TESS_TRY(tessi_archive_spans_open(ctx, p, &s));
     tessi_archive_spans_take(p, 0, TESSI_ARCHIVE_TOTAL(p, rows), &s);
     for (int64_t i = 0; i < p->count; i++)
         s.skipped[s.skippeds++] = &p->piece[i];
-    const struct tessi_archive_write w = {.path = m->to,
+    const struct tessi_archive_write w = {.path = path,
                                           .span = s.span,
                                           .spans = s.count,
                                           .skipped = s.skipped,
@@ -152,9 +153,10 @@ static int merge_into_file(struct tess_context *ctx, const struct tessi_archive_
                                           .train = TESSI_ARCHIVE_TOTAL(p, train),
                                           .first_item = p->ranges ? p->piece[0].first_item : -1,
                                           .items = TESSI_ARCHIVE_TOTAL(p, items),
-                                          .log = m->log};
+                                          .log = log,
+                                          .portable = portable};
     int status =
-        s.count ? tessi_archive_write(ctx, &w) : ctx->fail(ctx, TESS_E_DATA, "%s: would have no rows: all items were skipped", m->to);
+        s.count ? tessi_archive_write(ctx, &w) : ctx->fail(ctx, TESS_E_DATA, "%s: would have no rows: all items were skipped", path);
     tess_free(s.span);
     return status;
 }
@@ -173,7 +175,8 @@ static int merge_pieces(struct tess_context *ctx, const struct tessi_archive_mer
     m->out->rows = TESSI_ARCHIVE_TOTAL(p, rows);
     m->out->items = TESSI_ARCHIVE_TOTAL(p, items);
     m->out->skipped = TESSI_ARCHIVE_TOTAL(p, skipped);
-    return length > 3 && strcmp(m->to + length - 3, ".h5") == 0 ? merge_into_file(ctx, m, p) : merge_into_folder(ctx, m, p);
+    return length > 3 && strcmp(m->to + length - 3, ".h5") == 0 ? tessi_archive_write_file(ctx, p, m->to, 0, m->log)
+                                                                : merge_into_folder(ctx, m, p);
 }
 
 int tessi_archive_merge(struct tess_context *ctx, const struct tessi_archive_merge *m)

@@ -60,7 +60,11 @@ struct tessi_archive_write {
     int64_t skippeds;
     int64_t train, first_item, items; /* first_item -1: no range is said */
     struct tessi_log *log;            /* for its progress; NULL: none */
+    int portable;                     /* 1: for readers that know little of HDF5 */
 };
+/* Writes all rows of the pieces as one file, in their order. */
+int tessi_archive_write_file(struct tess_context *ctx, const struct tessi_archive_pieces *p, const char *path, int portable,
+                             struct tessi_log *log) TESS_CHECKED;
 /* Writes it, a block of rows at a time. Metrics and pictures are left out; provenance says the program alone. */
 int tessi_archive_write(struct tess_context *ctx, const struct tessi_archive_write *w) TESS_CHECKED;
 

@@ -4,10 +4,12 @@
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include "core/archive/pieces.h"
 #include "core/archive/verify_private.h"
 #include "core/base/child.h"
 #include "core/base/clock.h"
 #include "core/base/context.h"
+#include "core/base/files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +33,7 @@ struct seat {
 
 /* Tasks are numbered: 0 is the index, or the archive's one file, i > 0 its shard i - 1, and the last the sums over all shards. */
 struct board {
-    atomic_llong next, ended, shards, opened, rows_in_all, done, skipped, items, faults;
+    atomic_llong next, finished, shards, opened, rows_in_all, done, skipped, items, faults;
     struct seat seat[SEATS];
     struct tessi_archive_fault fault[FAULTS];
 };
@@ -134,7 +136,7 @@ static void verify_take_tasks(struct verify *v, const struct tess_artefact *a, c
             verify_one(v, a, where);
         else
             verify_shard(v, a, i - 1, row);
-        if (atomic_fetch_add(&v->board->ended, 1) == shards && shards)
+        if (atomic_fetch_add(&v->board->finished, 1) == shards && shards) /* the last to end, not to begin: faults of all are known */
             verify_sums(v, a, where);
         atomic_store(&seat->task, ENDED);
     }
@@ -310,6 +312,72 @@ static void verify_report(const struct verify *v, struct tessi_archive_counts *o
     }
 }
 
+/* ---- without an index ------------------------------------------------------------------------------------------------------ */
+
+/* Passes faults of a shard that is verified by itself on to whoever verifies the archive. */
+struct verify_relay {
+    const struct tessi_archive_verify *o;
+    int64_t shard;
+    const char *name;
+};
+
+static void verify_relay_fault(void *user, const struct tessi_archive_fault *fault)
+{
+    const struct verify_relay *r = user;
+    struct tessi_archive_fault f = *fault;
+    f.shard = r->shard;
+    f.archive_row = -1;
+    (void)snprintf(f.file, sizeof f.file, "%s", r->name);
+    if (r->o->fault)
+        r->o->fault(r->o->user, &f);
+}
+
+/* Number of shards in a folder, by the largest number in their names. */
+static int64_t verify_shards_named(const char *path)
+{
+    int64_t n = 0;
+    const struct dirent *e;
+    DIR *d = opendir(path);
+    while (d && (e = readdir(d)))
+        if (tessi_archive_is_shard_name(e->d_name)) {
+            long long i = strtoll(e->d_name + strlen("shard-"), NULL, 10);
+            n = i >= n ? i + 1 : n;
+        }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static int verify_shard_alone(struct tess_context *ctx, const struct tessi_archive_verify *o, int64_t i, struct tessi_archive_counts *out)
+{
+    char name[TESSI_ARCHIVE_SHARD_NAME], *path = NULL;
+    struct verify_relay relay = {.o = o, .shard = i, .name = tessi_archive_shard_name(i, name)};
+    struct tessi_archive_verify one = *o;
+    struct tessi_archive_counts counts = {.faults = 0};
+    TESS_TRY(tessi_archive_shard_path(ctx, o->path, i, &path));
+    one.path = path;
+    one.fault = verify_relay_fault;
+    one.user = &relay;
+    int there = tessi_base_is_file(path), status = there ? tessi_archive_verify(ctx, &one, &counts) : TESS_OK;
+    tess_free(path);
+    out->shards += there;
+    out->rows += counts.rows;
+    out->items += counts.items;
+    out->skipped += counts.skipped;
+    out->faults += counts.faults;
+    out->faulty += counts.faults > 0;
+    return status;
+}
+
+/* Verifies the shards of a folder whose index cannot be opened, each by itself. */
+static int verify_shards_alone(struct tess_context *ctx, const struct tessi_archive_verify *o, struct tessi_archive_counts *out)
+{
+    int64_t n = verify_shards_named(o->path);
+    for (int64_t i = 0; i < n; i++)
+        TESS_TRY(verify_shard_alone(ctx, o, i, out));
+    return TESS_OK;
+}
+
 int tessi_archive_verify(struct tess_context *ctx, const struct tessi_archive_verify *o, struct tessi_archive_counts *out)
 {
     struct verify v = {.o = o};
@@ -325,6 +393,8 @@ int tessi_archive_verify(struct tess_context *ctx, const struct tessi_archive_ve
     int status = verify_all(ctx, &v);
     if (status == TESS_OK)
         verify_report(&v, out);
+    if (status == TESS_OK && !atomic_load(&v.board->opened) && tessi_archive_is_folder(o->path))
+        status = verify_shards_alone(ctx, o, out);
     (void)munmap(v.board, sizeof *v.board);
     out->seconds = tessi_base_seconds() - begin;
     return status;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 4 << 20 };
+enum { BLOCK_BYTES = 4 << 20, TEXTS = 1024 };
 #define TOOL "tessera " PACKAGE_VERSION
 
 /* A dataset of a row each on its way. */
@@ -55,18 +55,18 @@ static int column_look(struct tess_context *ctx, struct column *c, const struct 
     return TESS_OK;
 }
 
-static int column_copy_texts(struct tess_context *ctx, struct column *c, const struct tess_artefact *a, int64_t first, int64_t rows,
-                             int64_t all)
+static int column_copy_texts(struct tess_context *ctx, struct column *c, const struct tess_artefact *a, int64_t first, int64_t rows)
 {
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)all * sizeof(char *), "texts", &memory));
-    char **text = memory;
-    int status = tessi_store_artefact_strings(ctx, a, c->name, all, text);
-    if (status == TESS_OK)
-        status = tess_artefact_append_strings(ctx, c->to, c->name, rows, (const char *const *)(text + first));
-    for (int64_t i = 0; i < all; i++)
-        tess_free(text[i]);
-    tess_free(memory);
+    char *text[TEXTS];
+    int status = TESS_OK;
+    for (int64_t i = 0; i < rows && status == TESS_OK; i += TEXTS) {
+        int64_t n = rows - i < TEXTS ? rows - i : TEXTS;
+        status = tessi_store_artefact_some_strings(ctx, a, c->name, first + i, n, text);
+        if (status == TESS_OK)
+            status = tess_artefact_append_strings(ctx, c->to, c->name, n, (const char *const *)text);
+        for (int64_t k = 0; k < n; k++)
+            tess_free(text[k]);
+    }
     return status;
 }
 
@@ -97,8 +97,7 @@ static int column_copy_span(struct tess_context *ctx, struct column *c, const st
     if (s->rows == 0)
         return TESS_OK;
     TESS_TRY(tessi_store_artefact_open(ctx, s->piece->path, &a));
-    int status =
-        c->text ? column_copy_texts(ctx, c, a, s->first, s->rows, s->piece->rows) : column_copy_numbers(ctx, c, a, s->first, s->rows);
+    int status = c->text ? column_copy_texts(ctx, c, a, s->first, s->rows) : column_copy_numbers(ctx, c, a, s->first, s->rows);
     tessi_store_artefact_close(a);
     return status;
 }
@@ -158,7 +157,7 @@ static int write_skipped(struct tess_context *ctx, const struct tessi_archive_wr
         if (own == 0)
             continue;
         TESS_TRY(tessi_store_artefact_open(ctx, w->skipped[i]->path, &a));
-        int status = c.text ? column_copy_texts(ctx, &c, a, 0, own, own) : column_copy_numbers(ctx, &c, a, 0, own);
+        int status = c.text ? column_copy_texts(ctx, &c, a, 0, own) : column_copy_numbers(ctx, &c, a, 0, own);
         tessi_store_artefact_close(a);
         TESS_TRY(status);
     }
@@ -213,7 +212,7 @@ int tessi_archive_write(struct tess_context *ctx, const struct tessi_archive_wri
     const struct tessi_provenance p = {.tool = TOOL, .warning = NULL};
     struct tess_artefact *first, *to = NULL;
     TESS_TRY(tessi_store_artefact_open(ctx, w->span[0].piece->path, &first));
-    int status = tessi_store_artefact_create(ctx, w->path, "codes", &to);
+    int status = (w->portable ? tessi_store_artefact_create_portable : tessi_store_artefact_create)(ctx, w->path, "codes", &to);
     if (status == TESS_OK)
         status = write_contents(ctx, w, first, to);
     if (status == TESS_OK)

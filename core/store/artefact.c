@@ -110,13 +110,15 @@ static void artefact_drop(struct tess_artefact *a)
     tessi_store_disk_close(&a->disk);
 }
 
-/* Attributes and links keep their order; the root's stay in its header, without the tables of large groups. No object has times, which
- * would make files of the same content differ. */
-static hid_t root_properties(void)
+/* Attributes and links keep their order; the root's stay in its header, without the tables of large groups. No object has times, which would
+ * make files of the same content differ. */
+static hid_t root_properties(const struct tess_artefact *a)
 {
     hid_t p = H5Pcreate(H5P_FILE_CREATE);
-    if (p >= 0 && H5Pset_obj_track_times(p, 0) >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 &&
-        H5Pset_attr_phase_change(p, 64, 32) >= 0 && H5Pset_link_phase_change(p, 64, 32) >= 0)
+    if (p >= 0 && a->disk.portable && H5Pset_obj_track_times(p, 0) >= 0)
+        return p;
+    if (p >= 0 && H5Pset_obj_track_times(p, 0) >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(p, 64, 32) >= 0 &&
+        H5Pset_link_phase_change(p, 64, 32) >= 0)
         return p;
     tessi_store_close(p);
     return -1;
@@ -124,7 +126,7 @@ static hid_t root_properties(void)
 
 static hid_t create_file(struct tess_artefact *a)
 {
-    hid_t make = root_properties(), access = tessi_store_disk_access(&a->disk), file = -1;
+    hid_t make = root_properties(a), access = tessi_store_disk_access(&a->disk), file = -1;
     if (make >= 0 && access >= 0)
         file = H5Fcreate(a->path, H5F_ACC_TRUNC, make, access);
     tessi_store_close(make);
@@ -148,7 +150,7 @@ int tessi_store_artefact_reserve(struct tess_artefact *a, int64_t bytes)
     return tessi_base_aside_reserve(a->disk.aside, bytes);
 }
 
-int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
+static int artefact_create(struct tess_context *ctx, const char *path, const char *kind, int portable, struct tess_artefact **out)
 {
     void *memory;
     *out = NULL;
@@ -164,6 +166,7 @@ int tessi_store_artefact_create(struct tess_context *ctx, const char *path, cons
         goto done;
     if ((status = tessi_store_memory_check(ctx, a)) != TESS_OK)
         goto done;
+    a->disk.portable = portable;
     tessi_store_lock();
     a->file = create_file(a);
     if (a->file < 0)
@@ -175,6 +178,16 @@ done:
     else
         *out = a;
     return status;
+}
+
+int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
+{
+    return artefact_create(ctx, path, kind, 0, out);
+}
+
+int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
+{
+    return artefact_create(ctx, path, kind, 1, out);
 }
 
 void tessi_store_artefact_close(struct tess_artefact *a)

@@ -130,6 +130,13 @@ static int lacks_attr(struct tess_context *ctx, const struct tess_artefact *a, c
                      name, attr_of(a, name) ? "of another type" : "missing", a->kind, type);
 }
 
+/* 1 for codes of which there are none, as in a shard whose items were all skipped. */
+static int artefact_check_is_empty(const struct tess_artefact *a)
+{
+    const struct tessi_entry *codes = tessi_store_entry_find(a, "codes");
+    return strcmp(a->kind, "codes") == 0 && tess_attrs_i64_or(a->attrs, "items", 0) > 0 && (!codes || codes->dim[0] == 0);
+}
+
 static int artefact_check_number(struct tess_context *ctx, const struct tess_artefact *a, const struct number *n)
 {
     const struct tessi_attr *f = attr_of(a, n->name);
@@ -137,6 +144,10 @@ static int artefact_check_number(struct tess_context *ctx, const struct tess_art
         return TESS_OK;
     if (!f || f->type != TESSI_ATTR_I64)
         return lacks_attr(ctx, a, n->name, "an integer");
+    if (f->i64 == 0 && strcmp(n->name, "count") == 0 && artefact_check_is_empty(a))
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "%s: has no rows: all its %lld items were skipped, for the reasons in /skipped; give other images", a->path,
+                         (long long)tess_attrs_i64_or(a->attrs, "items", 0));
     if (f->i64 < n->least || f->i64 > n->max)
         return ctx->fail(ctx, TESS_E_DATA, "%s: the attribute `%s` is %lld, %lld .. %lld was wanted; " CURE, a->path, n->name,
                          (long long)f->i64, (long long)n->least, (long long)n->max);

@@ -92,8 +92,8 @@ static herr_t write_note(hid_t group, const struct tessi_note *n, const struct t
 static herr_t write_provenance(const struct tess_artefact *a, const struct tessi_provenance *p)
 {
     hid_t make = H5Pcreate(H5P_GROUP_CREATE), group = -1;
-    if (make >= 0 && H5Pset_obj_track_times(make, 0) >= 0 && H5Pset_attr_creation_order(make, H5P_CRT_ORDER_TRACKED) >= 0 &&
-        H5Pset_attr_phase_change(make, 64, 32) >= 0)
+    if (make >= 0 && H5Pset_obj_track_times(make, 0) >= 0 &&
+        (a->disk.portable || H5Pset_attr_creation_order(make, H5P_CRT_ORDER_TRACKED) >= 0) && H5Pset_attr_phase_change(make, 64, 32) >= 0)
         group = H5Gcreate2(a->file, "provenance", H5P_DEFAULT, make, H5P_DEFAULT);
     herr_t bad = group < 0;
     for (int64_t i = 0; i < a->notes && !bad; i++)

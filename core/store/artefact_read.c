@@ -236,22 +236,32 @@ const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64
     return i < 0 || i >= a->pictures ? NULL : a->picture[i];
 }
 
-int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n, char **out)
+int tessi_store_artefact_some_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
+                                      char **out)
 {
     struct tessi_entry *e = tessi_store_entry_find(a, name);
     void *packed;
     memset(out, 0, (size_t)n * sizeof *out);
-    if (!e || e->dtype != TESSI_TEXT || e->rank != 1 || e->dim[0] != n)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)n);
+    if (!e || e->dtype != TESSI_TEXT || e->rank != 1 || first < 0 || n > e->dim[0] - first)
+        return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)(first + n));
     size_t width = tessi_store_entry_size(e);
     if (e->joined)
         TESS_TRY(tessi_store_parts_check(ctx, a));
     TESS_TRY(tess_alloc(ctx, (size_t)n * width + 1, "strings", &packed));
-    int status = n ? tessi_store_entry_read(ctx, a, e, 0, n, packed) : TESS_OK;
+    int status = n ? tessi_store_entry_read(ctx, a, e, first, n, packed) : TESS_OK;
     for (int64_t i = 0; i < n && status == TESS_OK; i++) {
         const char *text = (const char *)packed + (size_t)i * width;
         status = tess_copy_bytes(ctx, text, strnlen(text, width), &out[i]);
     }
     tess_free(packed);
     return status;
+}
+
+int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n, char **out)
+{
+    const struct tessi_entry *e = tessi_store_entry_find(a, name);
+    if (e && e->rank == 1 && e->dim[0] == n)
+        return tessi_store_artefact_some_strings(ctx, a, name, 0, n, out);
+    memset(out, 0, (size_t)n * sizeof *out);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)n);
 }

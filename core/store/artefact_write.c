@@ -123,6 +123,9 @@ int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const c
     struct tessi_entry *e = &a->entry[a->entries++];
     *e = *planned;
     e->name = copy;
+    e->portable = a->disk.portable;
+    if (e->portable && e->dtype != TESS_F32 && e->dtype != TESSI_TEXT)
+        e->precision = 8 * (int32_t)tessi_store_entry_size(e);
     tess_digest_start(&e->digest);
     if (make_dataset(a, e, name, d) < 0)
         return tessi_store_give_up(ctx, a, name);

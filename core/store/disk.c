@@ -200,9 +200,10 @@ hid_t tessi_store_disk_access(struct tessi_disk *d)
     if (id < 0)
         id = H5FDregister(&driver);
     hid_t p = H5Pcreate(H5P_FILE_ACCESS);
+    const H5F_libver_t version = d->portable ? H5F_LIBVER_V18 : H5F_LIBVER_V110;
     /* The newest metadata of HDF5 1.10 has checksums throughout. */
     if (id < 0 || p < 0 || H5Pset_driver(p, id, &access) < 0 || H5Pset_fclose_degree(p, H5F_CLOSE_STRONG) < 0 ||
-        H5Pset_libver_bounds(p, H5F_LIBVER_V110, H5F_LIBVER_V110) < 0) {
+        H5Pset_libver_bounds(p, version, version) < 0) {
         tessi_store_close(p);
         return -1;
     }

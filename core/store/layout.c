@@ -115,13 +115,13 @@ hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset 
 {
     size_t size = tessi_store_entry_size(e);
     int64_t row = tessi_store_entry_row(e) * (int64_t)size;
-    int packed = is_packed(e);
+    int packed = is_packed(e) && !e->portable, compress = d->compress || (e->portable && e->dtype != TESS_F32 && e->dtype != TESSI_TEXT);
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
     if (p < 0)
         return p;
     herr_t bad = H5Pset_obj_track_times(p, 0) < 0 || H5Pset_fill_time(p, H5D_FILL_TIME_NEVER) < 0;
-    int chunked = e->rank > 0 && tessi_store_entry_count(e) > 0 && row < UINT32_MAX &&
-                  (packed || d->compress || d->may_end || row * e->dim[0] >= SMALL);
+    int chunked =
+        e->rank > 0 && tessi_store_entry_count(e) > 0 && row < UINT32_MAX && (packed || compress || d->may_end || row * e->dim[0] >= SMALL);
     if (chunked) {
         hsize_t chunk[TESS_MAX_RANK];
         chunk[0] = (hsize_t)tessi_store_chunk_rows(e->dim[0], row, d->by_row);
@@ -130,11 +130,12 @@ hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset 
         bad = bad || H5Pset_chunk(p, e->rank, chunk) < 0;
         if (packed)
             bad = bad || H5Pset_nbit(p) < 0;
-        else if (d->compress && size > 1 && e->dtype != TESSI_TEXT)
+        else if (compress && size > 1 && e->dtype != TESSI_TEXT)
             bad = bad || H5Pset_shuffle(p) < 0;
-        if (d->compress)
+        if (compress)
             bad = bad || H5Pset_deflate(p, DEFLATE_LEVEL) < 0;
-        bad = bad || H5Pset_fletcher32(p) < 0;
+        if (!e->portable)
+            bad = bad || H5Pset_fletcher32(p) < 0;
     }
     if (!bad)
         return p;

@@ -29,6 +29,9 @@ struct tessi_provenance {
 /* Creates an artefact in a partial file (removing those that kills have left), with its kind and an empty set of attributes. TESS_E_CREATE
  * / TESS_E_IO say what to do. */
 int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
+/* The same for readers that know little of HDF5: the metadata of HDF5 1.8, whole bytes, shuffle and deflate alone. */
+int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *path, const char *kind,
+                                         struct tess_artefact **out) TESS_CHECKED;
 /* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p,
@@ -92,6 +95,9 @@ const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64
  * n strings. */
 int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n,
                                  char **out) TESS_CHECKED;
+/* The same for n of its strings, from `first` on. */
+int tessi_store_artefact_some_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
+                                      char **out) TESS_CHECKED;
 /* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */
 int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out);
 /* Prints two members of an artefact's JSON object, `"metrics":[...],"pictures":[...]`: for each metric an object with `name`, `value`,

@@ -31,6 +31,7 @@ struct tessi_disk {
     int fd;
     struct tessi_aside *aside; /* writer of the partial file, which has the descriptor; NULL when reading */
     int error;   /* errno of the first failed read or write; 0: none */
+    int portable; /* 1: the file is for readers that know little of HDF5 */
     int discard; /* 1: writes are dropped and succeed: the file is given up and only has to be closed */
     int closing; /* 1: a write that fails gives the file up and is kept in `error`, and HDF5 is not told: it cannot close a file twice */
     haddr_t eof;
@@ -79,6 +80,7 @@ struct tessi_entry {
     hid_t dataset;  /* HDF5's handle, open while the dataset is written; when reading, from the first partial read on; -1: closed */
     int32_t given;  /* dtype the writer hands in */
     int64_t rows;   /* rows written so far */
+    int portable;   /* 1: whole bytes, shuffle and deflate alone */
     int32_t joined; /* 1 + its number among the joined datasets of an artefact in parts; 0: the file's own */
     struct tess_digest digest;
     int chunked;                 /* 1: it lies in chunks, known when reading */

@@ -83,6 +83,10 @@ START_TEST(repaired)
     shell("rm a/shard-000002.h5 && cp photos/p015.png photos/p016.png"); /* other pictures than then */
     (void)command_ends(65, "encoded again it is", "archive repair a -m model.h5");
     shell("test ! -e a/shard-000002.h5");
+    shell("cp whole/shard-000002.h5 a && printf x | dd of=a/shard-000002.h5 bs=1 seek=700 conv=notrunc 2>/dev/null; cp a/shard-000002.h5 "
+          "kept.h5");
+    (void)command_ends(65, "encoded again it is", "archive repair a -m model.h5"); /* what was there is there again */
+    shell("cmp a/shard-000002.h5 kept.h5 && test ! -e a/shard-000002.h5.damaged");
     (void)command_ends(74, "encode.yaml: is not there", "archive repair photos -m model.h5");
 }
 END_TEST
@@ -98,6 +102,70 @@ START_TEST(appended)
     shell("cp -r grown kept && n=$(ls grown/shard-*.h5 | tail -1) && rm $n");
     (void)command_ends(0, "", "archive repair grown -m model.h5");
     shell("diff -r kept grown; rm photos/q*.png");
+}
+END_TEST
+
+/* A disk that fills at the n-th write, and has room again when the command is given again: all is as if it never had been. */
+static void full_then_again(const char *line, const char *before, const char *calm)
+{
+    static const int writes[] = {1, 4, 9, 21};
+    int refused = 0;
+    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++) {
+        char plan[60], reset[200];
+        snprintf(plan, sizeof plan, "fail@write:%d+,term@full:1", writes[i]);
+        snprintf(reset, sizeof reset, "rm -rf made made.npy; test -z '%s' || cp -r '%s' made", before, before);
+        shell(reset);
+        int code = command_within(&(const struct command_limits){.inject = plan}, "%s", line)->code;
+        ck_assert_msg(code == 0 || code == 73 || code == 74 || code == 75, "%s: %s: %d", line, plan, code);
+        refused += code != 0;
+        if (code != 0)
+            (void)command_ends(0, "", "%s", line);
+        snprintf(reset, sizeof reset, "diff -r %s %s", calm, strstr(calm, ".npy") ? "made.npy" : "made");
+        shell(reset);
+    }
+    ck_assert_int_gt(refused, 1);
+}
+
+START_TEST(disk_full)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o calm");
+    full_then_again(ENCODE " -o made", "", "calm");
+    (void)command_ends(0, "", "archive export calm -o calm.npy");
+    full_then_again("archive export calm -o made.npy", "", "calm.npy");
+    (void)command_ends(0, "", "archive split calm -o split --rows 4");
+    full_then_again("archive split calm -o made --rows 4", "", "split");
+    (void)command_ends(0, "", "archive merge calm -o calm-merged");
+    full_then_again("archive merge calm -o made", "", "calm-merged");
+    shell("for i in 1 2 4; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done; cp -r calm before; rm -rf made; cp -r "
+          "before made");
+    (void)command_ends(0, "", ENCODE " -o made --append"); /* its recipe has the folder's name */
+    shell("mv made calm-grown");
+    full_then_again(ENCODE " -o made --append", "before", "calm-grown");
+    shell("rm photos/q*.png");
+}
+END_TEST
+
+/* Codes go out and come back; how they are used is counted. */
+START_TEST(imported)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o whole");
+    (void)command_ends(0, "", "archive export whole -o codes.npy");
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive import codes.npy -m model.h5 -o back.h5")->out, "back.h5: 22 rows"));
+    (void)command_ends(0, "", "archive verify back.h5");
+    (void)command_ends(0, "", "archive export back.h5 -o again.npy");
+    shell("cmp codes.npy again.npy && mkdir maps && cp codes.npy maps/9.npy && cp codes.npy maps/10.npy");
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive import maps -m model.h5 -o maps.h5")->out, "maps.h5: 44 rows"));
+    (void)command_ends(0, "", "archive verify maps.h5 --deep");
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive stats whole --json")->out, "\"rows\":22,\"levels\":[{\"codebook_size\":"));
+    ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive stats maps.h5 -o usage.png")->out, "44 rows"));
+    shell("test -s usage.png");
+    (void)command_ends(74, "No such file", "archive import nowhere.npy -m model.h5 -o x.h5");
+    (void)command_ends(65, "", "archive import back.h5 -m model.h5 -o x.h5");
+    shell("test ! -e x.h5");
 }
 END_TEST
 
@@ -172,6 +240,8 @@ static Suite *suite(void)
     tcase_add_test(c, appended);
     tcase_add_test(c, repaired);
     tcase_add_test(c, export_killed);
+    tcase_add_test(c, disk_full);
+    tcase_add_test(c, imported);
     suite_add_tcase(s, c);
     return s;
 }

@@ -144,8 +144,6 @@ START_TEST(values)
 }
 END_TEST
 
-/* ---- damage --------------------------------------------------------------------------------------------------------------- */
-
 static void flip(int file, int64_t bit)
 {
     uint8_t byte;
@@ -153,6 +151,41 @@ static void flip(int file, int64_t bit)
     byte ^= (uint8_t)(1 << bit % 8);
     ck_assert_int_eq(pwrite(file, &byte, 1, bit / 8), 1);
 }
+
+/* An archive without rows says why, to whoever wants rows. */
+START_TEST(no_rows)
+{
+    struct tess_artefact *a;
+    store_setup();
+    a = store_create("none.h5", "codes");
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "count", 0));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "first_item", 0));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "items", 3));
+    store_finish(a, NULL);
+    store_ok(tessi_store_artefact_open(C, store_path("none.h5"), &a));
+    store_fails(tessi_store_artefact_check_attrs(C, a), TESS_E_DATA, "none.h5: has no rows: all its 3 items were skipped", NULL);
+    tessi_store_artefact_close(a);
+    store_teardown();
+}
+END_TEST
+
+/* Where the index cannot be opened each shard is looked at by itself. */
+START_TEST(no_index)
+{
+    setup_fresh(NULL);
+    int f = open(store_path("a/index.h5"), O_RDWR);
+    ck_assert(f >= 0 && ftruncate(f, 900) == 0 && close(f) == 0);
+    f = open(store_path("a/shard-000001.h5"), O_RDWR);
+    flip(f, 8 * 5000 + 1);
+    ck_assert_int_eq(close(f), 0);
+    struct tessi_archive_counts c = verified("a", 2);
+    ck_assert_msg(c.faulty == 2 && strstr(all_faults, "is truncated: 900 bytes") && strstr(all_faults, "shard-000001.h5 "), "%s",
+                  all_faults);
+    store_teardown();
+}
+END_TEST
+
+/* ---- damage --------------------------------------------------------------------------------------------------------------- */
 
 /* Flips bits of a file of the archive, `step` apart. Every one is a fault, in bytes that HDF5 leaves unused as well. */
 static void flips_are_found(const char *name, int64_t first, int64_t step)
@@ -243,6 +276,8 @@ static Suite *suite(void)
     suite_add_tcase(s, c);
     c = tcase_create("damage");
     tcase_set_timeout(c, 20);
+    tcase_add_test(c, no_rows);
+    tcase_add_test(c, no_index);
     tcase_add_test(c, flipped);
     tcase_add_test(c, fuzzed);
     tcase_add_test(c, rows_of_a_chunk);

@@ -140,7 +140,7 @@ static int files_add_names(struct tess_context *ctx, struct tess_digest *d, cons
 static int files_add_block(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, const uint8_t *left_out,
                            int64_t *next)
 {
-    char *path[FILES_BLOCK];
+    char *path[FILES_BLOCK] = {NULL};
     int64_t n = 0;
     int status = TESS_OK;
     for (; *next < f->count && n < FILES_BLOCK && status == TESS_OK; ++*next) {
