@@ -186,7 +186,7 @@ static const struct {
     {"inpsect", "did you mean `inspect`?"},
     {"small.yaml", "did you mean `run small.yaml`, or `plan small.yaml`?"},
     {"codes.h5", "did you mean `inspect codes.h5`"},
-    {"frobnicate", "there are run, sweep, table, "},
+    {"frobnicate", "there are run, sweep, submit, table, "},
 };
 
 START_TEST(words_that_are_no_verb)

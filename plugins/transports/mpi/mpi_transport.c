@@ -270,13 +270,16 @@ static void mpi_abort(void *self, int32_t status, const char *reason)
     atomic_store(&k->aborting, 1);
 }
 
-/* After a failure MPI is not finalised, as that waits for ranks that may be dead: the launcher ends those that are left when this process
- * ends with its own status. */
+/* After a failure MPI is not finalised, as that waits for ranks that may be dead: the launcher ends those that are left when the first process
+ * ends, with its status. So that rank 0, which alone tells the reason, is not ended before it has, the others leave time for that. */
 static void mpi_leave(void *self, int32_t status)
 {
     struct mpi *k = ((struct mpi_options *)self)->k;
-    if (status != TESS_OK)
+    if (status != TESS_OK) {
+        if (k->rank != 0)
+            (void)sleep((unsigned)PARTING_SECONDS);
         return;
+    }
     MPI_Request all;
     if (MPI_Ibarrier(k->data, &all) == MPI_SUCCESS) /* nobody's signs of life are left on their way */
         (void)MPI_Wait(&all, MPI_STATUS_IGNORE);
