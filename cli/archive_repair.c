@@ -199,7 +199,7 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
         (void)unlink(aside);
         printf("%s: encoded again\n", cli_shown(path));
     } else if (aside && !tessi_base_is_file(path)) {
-        (void)rename(aside, path); /* as it was */
+        (void)rename(aside, path); /* the former file is back in its place */
     }
     tessi_config_free(stage);
     tess_free(path);

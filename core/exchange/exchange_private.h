@@ -65,7 +65,7 @@ int tessi_exchange_import_read(struct tess_context *ctx, const struct tessi_impo
 /* ---- import_report.c ---- */
 
 void tessi_exchange_import_report(const struct tessi_import *m, const char *digest, FILE *to);
-/* What the report says of tensors taken, left and assumed, with the file's name, as lines for the model's provenance; freed with free. */
+/* The report on tensors taken, left and assumed, with the file's name, as lines for the model's provenance; freed with free. */
 int tessi_exchange_import_summary(struct tess_context *ctx, const struct tessi_import *m, char **out) TESS_CHECKED;
 
 #endif

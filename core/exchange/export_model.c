@@ -25,7 +25,7 @@ struct export {
     struct origin *origin;    /* [entry] */
     int64_t *same;            /* [entry]: as of struct tess_format_file */
     int64_t taken, extras, entry_capacity, origin_capacity, same_capacity;
-    struct tess_export_extra *extra; /* as the plan added them; names, dtypes and values are copies */
+    struct tess_export_extra *extra; /* extras in the order in which the plan added them; names, dtypes and values are copies */
     int64_t extra_capacity;
     struct tessi_aside *file;
     float *there;

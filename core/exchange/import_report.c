@@ -1,4 +1,4 @@
-/* What an import says of itself: parts, tensors that were taken and left, and what the file does not tell. SPDX-License-Identifier: MIT */
+/* Report of an import: parts, tensors that were taken and left, and what the file does not tell. SPDX-License-Identifier: MIT */
 #include "core/exchange/exchange_private.h"
 
 #include <stdio.h>

@@ -305,8 +305,9 @@ static int execute_start(struct tess_context *ctx, struct tessi_pipeline *p)
     TESS_TRY(status);
     tessi_base_log_event(p->runtime->log, "run_start", "s:name", p->name, "s:pipeline", p->source, "s:tool", "tessera " PACKAGE_VERSION,
                          "i:threads", (int64_t)tessi_base_workers_count(p->runtime->workers), "i:ranks",
-                         (int64_t)tessi_ranks_size(p->runtime->ranks), "s:numeric_mode", p->runtime->numeric_mode,
-                         "s:processor", tessi_base_processor_name(processor, sizeof processor), "i:seed", (int64_t)p->seed, "j:overrides", p->overrides, NULL);
+                         (int64_t)tessi_ranks_size(p->runtime->ranks), "s:numeric_mode", p->runtime->numeric_mode, "s:processor",
+                         tessi_base_processor_name(processor, sizeof processor), "i:seed", (int64_t)p->seed, "j:overrides", p->overrides,
+                         NULL);
     status = tessi_flow_folder_enter(ctx, p);
     if (status != TESS_OK)
         tessi_base_log_event(p->runtime->log, "error", "i:status", (int64_t)status, "s:text", tessi_base_context_message(ctx), NULL);

@@ -16,7 +16,7 @@ struct span {
 
 struct tessi_gradient_ranks {
     struct tessi_ranks *ranks;
-    struct span *span; /* in the order of the weights */
+    struct span *span; /* spans in the order of the weights */
     int32_t *order;    /* spans in the order in which they are complete */
     int32_t *span_of;  /* span of each weight */
     int32_t spans, ordered;

@@ -27,7 +27,7 @@ struct tessi_gradient_sum {
     int64_t microbatches, first, end; /* microbatches of the batch being run, and this process's share of them */
     int levels;
     float *level[LEVELS];
-    struct turn *turn;      /* of the share's microbatches */
+    struct turn *turn;      /* turns of the share's microbatches */
     _Atomic int64_t *given; /* number of the microbatch whose gradient of this weight is next */
     atomic_int failed;
     struct tessi_ranks *ranks;

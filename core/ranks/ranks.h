@@ -74,7 +74,7 @@ struct tessi_ranks_job {
 };
 /* Hands over a job, whose `run` is set; the memory is the caller's and must stay until it is done. [one thread] */
 void tessi_ranks_job_start(struct tessi_ranks *r, struct tessi_ranks_job *job, int ready);
-/* What the job reads is complete. [any thread] */
+/* Declares the data that the job reads complete. [any thread] */
 void tessi_ranks_job_ready(struct tessi_ranks *r, struct tessi_ranks_job *job);
 /* Waits for the end of a job that was handed over. After an abort no job need be ready to end. */
 int tessi_ranks_job_wait(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job) TESS_CHECKED;

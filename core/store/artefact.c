@@ -110,15 +110,15 @@ static void artefact_drop(struct tess_artefact *a)
     tessi_store_disk_close(&a->disk);
 }
 
-/* Attributes and links keep their order; the root's stay in its header, without the tables of large groups. No object has times, which would
- * make files of the same content differ. */
+/* Attributes and links keep their order; the root's stay in its header, without the tables of large groups. No object has times, which
+ * would make files of the same content differ. */
 static hid_t root_properties(const struct tess_artefact *a)
 {
     hid_t p = H5Pcreate(H5P_FILE_CREATE);
     if (p >= 0 && a->disk.portable && H5Pset_obj_track_times(p, 0) >= 0)
         return p;
-    if (p >= 0 && H5Pset_obj_track_times(p, 0) >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 && H5Pset_attr_phase_change(p, 64, 32) >= 0 &&
-        H5Pset_link_phase_change(p, 64, 32) >= 0)
+    if (p >= 0 && H5Pset_obj_track_times(p, 0) >= 0 && H5Pset_attr_creation_order(p, H5P_CRT_ORDER_TRACKED) >= 0 &&
+        H5Pset_attr_phase_change(p, 64, 32) >= 0 && H5Pset_link_phase_change(p, 64, 32) >= 0)
         return p;
     tessi_store_close(p);
     return -1;

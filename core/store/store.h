@@ -18,7 +18,7 @@ struct tessi_provenance {
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
     const char *warning;      /* warnings of its making; NULL: none */
-    const char *imported;     /* of another program's file: what was taken, left and assumed, a line each; NULL: it is of none */
+    const char *imported;     /* an import's tensors taken, left and assumed, a line each; NULL: no import */
     int64_t abi;              /* major version of the plugin boundary; 0 leaves it out */
     const char *run, *run_id; /* name of the run that computed it, and of that run in its log */
     const char *files;        /* files read from outside the pipeline, a line each (core/flow/file_list.h) */
@@ -29,7 +29,7 @@ struct tessi_provenance {
 /* Creates an artefact in a partial file (removing those that kills have left), with its kind and an empty set of attributes. TESS_E_CREATE
  * / TESS_E_IO say what to do. */
 int tessi_store_artefact_create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out) TESS_CHECKED;
-/* The same for readers that know little of HDF5: the metadata of HDF5 1.8, whole bytes, shuffle and deflate alone. */
+/* Creates an artefact for readers that know little of HDF5: the metadata of HDF5 1.8, whole bytes, shuffle and deflate alone. */
 int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *path, const char *kind,
                                          struct tess_artefact **out) TESS_CHECKED;
 /* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
@@ -95,7 +95,7 @@ const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64
  * n strings. */
 int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n,
                                  char **out) TESS_CHECKED;
-/* The same for n of its strings, from `first` on. */
+/* Reads n strings of a dataset, from `first` on, like the function above. */
 int tessi_store_artefact_some_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
                                       char **out) TESS_CHECKED;
 /* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */

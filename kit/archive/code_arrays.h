@@ -29,7 +29,7 @@ struct code_arrays {
 /* Lists the files below `path` and reads their headers: integers, each file a whole number of maps of `tokens` codes. TESS_E_IO,
  * TESS_E_DATA name the file. Start from zeroed memory; close in any case. [one thread] */
 int code_arrays_open(struct tess_context *ctx, struct code_arrays *a, const char *path, int64_t tokens) TESS_CHECKED;
-/* The same over one file of another format, in which an array lies as `header` says. */
+/* Opens codes of one file of another format, in which an array lies as `header` says. */
 int code_arrays_open_given(struct tess_context *ctx, struct code_arrays *a, const char *path, const struct npy_header *header,
                            int64_t tokens) TESS_CHECKED;
 void code_arrays_close(struct code_arrays *a);

@@ -7,10 +7,24 @@
 #include <tessera/exchange.h>
 
 enum number_type {
-    NUMBER_F32, NUMBER_F64, NUMBER_F16, NUMBER_BF16, NUMBER_I64, NUMBER_I32, NUMBER_I16, NUMBER_I8,
-    NUMBER_U64, NUMBER_U32, NUMBER_U16, NUMBER_U8, NUMBER_BOOL,
-    NUMBER_C32, NUMBER_C64, NUMBER_C128, NUMBER_F8, /* complex; eight bits of any split */
-    NUMBER_OTHER,                                   /* of a width that is not known */
+    NUMBER_F32,
+    NUMBER_F64,
+    NUMBER_F16,
+    NUMBER_BF16,
+    NUMBER_I64,
+    NUMBER_I32,
+    NUMBER_I16,
+    NUMBER_I8,
+    NUMBER_U64,
+    NUMBER_U32,
+    NUMBER_U16,
+    NUMBER_U8,
+    NUMBER_BOOL,
+    NUMBER_C32,
+    NUMBER_C64,
+    NUMBER_C128,
+    NUMBER_F8,    /* complex; eight bits of any split */
+    NUMBER_OTHER, /* numbers of a width that is not known */
     NUMBER_TYPES
 };
 

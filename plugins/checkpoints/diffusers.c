@@ -38,7 +38,7 @@ static const struct renamed_row names[] = {{"encoder.conv_norm_out.", "encoder.n
 
 static const struct renamed renamed = {who, "encoder.down_blocks.#.resnets.0.conv1.weight", names};
 
-/* What config.json says, where it is there; what is said on the command line is the same or wrong. */
+/* Settings of config.json, where it is there; those of the command line are equal or wrong. */
 static int diffusers_settings(struct tess_context *ctx, const struct tess_attrs *s, struct conv_untold *u)
 {
     if (!s)

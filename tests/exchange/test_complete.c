@@ -85,7 +85,7 @@ START_TEST(every_tensor_of_the_classes)
 }
 END_TEST
 
-/* What was added is left again; but for the head, whose zeros a file cannot tell from a trained one's. */
+/* Extras of an export are left when it is imported again; but for the head, whose zeros a file cannot tell from a trained one's. */
 START_TEST(the_same_model_again)
 {
     const struct complete *k = &complete[_i];

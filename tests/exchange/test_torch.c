@@ -286,7 +286,7 @@ START_TEST(what_a_trainer_saves)
 }
 END_TEST
 
-/* What a trainer notes is no reason to refuse its weights: classes of its own, numbers of every type, protocols 2 and 5. */
+/* Notes of a trainer are no reason to refuse its weights: classes of its own, numbers of every type, protocols 2 and 5. */
 START_TEST(everything_beside_the_weights)
 {
     static const char *const path[] = {TEST_CHECKPOINTS "/notes_2.ckpt", TEST_CHECKPOINTS "/notes_5.ckpt"};

@@ -432,7 +432,7 @@ START_TEST(many_digests_that_are_remembered)
 }
 END_TEST
 
-/* What is known of very many files lies in a file, and each of them is still looked at. */
+/* Digests of very many files lie in a file, and each file is still looked at. */
 START_TEST(very_many_files)
 {
     enum { MANY = 10000 };

@@ -26,7 +26,7 @@ static void number(struct archive *a, uint32_t value, size_t bytes)
     put(a, b, bytes);
 }
 
-/* What a member's header and its entry in the list have in common. */
+/* Fields that a member's header and its entry in the list share. */
 static void about(struct archive *a, int i)
 {
     number(a, 20, 2);

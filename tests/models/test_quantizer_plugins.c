@@ -414,7 +414,7 @@ static double share_by_definition(const float *book, int64_t size, int64_t d, in
     return error;
 }
 
-/* One codebook for all levels: codes, loss and the way back by definition, and the decoder's gradient once. */
+/* A codebook shared by all levels: codes, loss and the way back by definition, and the decoder's gradient once. */
 START_TEST(residual_levels_share_a_codebook)
 {
     enum { ROWS = 6, D = 3, SIZE = 8, DEPTH = 3 };

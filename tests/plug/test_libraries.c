@@ -42,7 +42,7 @@ START_TEST(functions_come_from_the_library)
     ck_assert_msg(tessi_host_runtime_compute(fixture.ctx, fixture.runtime) == TESS_OK, "%s", tessi_base_context_message(fixture.ctx));
     ck_assert_ptr_nonnull(fixture.runtime->backend_ops->run);
     ck_assert_msg(strstr(fixture.runtime->numeric_mode, "told, a=b") != NULL, "%s", fixture.runtime->numeric_mode);
-    ck_assert_str_eq(getenv("TESSERA_TEST_OTHER"), "mine"); /* as it was */
+    ck_assert_str_eq(getenv("TESSERA_TEST_OTHER"), "mine"); /* the value from before the library was loaded */
     ck_assert_ptr_null(getenv("TESSERA_TEST_HEAVY"));
     ck_assert_int_eq(tessi_host_runtime_reserve(fixture.ctx, fixture.runtime), TESS_E_MEMORY);
     ck_assert_str_eq(tessi_base_context_message(fixture.ctx), "no room for 1");

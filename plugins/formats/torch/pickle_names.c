@@ -165,11 +165,11 @@ int pickle_dtype(const struct machine *m, const struct value *v)
     static const struct {
         const char *name;
         int type;
-    } dtypes[] = {{"float32", NUMBER_F32},     {"float64", NUMBER_F64},       {"float16", NUMBER_F16},      {"bfloat16", NUMBER_BF16},
-                  {"int64", NUMBER_I64},       {"int32", NUMBER_I32},         {"int16", NUMBER_I16},        {"int8", NUMBER_I8},
-                  {"uint64", NUMBER_U64},      {"uint32", NUMBER_U32},        {"uint16", NUMBER_U16},       {"uint8", NUMBER_U8},
-                  {"bool", NUMBER_BOOL},       {"complex32", NUMBER_C32},     {"complex64", NUMBER_C64},    {"complex128", NUMBER_C128},
-                  {"float8_e4m3fn", NUMBER_F8}, {"float8_e5m2", NUMBER_F8},   {"float8_e4m3fnuz", NUMBER_F8}, {"float8_e5m2fnuz", NUMBER_F8},
+    } dtypes[] = {{"float32", NUMBER_F32},      {"float64", NUMBER_F64},    {"float16", NUMBER_F16},        {"bfloat16", NUMBER_BF16},
+                  {"int64", NUMBER_I64},        {"int32", NUMBER_I32},      {"int16", NUMBER_I16},          {"int8", NUMBER_I8},
+                  {"uint64", NUMBER_U64},       {"uint32", NUMBER_U32},     {"uint16", NUMBER_U16},         {"uint8", NUMBER_U8},
+                  {"bool", NUMBER_BOOL},        {"complex32", NUMBER_C32},  {"complex64", NUMBER_C64},      {"complex128", NUMBER_C128},
+                  {"float8_e4m3fn", NUMBER_F8}, {"float8_e5m2", NUMBER_F8}, {"float8_e4m3fnuz", NUMBER_F8}, {"float8_e5m2fnuz", NUMBER_F8},
                   {"float8_e8m0fnu", NUMBER_F8}};
     if (v->kind != GLOBAL || !same(m, v->number, v->length, "torch"))
         return -1;

@@ -1,4 +1,4 @@
-/* What the names of a pickle stand for: storages, tensors that are views of them, dictionaries, and values that are nothing else.
+/* Objects that the names of a pickle stand for: storages, tensors that are views of them, dictionaries, and values that are nothing else.
  * SPDX-License-Identifier: MIT */
 #include "plugins/formats/torch/pickle_objects.h"
 
@@ -167,7 +167,8 @@ static int rebuild_tensor(struct machine *m, uint32_t arguments, int has_dtype)
     return pickle_push_new(m, TENSOR, (int32_t)m->tensors++, 0, 0);
 }
 
-/* Makes a parameter of (tensor, requires_grad, hooks[, state]): its tensor. One of a tensor that is kept as a value alone is such a value. */
+/* Makes a parameter of (tensor, requires_grad, hooks[, state]): its tensor. A parameter of a tensor that is
+ * kept as a value alone is such a value. */
 static int rebuild_parameter(struct machine *m, uint32_t arguments)
 {
     static const char what[] = "_rebuild_parameter";

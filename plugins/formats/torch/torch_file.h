@@ -1,4 +1,4 @@
-/* What torch.save wrote, in either of its containers: a pickle, and the storages that it names as ranges of the file.
+/* A file of torch.save, in either of its containers: a pickle, and the storages that it names as ranges of the file.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef PLUGINS_FORMATS_TORCH_FILE_H

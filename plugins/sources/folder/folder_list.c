@@ -24,7 +24,7 @@ struct walk {
     const char *path, *extensions;
     int recursive;
     struct folder_list *list;
-    char *names; /* of the files found last, one behind the other, each with its end */
+    char *names; /* names of the files found last, one behind the other, each with its end */
     int64_t bytes, capacity, count;
     struct name_table run[RUNS]; /* those found before, sorted: run i is empty, or has RUN_BYTES << i bytes of names or so */
 };

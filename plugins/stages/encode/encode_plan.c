@@ -1,4 +1,4 @@
-/* What an encoding will do: its rows, its attributes, and what they cost. SPDX-License-Identifier: MIT */
+/* Plan of an encoding: its rows, its attributes, and their cost. SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
 #include "plugins/stages/encode/encode_work.h"
 

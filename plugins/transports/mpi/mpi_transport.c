@@ -270,8 +270,9 @@ static void mpi_abort(void *self, int32_t status, const char *reason)
     atomic_store(&k->aborting, 1);
 }
 
-/* After a failure MPI is not finalised, as that waits for ranks that may be dead: the launcher ends those that are left when the first process
- * ends, with its status. So that rank 0, which alone tells the reason, is not ended before it has, the others leave time for that. */
+/* After a failure MPI is not finalised, as that waits for ranks that may be dead: the launcher ends those that are left when the first
+ * process ends, with its status. So that rank 0, which alone tells the reason, is not ended before it has, the others leave time for that.
+ */
 static void mpi_leave(void *self, int32_t status)
 {
     struct mpi *k = ((struct mpi_options *)self)->k;
