@@ -173,12 +173,10 @@ static int import_with(struct tess_context *ctx, struct import_work *k)
 
 static int import_archive(struct tess_context *ctx, const struct cli_globals *g, const struct import_options *o)
 {
-    const struct tessi_runtime_options options = {
-        .plugin_path = g->plugin_path, .backend = g->backend, .threads = (int)g->threads, .level = g->level};
     struct import_work k = {.o = o};
     struct tessi_runtime *r = NULL;
     char rows[32];
-    int status = tessi_host_runtime_new(ctx, &options, &r);
+    int status = cli_runtime_new(ctx, g, &r);
     if (status == TESS_OK)
         status = tessi_host_runtime_compute(ctx, r);
     if (status == TESS_OK)

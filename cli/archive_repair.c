@@ -223,12 +223,6 @@ static int repair_index(struct tess_context *ctx, const struct repair *r)
 
 static int repair_all(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
 {
-    const struct tessi_runtime_options options = {.plugin_path = g->plugin_path,
-                                                  .backend = g->backend,
-                                                  .threads = (int)g->threads,
-                                                  .level = g->level,
-                                                  .colour = g->colour,
-                                                  .terminal = stderr};
     TESS_TRY(repair_open(ctx, r));
     TESS_TRY(repair_look(ctx, r, g, log));
     if (!r->count && !r->index) {
@@ -239,7 +233,7 @@ static int repair_all(struct tess_context *ctx, struct repair *r, const struct c
         return TESS_OK;
     r->encode = (struct cli_encode){.output = r->o->one.path, .model = r->o->model, .checkpoint_seconds = 60, .seed = -1};
     r->archive = (struct cli_archive){.o = &r->encode, .g = g};
-    TESS_TRY(tessi_host_runtime_new(ctx, &options, &r->archive.runtime));
+    TESS_TRY(cli_runtime_new(ctx, g, &r->archive.runtime));
     TESS_TRY(tessi_base_format(ctx, &r->archive.work, "%s/.work", r->o->one.path));
     for (int64_t i = 0; i < r->shards; i++)
         if (r->faulty[i])

@@ -47,6 +47,9 @@ int cli_apart(const char *verb, int *code);
 const struct cli_verb *cli_sub_verb(const struct cli_verb *verb, const char *word);
 const char *cli_sub_word(const struct cli_verb *sub);
 
+/* A runtime with the plugins, backend, threads and words that the flags of every verb ask for; freed with tessi_host_runtime_free. */
+int cli_runtime_new(struct tess_context *ctx, const struct cli_globals *g, struct tessi_runtime **out) TESS_CHECKED;
+
 /* "tessera: MESSAGE" on stderr; gives the exit code of `status`. */
 int cli_failed(const struct tess_context *ctx, int status);
 /* Prints "tessera VERB: MESSAGE; see `tessera VERB --help`"; gives 2. */

@@ -309,14 +309,8 @@ static int open_both(struct tess_context *ctx, struct decode_verb *v)
 static int decode_all(struct tess_context *ctx, struct decode_verb *v)
 {
     const struct cli_globals *g = v->g;
-    const struct tessi_runtime_options options = {.plugin_path = g->plugin_path,
-                                                  .backend = g->backend,
-                                                  .threads = (int)g->threads,
-                                                  .level = g->level,
-                                                  .colour = g->colour,
-                                                  .terminal = stderr};
     size_t length = strlen(v->output);
-    TESS_TRY(tessi_host_runtime_new(ctx, &options, &v->runtime));
+    TESS_TRY(cli_runtime_new(ctx, g, &v->runtime));
     TESS_TRY(open_both(ctx, v));
     if (length > 3 && strcmp(v->output + length - 3, ".h5") == 0)
         return decode_file(ctx, v);

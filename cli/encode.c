@@ -179,13 +179,7 @@ static int keep_list(struct tess_context *ctx, const struct cli_archive *a, stru
 static int encode_all(struct tess_context *ctx, struct cli_archive *a, struct cli_encode *o)
 {
     const char *output = a->o->output;
-    const struct tessi_runtime_options options = {.plugin_path = a->g->plugin_path,
-                                                  .backend = a->g->backend,
-                                                  .threads = (int)a->g->threads,
-                                                  .level = a->g->level,
-                                                  .colour = a->g->colour,
-                                                  .terminal = stderr};
-    TESS_TRY(tessi_host_runtime_new(ctx, &options, &a->runtime));
+    TESS_TRY(cli_runtime_new(ctx, a->g, &a->runtime));
     TESS_TRY(read_model(ctx, a));
     TESS_TRY(tessi_base_format(ctx, &a->work, is_one_file(output) ? "%s.work" : "%s/.work", output));
     if (strcmp(o->source, "-") == 0)

@@ -40,6 +40,8 @@ int cli_encode_put_i64(struct tess_context *ctx, struct tessi_config *map, const
 /* Writes a pipeline of one stage, or `text`, lines of stages, as PATH. */
 int cli_encode_write(struct tess_context *ctx, const char *path, const char *name, const char *text) TESS_CHECKED;
 /* A line of a pipeline, "  NAME: {...}\n"; freed with tess_free. */
+/* Prints the line of a stage, as cli_encode_line makes it. */
+int cli_encode_put_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, FILE *to) TESS_CHECKED;
 int cli_encode_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, char **line) TESS_CHECKED;
 
 /* ---- encode_work.c ---- */

@@ -140,15 +140,11 @@ static int print_stages(struct tess_context *ctx, const struct cli_folder *f, co
 {
     int64_t shard = f->shards;
     int status = TESS_OK;
-    for (const struct tessi_config *s = tessi_config_child(f->recipe, "stages")->child; s; s = s->next) {
-        char *line = NULL;
-        TESS_TRY(cli_encode_line(ctx, s->key, s, &line));
-        fputs(line, to);
-        tess_free(line);
-    }
+    for (const struct tessi_config *s = tessi_config_child(f->recipe, "stages")->child; s; s = s->next)
+        TESS_TRY(cli_encode_put_line(ctx, s->key, s, to));
     for (int64_t first = 0; first < n && status == TESS_OK; first += f->shard_items) {
         struct tessi_config *stage = NULL;
-        char *line = NULL, name[CLI_ENCODE_NAME];
+        char name[CLI_ENCODE_NAME];
         cli_encode_shard_name(shard++, name);
         status = cli_encode_shard(ctx, f, end + first, n - first < f->shard_items ? n - first : f->shard_items, &stage);
         if (status == TESS_OK)
@@ -156,10 +152,7 @@ static int print_stages(struct tess_context *ctx, const struct cli_folder *f, co
         if (status == TESS_OK)
             status = cli_encode_put(ctx, stage, "select", select, 1);
         if (status == TESS_OK)
-            status = cli_encode_line(ctx, name, stage, &line);
-        if (status == TESS_OK)
-            fputs(line, to);
-        tess_free(line);
+            status = cli_encode_put_line(ctx, name, stage, to);
         tessi_config_free(stage);
     }
     return status;

@@ -46,14 +46,10 @@ static int recipe_text(struct tess_context *ctx, const struct cli_folder *f, cha
     int status = to ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s", CLI_ENCODE_RECIPE);
     for (int64_t i = 0; i < f->shards && status == TESS_OK; i++) {
         struct tessi_config *stage = NULL;
-        char *line = NULL;
         cli_encode_shard_name(i, name);
         status = shard_stage(ctx, f, i, &stage);
         if (status == TESS_OK)
-            status = cli_encode_line(ctx, name, stage, &line);
-        if (status == TESS_OK)
-            fputs(line, to);
-        tess_free(line);
+            status = cli_encode_put_line(ctx, name, stage, to);
         tessi_config_free(stage);
     }
     if (to && fclose(to) != 0 && status == TESS_OK)

@@ -206,6 +206,15 @@ int cli_encode_line(struct tess_context *ctx, const char *name, const struct tes
     return status;
 }
 
+int cli_encode_put_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, FILE *to)
+{
+    char *line = NULL;
+    TESS_TRY(cli_encode_line(ctx, name, stage, &line));
+    fputs(line, to);
+    tess_free(line);
+    return TESS_OK;
+}
+
 int cli_encode_write(struct tess_context *ctx, const char *path, const char *name, const char *text)
 {
     char *whole = NULL;

@@ -37,15 +37,13 @@ int cli_exchange_run(struct cli_globals *g, struct tessi_exchange *x, int (*work
 {
     struct tessi_context context;
     struct tessi_runtime *r = NULL;
-    const struct tessi_runtime_options o = {
-        .plugin_path = g->plugin_path, .backend = g->backend, .threads = (int)g->threads, .level = g->level};
     tessi_base_context_init(&context, NULL);
     x->report = g->level == TESSI_QUIET ? NULL : stdout;
     int status = tessi_base_not_over(&context.context, x->to, x->from);
     if (status == TESS_OK)
         status = tessi_base_not_over(&context.context, x->to, x->tokenizer);
     if (status == TESS_OK)
-        status = tessi_host_runtime_new(&context.context, &o, &r);
+        status = cli_runtime_new(&context.context, g, &r);
     if (status == TESS_OK)
         status = work(&context.context, x);
     int code = status == TESS_OK ? 0 : cli_failed(&context.context, status);

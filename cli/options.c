@@ -92,8 +92,7 @@ static void tell_remarks(const struct tessi_runtime *r)
     }
 }
 
-int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
-                     struct tessi_pipeline **p)
+int cli_runtime_new(struct tess_context *ctx, const struct cli_globals *g, struct tessi_runtime **out)
 {
     const struct tessi_runtime_options options = {
         .plugin_path = g->plugin_path,
@@ -103,7 +102,13 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
         .colour = g->colour,
         .terminal = stderr,
     };
-    TESS_TRY(tessi_host_runtime_new(ctx, &options, r));
+    return tessi_host_runtime_new(ctx, &options, out);
+}
+
+int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, const struct cli_options *w, struct tessi_runtime **r,
+                     struct tessi_pipeline **p)
+{
+    TESS_TRY(cli_runtime_new(ctx, g, r));
     if (w->transport)
         TESS_TRY(tessi_host_runtime_join(ctx, *r, w->transport));
     if (tessi_ranks_rank((*r)->ranks) > 0)

@@ -161,15 +161,13 @@ static int view_decode(struct tess_context *ctx, const struct view_options *w, c
     return status;
 }
 
-static int decli_view_coded(struct tess_context *ctx, struct cli_globals *g, const struct view_options *w, const struct tess_artefact *a,
-                            const struct tess_tensor *codes, struct tess_tensor *out)
+static int view_decode_codes(struct tess_context *ctx, struct cli_globals *g, const struct view_options *w, const struct tess_artefact *a,
+                             const struct tess_tensor *codes, struct tess_tensor *out)
 {
-    const struct tessi_runtime_options o = {
-        .plugin_path = g->plugin_path, .backend = g->backend, .threads = (int)g->threads, .level = g->level};
     struct tessi_runtime *r = NULL;
     struct tess_artefact *model = NULL;
     struct stage_codec codec = {.own = NULL};
-    int status = tessi_host_runtime_new(ctx, &o, &r);
+    int status = cli_runtime_new(ctx, g, &r);
     if (status == TESS_OK)
         status = tessi_host_runtime_compute(ctx, r);
     if (status == TESS_OK)
@@ -187,7 +185,7 @@ int cli_view_coded(struct tess_context *ctx, struct cli_globals *g, const struct
 {
     struct tess_tensor codes;
     TESS_TRY(view_codes(ctx, w, a, &codes));
-    int status = w->model ? decli_view_coded(ctx, g, w, a, &codes, out) : view_code_maps(ctx, &codes, out);
+    int status = w->model ? view_decode_codes(ctx, g, w, a, &codes, out) : view_code_maps(ctx, &codes, out);
     tess_free(codes.data);
     return status;
 }

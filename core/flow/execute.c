@@ -111,16 +111,8 @@ int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, st
 
 static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
-    double now = tessi_base_seconds();
-    struct tess_stage_run r = {.ctx = ctx,
-                               .stage = s,
-                               .log = p->runtime->log,
-                               .name = s->name,
-                               .key = s->key,
-                               .seed = s->seed,
-                               .interval = (double)p->checkpoint_seconds,
-                               .last_checkpoint = now,
-                               .last_line = now};
+    const double now = tessi_base_seconds();
+    struct tess_stage_run r = tessi_flow_stage_run_new(ctx, p, s);
     tessi_base_log_event(r.log, "stage_start", "s:stage", s->name, "s:use", s->component->name, "s:key", s->key, NULL);
     tessi_base_progress_start(r.log, s->name);
     (void)tessi_base_inject(TESSI_AT_STAGE);

@@ -193,6 +193,8 @@ int tessi_flow_stage_stopped(struct tess_context *ctx, const struct tessi_stage 
  * the next would be written over it. */
 int tessi_flow_stage_find_checkpoint(struct tess_context *ctx, struct tess_stage_run *r) TESS_CHECKED;
 
+/* An execution of a stage whose key is known, with nothing opened, its checkpoints timed from now on. */
+struct tess_stage_run tessi_flow_stage_run_new(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s);
 /* Opens inputs and checkpoint of an execution, which fill and release the struct (execute.c). */
 int tessi_flow_stage_run_open(struct tess_context *ctx, const struct tessi_pipeline *p, struct tess_stage_run *r) TESS_CHECKED;
 void tessi_flow_stage_run_close(struct tess_stage_run *r);

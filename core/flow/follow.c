@@ -59,7 +59,6 @@ static int follow_stage(struct tess_context *ctx, struct tessi_pipeline *p, cons
     if (word->stage < 0 || word->stage >= p->count)
         return ctx->fail(ctx, TESS_E_INTERNAL, "rank 0 is at stage %lld of %lld", (long long)word->stage, (long long)p->count);
     struct tessi_stage *s = &p->stage[word->stage];
-    double now = tessi_base_seconds();
     for (int64_t i = 0; i < s->inputs; i++)
         if (s->input[i].stage >= 0)
             TESS_TRY(follow_find(ctx, p, &p->stage[s->input[i].stage]));
@@ -68,15 +67,7 @@ static int follow_stage(struct tess_context *ctx, struct tessi_pipeline *p, cons
     if (strcmp(s->key, word->key) != 0)
         return ctx->fail(ctx, TESS_E_DATA, "stage `%s` has the key %.12s here and %.12s on rank 0: the files that it reads differ", s->name,
                          s->key, word->key);
-    struct tess_stage_run r = {.ctx = ctx,
-                               .stage = s,
-                               .log = p->runtime->log,
-                               .name = s->name,
-                               .key = s->key,
-                               .seed = s->seed,
-                               .interval = (double)p->checkpoint_seconds,
-                               .last_checkpoint = now,
-                               .last_line = now};
+    struct tess_stage_run r = tessi_flow_stage_run_new(ctx, p, s);
     int status = follow_stage_run(ctx, p, s, &r);
     tessi_flow_stage_run_close(&r);
     tessi_base_memory_trim();

@@ -18,6 +18,20 @@
 #define CHECKPOINT "checkpoint"
 #define LINE_SECONDS 5 /* seconds between progress events in the log */
 
+struct tess_stage_run tessi_flow_stage_run_new(struct tess_context *ctx, const struct tessi_pipeline *p, struct tessi_stage *s)
+{
+    double now = tessi_base_seconds();
+    return (struct tess_stage_run){.ctx = ctx,
+                                   .stage = s,
+                                   .log = p->runtime->log,
+                                   .name = s->name,
+                                   .key = s->key,
+                                   .seed = s->seed,
+                                   .interval = (double)p->checkpoint_seconds,
+                                   .last_checkpoint = now,
+                                   .last_line = now};
+}
+
 const struct tess_artefact *tess_stage_input(const struct tess_stage_run *r, const char *port)
 {
     for (int64_t i = 0; i < r->inputs; i++)

@@ -194,7 +194,8 @@ struct tess_graph {
 };
 
 /* Has the graph's batches run on all ranks: each runs its share of the microbatches, and all have the totals and gradients, with the bits
- * of one process. Rows of inputs and outputs are those of this rank's share alone. Every rank must run the same batches. NULL: alone. */
+ * of one process. Rows of inputs and outputs are those of this rank's share alone. Every rank must run the same batches. NULL: this
+ * process alone. */
 void tessi_graph_over_ranks(struct tess_graph *g, struct tessi_ranks *ranks);
 
 /* ---- recording (graph.c, record.c; graph_named.c has endpoints with a name) */
