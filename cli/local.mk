@@ -19,15 +19,16 @@ tessera_SOURCES += cli/new.c cli/new_templates.h
 nodist_tessera_SOURCES = cli/new_templates.c
 TEMPLATES = kit/template/backend.c kit/template/backend.yaml kit/template/checkpoint.c kit/template/checkpoint.yaml \
     kit/template/critic.c kit/template/critic.yaml kit/template/decoder.c kit/template/decoder.yaml kit/template/denoiser.c \
-    kit/template/denoiser.yaml kit/template/encoder.c kit/template/encoder.yaml kit/template/features.c kit/template/features.yaml \
-    kit/template/format.c kit/template/format.yaml kit/template/metric.c kit/template/metric.yaml kit/template/noise.c \
-    kit/template/noise.yaml kit/template/quantizer.c kit/template/quantizer.yaml kit/template/sampler.c kit/template/sampler.yaml \
-    kit/template/source.c kit/template/source.yaml kit/template/stage.c kit/template/stage.yaml kit/template/test_backend.c \
-    kit/template/test_checkpoint.c kit/template/test_critic.c kit/template/test_decoder.c kit/template/test_denoiser.c \
-    kit/template/test_encoder.c kit/template/test_features.c kit/template/test_format.c kit/template/test_metric.c \
-    kit/template/test_noise.c kit/template/test_quantizer.c kit/template/test_sampler.c kit/template/test_source.c \
-    kit/template/test_stage.c kit/template/project/Makefile kit/template/project/Makefile.cxx kit/template/project/README.md \
-    kit/template/project/meson.build
+    kit/template/denoiser.yaml kit/template/encoder.c kit/template/encoder.yaml kit/template/features.c \
+    kit/template/features.yaml kit/template/format.c kit/template/format.yaml kit/template/metric.c kit/template/metric.yaml \
+    kit/template/noise.c kit/template/noise.yaml kit/template/quantizer.c kit/template/quantizer.yaml kit/template/sampler.c \
+    kit/template/sampler.yaml kit/template/source.c kit/template/source.yaml kit/template/stage.c kit/template/stage.yaml \
+    kit/template/transport.c kit/template/transport.yaml kit/template/test_backend.c kit/template/test_checkpoint.c \
+    kit/template/test_critic.c kit/template/test_decoder.c kit/template/test_denoiser.c kit/template/test_encoder.c \
+    kit/template/test_features.c kit/template/test_format.c kit/template/test_metric.c kit/template/test_noise.c \
+    kit/template/test_quantizer.c kit/template/test_sampler.c kit/template/test_source.c kit/template/test_stage.c \
+    kit/template/test_transport.c kit/template/project/Makefile kit/template/project/Makefile.cxx \
+    kit/template/project/README.md kit/template/project/meson.build
 cli/new_templates.c: $(TEMPLATES) kit/template/embed cli/local.mk
 	$(AM_V_GEN)$(MKDIR_P) cli && (cd $(srcdir)/kit/template && sh embed $(TEMPLATES)) > $@.part && mv $@.part $@
 CLEANFILES += cli/new_templates.c

@@ -29,6 +29,7 @@ static const struct {
     {"sampler", "images=../images steps=2"},
     {"source", ""},
     {"stage", "images=../images"},
+    {"transport", "images=../images steps=2"},
 };
 
 static const struct {
@@ -74,6 +75,23 @@ START_TEST(a_checkpoint_names_a_model_anew)
     install_shell("tessera import model.safetensors -o model.h5 %s", parts);
     install_shell("tessera export model.h5 -o again.safetensors %s", parts);
     install_shell("tail -c 748356 model.safetensors > values && tail -c 748356 again.safetensors | cmp - values"); /* 187,089 of f32 */
+}
+END_TEST
+
+/* The two commands that its pipeline's comment shows. */
+START_TEST(a_transport_carries_a_training)
+{
+    static const char run[] = "tessera -q run meet/meet.yaml --plugin-path meet images=images steps=3 tokenizer.microbatches=4 --workdir";
+    small_make_data(SMALL_COUNT);
+    install_shell("tessera -q new transport meet && make -C meet && mkdir here");
+    install_shell("(%s shared --transport '{use: meet, folder: here, rank: 1}'; echo $? > how) & "
+                  "%s shared --transport '{use: meet, folder: here}' && wait && grep -qx 0 how",
+                  run, run);
+    install_says(install_shell_ends(USAGE, "%s again --transport '{use: meet, folder: here}'", run), "have met in this folder");
+    install_shell(
+        "%s alone && for run in shared alone; do tessera inspect $run/runs/meet/tokenizer.h5 | grep digest > $run.digest; done && "
+        "grep -q . alone.digest && cmp shared.digest alone.digest",
+        run);
 }
 END_TEST
 
@@ -148,6 +166,7 @@ int main(void)
     tcase_add_loop_test(tests, a_new_project_passes_as_it_is, 0, 2 * KINDS);
     tcase_add_test(tests, a_format_takes_a_model_out_and_in);
     tcase_add_test(tests, a_checkpoint_names_a_model_anew);
+    tcase_add_test(tests, a_transport_carries_a_training);
     tcase_add_test(tests, meson_builds_and_tests_it);
     tcase_add_checked_fixture(refused, install_enter, install_leave);
     tcase_add_test(refused, every_kind_with_a_template_is_tried);
