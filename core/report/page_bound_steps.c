@@ -109,27 +109,19 @@ static int64_t bound_lines(const struct tessi_report_page *p, struct bound_line 
 static int bound_chart(struct tessi_report_page *p, int64_t n, const struct bound_line *line)
 {
     struct tessi_svg_series series[TESSI_REPORT_PAGE_CURVE_ROWS];
-    char id[24];
     for (int64_t i = 0; i < n; i++)
         series[i] = (struct tessi_svg_series){
             p->table->row[line[i].row].name, line[i].parts, line[i].x, line[i].y, line[i].low, line[i].high, p->style[line[i].row]};
-    const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
-                                      .title = "Bound over the steps of training",
-                                      .description =
-                                          "A line for each row: the mean bound of the batches of each part of the training, with "
-                                          "its 95 % interval.",
-                                      .x = {.label = "step of training"},
-                                      .y = {.label = "bound", .unit = "bits/code", .kind = TESSI_SVG_EITHER},
-                                      .count = n,
-                                      .series = series,
-                                      .joined = 1,
-                                      .marked = 1};
-    fputs("<figure>", p->to);
-    int status = tessi_report_svg_chart(p->ctx, p->to, &c);
-    fputs("<figcaption><b>Bound over training</b>, of the batches trained on and without the noise's constant; 95 % intervals over seeds, "
-          "or of the scatter of one training</figcaption></figure>\n",
-          p->to);
-    return status;
+    struct tessi_svg_chart c = {
+        .title = "Bound over the steps of training",
+        .description = "A line for each row: the mean bound of the batches of each part of the training, with its 95 % interval.",
+        .x = {.label = "step of training"},
+        .y = {.kind = TESSI_SVG_EITHER},
+        .count = n,
+        .series = series};
+    return tessi_report_page_bound_chart(p, &c,
+                                         "<b>Bound over training</b>, of the batches trained on and without the noise's constant; 95 % "
+                                         "intervals over seeds, or of the scatter of one training");
 }
 
 int tessi_report_page_bound_steps(struct tessi_report_page *p, int *there)

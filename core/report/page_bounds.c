@@ -45,7 +45,6 @@ static void bounds_points(const struct tessi_report_page_result *r, double *x, d
 
 static int bounds_chart(struct tessi_report_page *p, int64_t n, const struct bounds_line *line)
 {
-    char id[24];
     int64_t all = 0, at = 0;
     void *memory;
     for (int64_t i = 0; i < n; i++)
@@ -58,23 +57,28 @@ static int bounds_chart(struct tessi_report_page *p, int64_t n, const struct bou
         bounds_points(line[i].result, x, y, low, high);
         series[i] = (struct tessi_svg_series){p->table->row[line[i].row].name, line[i].parts, x, y, low, high, p->style[line[i].row]};
     }
-    const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
-                                      .title = "Bound by time of the noise",
-                                      .description =
-                                          "A line for each result: the mean bound at the times of each part, with its 95 % interval.",
-                                      .x = {.label = "time of the noise", .unit = "% of all times", .lo = 0, .hi = 100},
-                                      .y = {.label = "bound", .unit = "bits/code"},
-                                      .count = n,
-                                      .series = series,
-                                      .joined = 1,
-                                      .marked = 1};
-    fputs("<figure>", p->to);
-    int status = tessi_report_svg_chart(p->ctx, p->to, &c);
-    fputs(
-        "<figcaption><b>Bound by time</b>, mean over the draws of each tenth of the times, without the noise's constant; 95 % intervals of "
-        "its standard error</figcaption></figure>\n",
-        p->to);
+    struct tessi_svg_chart c = {.title = "Bound by time of the noise",
+                                .description = "A line for each result: the mean bound at the times of each part, with its 95 % interval.",
+                                .x = {.label = "time of the noise", .unit = "% of all times", .lo = 0, .hi = 100},
+                                .count = n,
+                                .series = series};
+    int status = tessi_report_page_bound_chart(p, &c,
+                                               "<b>Bound by time</b>, mean over the draws of each tenth of the times, without the noise's "
+                                               "constant; 95 % intervals of its standard error");
     tess_free(memory);
+    return status;
+}
+
+int tessi_report_page_bound_chart(struct tessi_report_page *p, struct tessi_svg_chart *c, const char *caption)
+{
+    char id[24];
+    c->id = tessi_report_page_id(p, id);
+    c->y.label = "bound";
+    c->y.unit = "bits/code";
+    c->joined = c->marked = 1;
+    fputs("<figure>", p->to);
+    int status = tessi_report_svg_chart(p->ctx, p->to, c);
+    fprintf(p->to, "<figcaption>%s</figcaption></figure>\n", caption);
     return status;
 }
 

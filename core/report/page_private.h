@@ -111,6 +111,8 @@ int tessi_report_page_atlas(struct tessi_report_page *p) TESS_CHECKED; /* codes 
 /* ---- parts of section "The prior's bound" ---- */
 
 void tessi_report_page_bounds_begin(struct tessi_report_page *p); /* opens the section and its charts (page_bounds.c) */
+/* A figure with one of the section's charts, whose y axis, id and marks are filled in here; `caption` is HTML (page_bounds.c). */
+int tessi_report_page_bound_chart(struct tessi_report_page *p, struct tessi_svg_chart *c, const char *caption) TESS_CHECKED;
 /* The bound over training; *there = 1 where it opened the section for it (page_bound_steps.c). */
 int tessi_report_page_bound_steps(struct tessi_report_page *p, int *there) TESS_CHECKED;
 

@@ -23,6 +23,20 @@ int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from,
     return tess_artefact_copy(ctx, to, "classes", from, NULL);
 }
 
+int stage_put_classes(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t classes, struct tess_artefact *to)
+{
+    void *memory;
+    if (!source || classes == 0 || !TESS_HAS(source, class_name) || !source->class_name)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)classes * sizeof(char *), "names of classes", &memory));
+    const char **list = memory;
+    for (int64_t i = 0; i < classes; i++)
+        list[i] = source->class_name(self, i);
+    int status = tess_artefact_put_strings(ctx, to, "classes", classes, list);
+    tess_free(memory);
+    return status;
+}
+
 int stage_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit, int32_t better)
 {
     const struct tess_metric_value v = TESS_METRIC_VALUE(name, value, unit, better);

@@ -5,6 +5,7 @@
 
 #include "kit/infer/stage_images.h"
 
+#include <tessera/kind/source.h>
 #include <tessera/kind/stage.h>
 
 /* Copies labels, names of images and classes, and marks of mirrored images to the result, as far as the artefact has them. */
@@ -12,6 +13,9 @@ int stage_carry_over(struct tess_context *ctx, const struct tess_artefact *from,
 /* Copies labels and names of n rows, where row i of the result is row[i] of the artefact, and names of classes. */
 int stage_carry_rows(struct tess_context *ctx, const struct tess_artefact *from, struct tess_artefact *to, int64_t n,
                      const int64_t *row) TESS_CHECKED;
+/* Writes the names of a source's classes, where it has them; `source` may be NULL, `self` is the source's instance. */
+int stage_put_classes(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t classes,
+                      struct tess_artefact *to) TESS_CHECKED;
 /* Writes a metric of which lower or higher values are better (TESS_METRIC_LOWER, TESS_METRIC_HIGHER; 0: neither); stage_put_metric_as under
  * a name that ends in `suffix`. */
 int stage_put_metric(struct tess_context *ctx, struct tess_artefact *a, const char *name, double value, const char *unit,

@@ -290,20 +290,6 @@ static int carry_over(struct tess_context *ctx, const struct encode_layout *l, c
     return status;
 }
 
-static int put_classes(struct tess_context *ctx, const struct encode_work *k, struct tess_artefact *a)
-{
-    void *memory;
-    if (!k->classes || !ENCODE_SOURCE_HAS(k->source, class_name))
-        return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, (size_t)k->classes * sizeof(char *), "names of classes", &memory));
-    const char **list = memory;
-    for (int64_t i = 0; i < k->classes; i++)
-        list[i] = k->source->class_name(k->self, i);
-    int status = tess_artefact_put_strings(ctx, a, "classes", k->classes, list);
-    tess_free(memory);
-    return status;
-}
-
 static int put_metrics(struct tess_context *ctx, const struct block *b)
 {
     const struct encode_work *k = b->k;
@@ -331,7 +317,7 @@ static int write_all(struct tess_context *ctx, struct block *b, const struct tes
     if (images)
         TESS_TRY(k->layout.flipped ? carry_over(ctx, &k->layout, images, b->to) : stage_carry_over(ctx, images, b->to));
     else
-        TESS_TRY(put_classes(ctx, k, b->to));
+        TESS_TRY(stage_put_classes(ctx, k->source, k->self, k->classes, b->to));
     return put_metrics(ctx, b);
 }
 

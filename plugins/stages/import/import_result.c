@@ -142,16 +142,7 @@ static int put_classes(struct tess_context *ctx, struct writing *w)
     struct tess_artefact *a = tess_stage_output(w->run);
     struct tess_dataset how = {.size = sizeof how, .bits = stage_bits(k->classes), .compress = 1, .labels = "image"};
     TESS_TRY(tess_artefact_put(ctx, a, "labels", &w->label, &how));
-    if (!IMPORT_SOURCE_HAS(k->source, class_name))
-        return TESS_OK;
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)k->classes * sizeof(char *), "names of classes", &memory));
-    const char **list = memory;
-    for (int64_t i = 0; i < k->classes; i++)
-        list[i] = k->source->class_name(k->self, i);
-    int status = tess_artefact_put_strings(ctx, a, "classes", k->classes, list);
-    tess_free(memory);
-    return status;
+    return stage_put_classes(ctx, k->source, k->self, k->classes, a);
 }
 
 static int import_result_alloc_tensor(struct tess_context *ctx, struct writing *w)
