@@ -52,15 +52,15 @@ struct tess_tokenizer {
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_open(struct tess_context *ctx, const struct tess_attrs *f, const char *where,
                                                  struct tess_tokenizer *out);
 TESS_EXPORT void tess_tokenizer_close(struct tess_tokenizer *t);
-/* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. Of `t` they take the instances and
- * sizes. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels
+/* The parts, for graphs of one's own: each records under its part's scope, where the caller's is none. They read only the instances and
+ * sizes of `t`. image (rows, H, W, C) -> latent (rows, h, w, D) -> codes i32 (rows, h, w), or (rows, h, w, depth) where there are levels
  * (levels.h) -> quantised (rows, h, w, D) -> image (rows, H, W, C), all but the codes f32; `image` of an encoder in [0, 1], of a decoder
  * unclamped. tess_tokenizer_quantize is the way in training, with the quantizer's loss (kind/quantizer.h); it sets out->size. TESS_E_DATA
  * where encoder or decoder make another size than `t` has; a latent_height of 0, before that is known, is any.
  *
- * What a part gives is looked at before anything is computed: status and message, scopes, and of every node that it is there, of this
- * graph, and of the right dtype and shape; codes are looked at as they come. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone are wrong,
- * names kind, component, plugin and function. Where the graph has failed nothing is looked at: tess_graph_seal says why. */
+ * The results of a part are checked before anything is computed: its status and message, its scopes, and that every node exists, belongs to
+ * this graph and has the right dtype and shape; codes are checked as they are computed. TESS_E_PLUGIN, or TESS_E_SHAPE where sizes alone
+ * are wrong, names kind, component, plugin and function. Where the graph has failed nothing is checked: tess_graph_seal says why. */
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_latent(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,
                                                    struct tess_node *image, struct tess_node **latent);
 TESS_EXPORT TESS_CHECKED int tess_tokenizer_assign(struct tess_context *ctx, const struct tess_tokenizer *t, struct tess_graph *g,

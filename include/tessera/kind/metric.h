@@ -6,9 +6,9 @@
  * 2 j of a level the block 2 j + 1 after it, a last one without a partner as it is. So the result's bits depend on the rows alone,
  * whichever worker saw them. A state may be packed into bytes and unpacked elsewhere, for checkpoints and other processes.
  *
- * Of one state one call at a time; calls on different states may come from several threads at once, so none of them writes anything of
- * `self` ([any thread]; `check` and `finish` [one thread]). Memory of a state is the metric's, by tess_alloc. Those that return int give
- * TESS_OK, or a code whose message is in the context.
+ * Threads: a state is passed to one call at a time; calls on different states may come from several threads at once, so none of them writes
+ * anything of `self` ([any thread]; `check` and `finish` [one thread]). The metric allocates a state's memory, by tess_alloc. Functions
+ * that return int give TESS_OK, or a code whose message is in the context.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_KIND_METRIC_H
@@ -90,9 +90,9 @@ struct tess_metric_resamples {
     const uint16_t *times[TESS_METRIC_SETS]; /* [set]: (R, rows) times that resample r has each row; NULL: a set without rows, or training
                                               * images, which are not drawn anew */
     void *to;
-    /* The result `name` of resample r. Of different resamples from several threads at once. */
+    /* Takes the result `name` of resample r. [any thread; different resamples may be given at once] */
     int (*value)(void *to, struct tess_context *ctx, int64_t r, const char *name, double value);
-    /* As of the sink. */
+    /* task(user, ctx, i) for i in [0, n), each once, as the sink's `parallel`. */
     int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
                     void *user);
 };

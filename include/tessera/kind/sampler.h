@@ -9,8 +9,8 @@
  * A step with more than one call of the denoiser comes to `draw` once for each. Between the calls of a step a sequence is at the time the
  * step began with; what the last leaves is at the time it ends with. Tokens that are known are put back by the host after every call.
  *
- * Those that return int give TESS_OK, or a code whose message is in the context. All but `check` [any thread]. What is written is looked
- * at by the host: tokens outside the vocabulary, and codes outside [0, K) after the last step, are a failure that names the sampler.
+ * Functions that return int give TESS_OK, or a code whose message is in the context. All but `check` [any thread]. The host checks the
+ * tokens that a sampler writes: those outside the vocabulary, and codes outside [0, K) after the last step, are a failure that names it.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_KIND_SAMPLER_H

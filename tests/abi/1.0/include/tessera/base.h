@@ -46,7 +46,7 @@ enum {
 struct tess_host;
 
 /* Made by the host for each call into a plugin and handed down to every function that can fail.
- * One context is used by one thread at a time. */
+ * A context is used by one thread at a time. */
 struct tess_context {
     uint32_t size; /* sizeof(struct tess_context) as the host was compiled */
     uint32_t reserved;

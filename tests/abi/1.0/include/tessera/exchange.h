@@ -62,14 +62,14 @@ struct tess_format_1 {
     /* A sentence for the person who reads the file: which of several dictionaries it has was taken. "" or NULL: there is none to say. Valid
      * until the instance is closed. The function NULL: never any. */
     const char *(*remark)(void *self);
-    /* Where entry i lies in the file as one run of numbers, little-endian, the last dimension running fastest: for arrays that are read a
-     * part at a time, such as codes. TESS_E_DATA where it does not. NULL: no entry does. */
+    /* Gives the place in the file of entry i, one run of little-endian numbers whose last dimension varies fastest, for arrays that are
+     * read a part at a time, such as codes. TESS_E_DATA where the entry is stored otherwise. NULL: all entries are. */
     int (*place)(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out);
     const char *endings; /* "pt pth": endings of the names of its files beside its own name, for writing; NULL: none */
 };
 
-/* How a weight lies in the file: element by element as here, ones in the shape apart (a 1 x 1 convolution is a matrix here); or a
- * convolution's kernel, (Co, Ci, Kh, Kw) there and (Co, Kh, Kw, Ci) here. */
+/* Memory layout of a weight in the file. SAME: the elements in the order of this program's weight; shapes may differ by dimensions of 1 (a
+ * 1 x 1 convolution is a matrix here). KERNEL: a convolution's kernel, (Co, Ci, Kh, Kw) in the file and (Co, Kh, Kw, Ci) here. */
 enum { TESS_LAYOUT_SAME = 0, TESS_LAYOUT_KERNEL = 1 };
 
 struct tess_import_use { /* destination of a tensor of the file */

@@ -106,9 +106,9 @@ TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const ch
  * component wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
 TESS_EXPORT void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar);
 /* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy
- * of the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. What is made of means
- * alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values, the
- * gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
+ * of the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. A value computed from
+ * means alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values,
+ * the gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
 TESS_EXPORT struct tess_node *tess_batch_mean(struct tess_graph *g, struct tess_node *x);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
  * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those

@@ -1,20 +1,20 @@
 /* Batched reverse-diffusion sampling that skips denoiser calls whose output would not be used (docs/models.md, (9.10) and (9.11)).
  *
- * Where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is made without it.
- * Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever sequences are waiting,
- * each at its own. What is drawn is keyed by step and by the sequence's own number, so the samples are, bit for bit, those of a loop
- * that calls the denoiser at every step.
+ * Skipped steps: where the noise can tell from its draws that a step changes nothing, and the denoiser is not told the time, the step is
+ * made without the denoiser. Sequences then need the denoiser at different steps; as it does not know the step, one batch holds whichever
+ * sequences are waiting, each at its own. What is drawn is keyed by step and by the sequence's own number, so the samples are, bit for bit,
+ * those of a loop that calls the denoiser at every step.
  *
- * Where the noise can tell which tokens a step draws, and the denoiser can do with fewer logits, it is asked for theirs alone, by a second
- * graph. Which of the two a step takes is decided by the number of its own draws, so that a sample depends neither on the batch nor on
- * what else is in it, even where a product of fewer rows is rounded otherwise.
+ * Fewer logits: where the noise can tell which tokens a step draws, and the denoiser can compute a part of the logits, a second graph
+ * computes those tokens' alone. Which of the two a step takes is decided by the number of its own draws, so that a sample depends neither
+ * on the batch nor on what else is in it, even where a product of fewer rows is rounded otherwise.
  *
  * Causal priors draw tokens in order, one a step. With a graph of the next token and its cache the sequences of a batch go through it in
  * lockstep, from the first token on (docs/models.md, (20.5)); the denoiser that takes whole sequences is then not needed at all. What was
  * drawn before a checkpoint goes through it again, to the same keys and values, so that resuming is exact and a checkpoint has no cache in
  * it.
  *
- * What a step makes of the logits is said by a component of kind sampler/1 (kind/sampler.h); the noise's own steps are the sampler
+ * A component of kind sampler/1 (kind/sampler.h) decides what a step makes of the logits; the noise's own steps are the sampler
  * `ancestral`. A sampler may want more than one call of the denoiser in a step, and keep a state with each sequence.
  *
  * A prior whose denoiser is told labels is given one for each sequence. With guidance (docs/models.md, "Conditions") each call is made for

@@ -20,8 +20,9 @@ struct tess_decoder_1 {
     /* latent -> image of height x width x channels; unbounded values, clamped only when shown. */
     int (*record)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height, int64_t width,
                   int64_t channels, struct tess_node **image);
-    /* The same, and log_sigma (N, H, W, C): the natural logarithm of each value's standard deviation around `image`, made by a head whose
-     * weights only this declares. `image` is that of record, bit for bit. NULL: has no such head. docs/models.md, "Image likelihood". */
+    /* Records the network of `record` with a head for log_sigma (N, H, W, C), the natural logarithm of each value's standard deviation
+     * around `image`; only this function declares the head's weights. `image` equals that of `record`, bit for bit. NULL: the decoder has
+     * no such head. docs/models.md, "Image likelihood". */
     int (*record_likelihood)(void *self, struct tess_context *ctx, struct tess_graph *g, struct tess_node *latent, int64_t height,
                              int64_t width, int64_t channels, struct tess_node **image, struct tess_node **log_sigma);
     /* Records the same network for a latent at least as large as that of images of height x width, the size that its weights were trained

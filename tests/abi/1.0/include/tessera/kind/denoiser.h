@@ -1,9 +1,9 @@
 /* Kind "denoiser/1": the network that tells of noised tokens what the codes were. K codes, L = height x width x depth tokens a sequence;
  * tokens are i32 in [0, vocabulary), logits f32.
  *
- * Whatever records does so under the scope the caller set ("denoiser"); nodes belong to the graph, calls come from one thread at a time.
- * Those that return int give TESS_OK, or a code whose message is in the context. The logits' dtype and shape are looked at when a pipeline
- * is planned.
+ * Functions that record do so under the scope the caller set ("denoiser"); nodes belong to the graph, calls come from one thread at a time.
+ * Functions that return int give TESS_OK, or a code whose message is in the context. The host checks the logits' dtype and shape when a
+ * pipeline is planned.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSERA_KIND_DENOISER_H
