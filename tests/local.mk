@@ -100,7 +100,7 @@ mutate:
 # room's local.mk gives.
 LINT_FLAGS = -std=gnu11 -Iinclude -I. -I$(abs_builddir) $(DEFS) $(DEBUG_CPPFLAGS) -DTESSI_PLUGIN_DIR='"plugins"' \
     -DTESSI_KERNELS_TABLE=tessi_kernels_portable -DTESSI_KERNELS_NAME=portable $(HDF5_CFLAGS) $(YAML_CFLAGS) $(PNG_CFLAGS) $(ZLIB_CFLAGS) \
-    $(OPENBLAS_CFLAGS) $(ONEDNN_CPPFLAGS) $(VIPS_CFLAGS)
+    $(OPENBLAS_CFLAGS) $(ONEDNN_CPPFLAGS) $(VIPS_CFLAGS) $(MPI_CFLAGS)
 if X86_64
 LINT_FLAGS += -DTESSI_X86_64
 endif

@@ -41,6 +41,7 @@ struct progress {
     struct mark first;     /* progress and time at the start: a resumed stage does not begin at 0 */
     struct mark mark[MARKS];
     int64_t marks; /* number of marks set so far; the last MARKS are kept */
+    char parts[120]; /* parts of the work that go on */
 };
 
 struct tessi_log {
@@ -253,6 +254,7 @@ static void progress_text(const struct tessi_log *l, double at, int ended, char 
         .left = p->predicted && p->left > 0 ? p->left : 0,
         .rate = !p->predicted && span > 0 && p->done > from->done ? (double)(p->done - from->done) / span : 0,
         .took = ended ? at - p->started : -1,
+        .parts = ended ? "" : p->parts,
     };
     tessi_base_progress_text(&line, l->tty ? columns_of(l->terminal) : (int64_t)capacity - 1, text, capacity);
 }
@@ -349,6 +351,13 @@ void tessi_base_progress_left(struct tessi_log *l, double seconds)
     pthread_mutex_lock(&l->mutex);
     l->progress.predicted = 1;
     l->progress.left = seconds;
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void tessi_base_progress_parts(struct tessi_log *l, const char *parts)
+{
+    pthread_mutex_lock(&l->mutex);
+    (void)snprintf(l->progress.parts, sizeof l->progress.parts, "%s", parts);
     pthread_mutex_unlock(&l->mutex);
 }
 

@@ -38,6 +38,8 @@ void tessi_base_progress(struct tessi_log *l, int64_t done, int64_t total, const
 /* Predicts the seconds that are left, for the lines from here on: the ETA by the rate is for work whose units take alike. Such a line has
  * no rate, and no ETA where `seconds` is not above 0. */
 void tessi_base_progress_left(struct tessi_log *l, double seconds);
+/* Names the parts of the work that go on, for the lines from here on: "tokenizer 45 s, features 12 s". */
+void tessi_base_progress_parts(struct tessi_log *l, const char *parts);
 void tessi_base_progress_end(struct tessi_log *l);
 
 /* SIGINT, SIGTERM, SIGHUP and SIGXCPU ask for a stop, SIGUSR1 for a checkpoint, unless they were ignored before; a second SIGINT ends the

@@ -56,8 +56,8 @@ static size_t label_length(const char *label, int64_t capacity)
 
 void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t columns, char *text, size_t capacity)
 {
-    enum { RATE, METRIC, UNIT, TIME, PARTS };
-    char part[PARTS][96] = {{0}}, count[64];
+    enum { RATE, AT_WORK, METRIC, UNIT, TIME, PARTS };
+    char part[PARTS][128] = {{0}}, count[64];
     if (p->total > 0)
         (void)snprintf(count, sizeof count, "  %" PRId64 "/%" PRId64, p->done, p->total);
     else
@@ -66,6 +66,8 @@ void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t colum
     if (p->rate > 0)
         rate_text(p, part[RATE], sizeof part[RATE]);
     time_text(p, part[TIME], sizeof part[TIME]);
+    if (p->parts && p->parts[0])
+        (void)snprintf(part[AT_WORK], sizeof part[AT_WORK], "  %s", p->parts);
     if (p->metric[0])
         (void)snprintf(part[METRIC], sizeof part[METRIC], "  %s %.4g", p->metric, p->value);
 
@@ -82,5 +84,6 @@ void tessi_base_progress_text(const struct tessi_progress_line *p, int64_t colum
         number += 2; /* no blanks before it */
     if ((int64_t)(label + strlen(number)) > columns)
         number = "";
-    (void)snprintf(text, capacity, "%.*s%s%s%s%s%s", (int)label, p->label, number, part[UNIT], part[RATE], part[TIME], part[METRIC]);
+    (void)snprintf(text, capacity, "%.*s%s%s%s%s%s%s", (int)label, p->label, number, part[UNIT], part[RATE], part[TIME], part[AT_WORK],
+                   part[METRIC]);
 }

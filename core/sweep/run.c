@@ -11,6 +11,8 @@
 #include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/base/memory.h"
+#include "core/base/progress_line.h"
+#include "core/base/text.h"
 #include "core/base/workers.h"
 
 #include <poll.h>
@@ -214,9 +216,30 @@ static void run_lost(struct run *r, int i)
         tessi_sweep_run_fail(r, r->plan->variant[v].stage[stage], reason);
 }
 
+/* Stages at work here, each with its time so far. */
+static void run_parts(const struct run *r, double now, char *text, size_t capacity)
+{
+    text[0] = '\0';
+    for (int i = 0; i < MAX_SLOTS; i++) {
+        int64_t v = r->slot[i].variant, stage = r->slot[i].stage;
+        if (!r->child[i].pid || stage == TESSI_JOB_SETTLE)
+            continue;
+        const struct tessi_sweep_job *job = &r->jobs.job[r->plan->variant[v].stage[stage]];
+        char clock[40];
+        if (job->state != TESSI_JOB_RUNS)
+            continue;
+        tessi_base_duration_text(now - job->began, clock, sizeof clock);
+        tessi_base_add(text, capacity, "%s%s %s", *text ? ", " : "", tessi_sweep_run_stage_name(r, v, stage), clock);
+    }
+}
+
 static void run_progress(struct run *r)
 {
-    tessi_base_progress_left(r->settings->log, tessi_sweep_jobs_time_left(&r->jobs, tessi_base_seconds()));
+    char parts[120];
+    const double now = tessi_base_seconds();
+    run_parts(r, now, parts, sizeof parts);
+    tessi_base_progress_parts(r->settings->log, parts);
+    tessi_base_progress_left(r->settings->log, tessi_sweep_jobs_time_left(&r->jobs, now));
     tessi_base_progress(r->settings->log, r->jobs.done, r->jobs.total, "stage", NULL, 0);
 }
 

@@ -842,6 +842,12 @@ START_TEST(progress_lines)
     p = (struct tessi_progress_line){.label = "x", .unit = "step", .metric = "", .done = 7, .took = -1};
     tessi_base_progress_text(&p, 80, text, sizeof text);
     ck_assert_str_eq(text, "x  7 step");
+    p = (struct tessi_progress_line){
+        .label = "sweep", .unit = "stage", .metric = "", .done = 2, .total = 41, .left = 75, .took = -1, .parts = "prior 45 s, codes 2 s"};
+    tessi_base_progress_text(&p, 80, text, sizeof text);
+    ck_assert_str_eq(text, "sweep  2/41 stage  ETA 1:15 min  prior 45 s, codes 2 s");
+    tessi_base_progress_text(&p, 50, text, sizeof text);
+    ck_assert_str_eq(text, "sweep  2/41 stage  ETA 1:15 min");
 }
 END_TEST
 
