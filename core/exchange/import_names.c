@@ -127,7 +127,7 @@ static int import_names_find_averages(struct tess_context *ctx, const struct tes
 {
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(averages + 1) * sizeof(struct average), "moving averages", &memory));
-    struct average *list = memory, wanted;
+    struct average *list = memory, wanted = {.source = -1};
     for (int64_t i = 0; i < averages; i++) {
         const char *name = strstr(all[source[i]].name, average_prefix) + sizeof average_prefix - 1; /* import_names_is_average saw it */
         (void)snprintf(list[i].name, sizeof list[i].name, "%s", name);

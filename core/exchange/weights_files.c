@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static int weights_files_json(struct tess_context *ctx, const char *path, struct
 /* A number, a truth value or a text is a setting; lists, maps and nulls are none here. */
 static int weights_files_setting(struct tess_context *ctx, const struct tessi_json *m, struct tess_attrs *settings)
 {
-    int is_whole = m->number > -0x1p53 && m->number < 0x1p53 && m->number == (double)(int64_t)m->number;
+    int is_whole = fabs(m->number) < 9007199254740992.0 && m->number == (double)(int64_t)m->number; /* 2^53 */
     switch (m->type) {
     case TESSI_JSON_BOOL:
         return tess_attrs_set_i64(ctx, settings, m->key, m->number != 0);

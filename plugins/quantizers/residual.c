@@ -70,8 +70,13 @@ static void residual_begin_level(const struct residual *q, struct tess_graph *g,
 static struct tess_node *residual_regroup(struct tess_graph *g, struct tess_node *x, int32_t vectors, int64_t times)
 {
     struct tess_tensor shape = tess_shape(x);
-    shape.dim[vectors] = times > 0 ? shape.dim[vectors] * times : shape.dim[vectors] / -times;
-    shape.dim[vectors + 1] = times > 0 ? shape.dim[vectors + 1] / times : shape.dim[vectors + 1] * -times;
+    if (times > 0) {
+        shape.dim[vectors] *= times;
+        shape.dim[vectors + 1] /= times;
+    } else {
+        shape.dim[vectors] /= -times;
+        shape.dim[vectors + 1] *= -times;
+    }
     return tess_reshape(g, x, shape.rank, shape.dim);
 }
 
