@@ -35,6 +35,7 @@ struct result {
     int64_t rss, planned;
     char numeric_mode[256];
     int32_t precision;
+    int unit; /* one of BENCH_PEAKS, which makes the products */
     char message[TESSI_MESSAGE_CAPACITY];
 };
 
@@ -56,6 +57,13 @@ static int time_it(struct tess_context *ctx, struct bench_work *w, int64_t repea
     return TESS_OK;
 }
 
+/* Unit that makes the products of a runtime. Products of bf16 are made of those in f32 where the backend has no other. */
+static int bench_unit(const struct tessi_runtime *runtime)
+{
+    int how = runtime->precision == TESS_BF16 ? tessi_host_runtime_multiplies(runtime, TESS_BF16) : 0;
+    return how > 1 ? BENCH_TILES : how == 1 ? BENCH_BF16 : BENCH_F32;
+}
+
 static int bench_measure(struct tess_context *ctx, const struct cli_globals *g, const struct bench_case *k, const struct options *options,
                          struct result *r)
 {
@@ -72,8 +80,10 @@ static int bench_measure(struct tess_context *ctx, const struct cli_globals *g, 
         status = time_it(ctx, &w, options->repeat, r);
     r->planned = w.planned;
     r->precision = runtime ? runtime->precision : TESS_F32;
-    if (status == TESS_OK)
+    if (status == TESS_OK) {
+        r->unit = bench_unit(runtime);
         snprintf(r->numeric_mode, sizeof r->numeric_mode, "%s", runtime->numeric_mode);
+    }
     if (w.close)
         w.close(&w);
     tessi_host_runtime_free(runtime);
@@ -113,26 +123,23 @@ static void run_case(const struct cli_globals *g, const struct bench_case *k, co
 
 static void show_head(int threads, const double peak[BENCH_PEAKS])
 {
-    printf("%d %s, fused multiply-adds of vectors at most %.0f GFLOP/s in f32", threads, threads == 1 ? "thread" : "threads",
-           peak[BENCH_F32]);
-    if (peak[BENCH_BF16] > 0.0)
-        printf(", %.0f in bf16", peak[BENCH_BF16]);
-    if (peak[BENCH_TILES] > 0.0)
-        printf(", and %.0f of tiles in bf16", peak[BENCH_TILES]);
+    printf("%d %s, fused multiply-adds at most", threads, threads == 1 ? "thread" : "threads");
+    for (int i = 0; i < BENCH_PEAKS; i++)
+        if (peak[i] > 0.0)
+            printf("%s %.0f GFLOP/s (%s)", i ? "," : "", peak[i], bench_peak_unit(i));
     printf("\n\n%-18s %-5s %11s %-14s %9s %10s %9s\n", "case", "", "rate", "unit", "GFLOP/s", "of the peak", "MiB");
 }
 
-/* Prints a result. Where the processor has no products of bf16 they are made of those in f32, whose peak is the limit then. */
 static void bench_show(const struct bench_case *k, const struct result *r, int threads, const double peaks[BENCH_PEAKS], int json)
 {
     const char *precision = tess_dtype_name(r->precision);
-    double peak = r->precision == TESS_BF16 && peaks[BENCH_BF16] > 0.0 ? peaks[BENCH_BF16] : peaks[BENCH_F32];
-    double rate = r->units / r->seconds, gflops = r->flops / r->seconds / 1e9;
+    int unit = peaks[r->unit] > 0.0 ? r->unit : BENCH_F32;
+    double peak = peaks[unit], rate = r->units / r->seconds, gflops = r->flops / r->seconds / 1e9;
     if (json)
         printf("{\"case\":\"%s\",\"precision\":\"%s\",\"threads\":%d,\"seconds\":%.6g,\"rate\":%.6g,\"unit\":\"%s\",\"gflops\":%.6g,"
-               "\"peak_gflops\":%.6g,\"tile_peak_gflops\":%.6g,\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64
+               "\"peak_gflops\":%.6g,\"peak_unit\":\"%s\",\"peak_rss_bytes\":%" PRId64 ",\"planned_bytes\":%" PRId64
                ",\"numeric_mode\":\"%s\"}\n",
-               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, peaks[BENCH_TILES], r->rss, r->planned,
+               k->name, precision, threads, r->seconds, rate, k->unit, gflops, peak, bench_peak_unit(unit), r->rss, r->planned,
                r->numeric_mode);
     else
         printf("%-18s %-5s %11.5g %-14s %9.1f %8.0f %% %9.0f\n", k->name, precision, rate, k->unit, gflops, 100.0 * gflops / peak,
@@ -245,8 +252,8 @@ const struct cli_verb cli_bench = {
     .arguments = "[CASE ...]",
     .description =
         "Runs the cases (all, when none is named) and prints, for each, its rate, its GFLOP/s, what share that is of the fused\n"
-        "multiply-adds of vectors this machine was seen to make a moment before (more than all of it where it multiplies tiles), and\n"
-        "the most memory it had. Weights are as they begin, images and codes are made up; a training step has as many microbatches\n"
+        "multiply-adds this machine was seen to make a moment before, by the unit that multiplies here (tiles, or vectors), and the\n"
+        "most memory it had. Weights are as they begin, images and codes are made up; a training step has as many microbatches\n"
         "as threads, where those divide its batch. The same cases for PyTorch and FAISS are in bench/peers; bench/compare runs both\n"
         "in turn.\n",
     .flags = flags,

@@ -33,5 +33,7 @@ extern const struct bench_case bench_cases[];
  * whole tiles in bf16; 0 where it has none. */
 enum { BENCH_F32, BENCH_BF16, BENCH_TILES, BENCH_PEAKS };
 double bench_peak(int threads, int what);
+/* Name of the unit that makes them here. */
+const char *bench_peak_unit(int what);
 
 #endif

@@ -59,7 +59,7 @@ __attribute__((target("avx512f,avx512bf16"))) static void bf16_burst(struct burs
 /* GCOVR_EXCL_STOP */
 #endif
 
-#if defined TESSI_X86_64 && defined __linux__ && defined __GNUC__ && !defined __clang__
+#if defined TESSI_X86_64 && defined __linux__ && defined __GNUC__ && __GNUC__ >= 11 && !defined __clang__
 #define HAS_TILES
 enum { TILE_ROUNDS = 4000000, TILE_STATE = 18, ASK_FOR_STATE = 0x1023 };
 
@@ -121,6 +121,17 @@ static void (*burst_for(int what))(struct burst *b)
         return avx2_burst;
 #endif
     return what == BENCH_F32 ? portable_burst : NULL;
+}
+
+const char *bench_peak_unit(int what)
+{
+    if (what != BENCH_F32)
+        return what == BENCH_TILES ? "AMX tiles, bf16" : "AVX-512 vectors, bf16";
+#ifdef TESSI_X86_64
+    if (burst_for(what) != portable_burst)
+        return burst_for(what) == avx2_burst ? "AVX2 vectors, f32" : "AVX-512 vectors, f32";
+#endif
+    return "vectors of 4, f32";
 }
 
 static void *bench_peak_run(void *user)

@@ -137,7 +137,7 @@ static int find_backend(struct tess_context *ctx, struct tessi_runtime *r)
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype)
 {
     const struct tess_backend_1 *b = r->backend_ops;
-    return TESS_HAS(b, multiplies) && b->multiplies && b->multiplies(r->backend_self, dtype);
+    return TESS_HAS(b, multiplies) && b->multiplies ? b->multiplies(r->backend_self, dtype) : 0;
 }
 
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r)

@@ -240,7 +240,7 @@ START_TEST(fixture_says_what_it_measured)
 {
     static const char *const key[] = {
         "\"case\":\"small_denoise\"", "\"precision\":\"f32\"", "\"threads\":2",    "\"seconds\":",       "\"rate\":",
-        "\"unit\":\"sequences/s\"",   "\"gflops\":",           "\"peak_gflops\":", "\"peak_rss_bytes\":"};
+        "\"unit\":\"sequences/s\"",   "\"gflops\":",           "\"peak_gflops\":", "\"peak_unit\":\"", "\"peak_rss_bytes\":"};
     const struct command_result *r = command_ends(DONE, "", "bench --list");
     ck_assert(strstr(r->out, "encode") && strstr(r->out, "small_sample"));
     r = command_ends(DONE, "", "bench small_denoise --json --repeat 1 --threads 2 --precision f32");

@@ -345,11 +345,17 @@ static const char *onednn_kernels_numeric_class(void *self)
     return ((struct onednn *)self)->numeric_class;
 }
 
+static int onednn_kernels_has(unsigned isa)
+{
+    return ((unsigned)dnnl_get_effective_cpu_isa() & isa) == isa;
+}
+
 static int onednn_kernels_multiplies(void *self, int32_t dtype)
 {
     (void)self;
-    return dtype == TESS_BF16 ? (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16
-                              : dtype == TESS_F32;
+    if (dtype != TESS_BF16)
+        return dtype == TESS_F32;
+    return onednn_kernels_has(dnnl_cpu_isa_avx512_core_amx) ? 2 : onednn_kernels_has(dnnl_cpu_isa_avx512_core_bf16);
 }
 
 static int open_onednn(void *self, struct tess_context *ctx)

@@ -66,7 +66,9 @@ struct tess_backend_1 {
     int (*pack)(void *self, const struct tess_kernel *k, const void *b, void *packed); /* NULL when never needed */
     int (*run)(void *self, const struct tess_kernel *k, const struct tess_kernel_run *r); /* [any thread, many at once] */
     void (*drop)(void *self, struct tess_kernel *k);
-    int (*multiplies)(void *self, int32_t dtype); /* 1: this processor multiplies matrices of that dtype faster than f32; NULL: of none */
+    /* 0: products of matrices of that dtype are no faster than those of f32; 1: this processor has instructions for them, 2: it
+     * multiplies whole tiles. NULL: 0 for every dtype */
+    int (*multiplies)(void *self, int32_t dtype);
     int32_t preference; /* rank among the backends: the highest is taken when no backend is asked for */
     int32_t reserved;
     /* Reserves memory for `threads` runs at once, before the first: for a library that cannot report a failure during a product.
