@@ -51,16 +51,20 @@ static int open_logit_graph(struct tess_context *ctx, struct tess_graph *graph, 
 
 static int open_lists(struct tess_context *ctx, struct tess_sampler *s)
 {
-    int64_t **const list[] = {&s->active, &s->place, &s->draws, &s->next, &s->filled};
+    int64_t places = s->state.places, batch = s->state.batch;
     void *memory;
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        TESS_TRY(tess_alloc(ctx, (size_t)(i < 3 ? s->state.batch : s->state.places) * sizeof **list[i], "a list of sequences", &memory));
-        *list[i] = memory;
-    }
-    for (int64_t r = 0; r < s->state.places; r++)
-        s->next[r] = r;
-    TESS_TRY(tess_alloc(ctx, (size_t)s->state.tokens * sizeof *s->where, "a list of tokens", &memory));
+    TESS_TRY(tess_alloc(ctx, (size_t)places * sizeof *s->next, "a list of sequences", &memory));
+    s->next = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)places * sizeof *s->filled, "a list of sequences", &memory));
+    s->filled = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)batch * sizeof *s->active, "a list of sequences", &memory));
+    s->active = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)(batch * s->state.tokens), "a list of tokens", &memory));
     s->where = memory;
+    for (int64_t r = 0; r < places; r++)
+        s->next[r] = r;
+    for (int64_t k = 0; k < batch; k++)
+        s->active[k].where = s->where + k * s->state.tokens;
     return TESS_OK;
 }
 
@@ -121,10 +125,8 @@ void tess_sampler_free(struct tess_sampler *s)
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         tess_free(memory[i]->data);
     tess_free(s->active);
-    tess_free(s->place);
     tess_free(s->next);
     tess_free(s->filled);
-    tess_free(s->draws);
     tess_free(s->where);
     tessi_sample_lockstep_free(s->lockstep);
     tessi_sample_state_close(&s->state);

@@ -8,20 +8,38 @@
 
 #include <string.h>
 
-/* Skips the calls that read no logits; *waits: whether a step is left. */
-static int advance_to_work(struct tess_context *ctx, const struct tess_sampler *s, int64_t i, int *waits)
+/* Skips the calls of a sequence that read no logits, and keeps what is known of the first that reads some: so a step's draws are asked for
+ * here once, and made once. */
+static int advance_to_work(struct tess_context *ctx, const struct tess_sampler *s, struct tessi_active *a)
 {
-    while (s->telling && *tessi_sample_left(&s->state, i) > 0) {
+    int asks = s->telling || s->picked.graph;
+    for (a->reads = -1; asks && *tessi_sample_left(&s->state, a->sequence) > 0;) {
         struct tessi_sample_call c;
-        int64_t reads;
-        tessi_sample_next(&s->state, i, NULL, &c);
-        TESS_TRY(tess_sampler_step_reads(ctx, s->state.o.sampler, &c.step, NULL, &reads));
-        if (reads != 0)
+        tessi_sample_next(&s->state, a->sequence, NULL, &c);
+        TESS_TRY(tess_sampler_step_reads(ctx, s->state.o.sampler, &c.step, a->where, &a->reads));
+        if (a->reads != 0 || !s->telling)
             break;
-        TESS_TRY(tessi_sample_passed(ctx, &s->state, i));
+        TESS_TRY(tessi_sample_passed(ctx, &s->state, a->sequence));
     }
-    *waits = *tessi_sample_left(&s->state, i) > 0;
+    a->waits = *tessi_sample_left(&s->state, a->sequence) > 0;
     return TESS_OK;
+}
+
+static void advance_swap(struct tessi_active *a, struct tessi_active *b)
+{
+    struct tessi_active kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Leaves out of the active sequences from `first` on those that are done. */
+static void advance_keep_waiting(struct tess_sampler *s, int64_t first)
+{
+    int64_t still = first;
+    for (int64_t k = first; k < s->actives; k++)
+        if (s->active[k].waits)
+            advance_swap(&s->active[still++], &s->active[k]);
+    s->actives = still;
 }
 
 /* Counts the active sequences of each remainder. */
@@ -29,22 +47,42 @@ static void advance_count(const struct tess_sampler *s)
 {
     memset(s->filled, 0, (size_t)s->state.places * sizeof *s->filled);
     for (int64_t k = 0; k < s->actives; k++)
-        s->filled[s->active[k] % s->state.places]++;
+        s->filled[s->active[k].sequence % s->state.places]++;
 }
 
-static int advance_fill(struct tess_context *ctx, struct tess_sampler *s)
+/* Begins as many sequences as there is room for. */
+static void advance_begin(struct tess_sampler *s)
 {
     int64_t places = s->state.places, most = s->state.batch / places;
     advance_count(s);
     for (int64_t r = 0; r < places; r++)
-        for (int waits; s->filled[r] < most && s->next[r] < s->state.o.count; s->next[r] += places) {
-            TESS_TRY(advance_to_work(ctx, s, s->next[r], &waits));
-            if (!waits)
-                continue;
-            s->active[s->actives++] = s->next[r];
-            s->filled[r]++;
-        }
-    return TESS_OK;
+        for (; s->filled[r] < most && s->next[r] < s->state.o.count; s->next[r] += places, s->filled[r]++)
+            s->active[s->actives++].sequence = s->next[r];
+}
+
+struct advance_begun {
+    const struct tess_sampler *s;
+    int64_t first;
+};
+
+static int advance_begin_one(struct tess_context *ctx, const void *user, int32_t *row, int64_t k)
+{
+    const struct advance_begun *b = user;
+    (void)row;
+    return advance_to_work(ctx, b->s, &b->s->active[b->first + k]);
+}
+
+/* Fills the batch with sequences that wait for the denoiser: some of those that begin may be done without it. */
+static int advance_fill(struct tess_context *ctx, struct tess_sampler *s)
+{
+    for (;;) {
+        struct advance_begun b = {s, s->actives};
+        advance_begin(s);
+        if (s->actives == b.first)
+            return TESS_OK;
+        TESS_TRY(tessi_sample_each(ctx, &s->state, s->actives - b.first, advance_begin_one, &b));
+        advance_keep_waiting(s, b.first);
+    }
 }
 
 /* The next free place for sequence i. */
@@ -59,55 +97,40 @@ static int32_t *advance_positions(const struct tess_sampler *s, int64_t place)
     return (int32_t *)s->positions.data + place * s->state.rows * s->picked.width;
 }
 
-/* Gives the k-th active sequence, number i, a place in the batch of picked positions, and writes there the positions that its next call
- * reads: in order, padded with the last of them. *picked is 0 when they do not fit. */
-static int advance_pick(struct tess_context *ctx, struct tess_sampler *s, int64_t i, int64_t k, int *picked)
+/* Writes into the batch of picked positions those that an active sequence reads: in order, padded with the last of them. */
+static void advance_pick(const struct tess_sampler *s, const struct tessi_active *a)
 {
-    int64_t width = s->picked.width, n = 0, reads = -1;
-    int32_t *to;
-    struct tessi_sample_call c;
-    *picked = 0;
-    if (!s->picked.graph)
-        return TESS_OK;
-    tessi_sample_next(&s->state, i, NULL, &c);
-    TESS_TRY(tess_sampler_step_reads(ctx, s->state.o.sampler, &c.step, s->where, &reads));
-    if (reads < 0 || reads > width)
-        return TESS_OK;
-    s->place[k] = advance_place(s, i);
-    to = advance_positions(s, s->place[k]);
+    int64_t width = s->picked.width, n = 0;
+    int32_t *to = advance_positions(s, a->place);
     for (int64_t token = 0; token < s->state.tokens; token++)
-        if (s->where[token])
+        if (a->where[token])
             to[n++] = (int32_t)token;
-    s->draws[k] = n;
     for (int64_t p = n; p < width; p++)
         to[p] = n ? to[n - 1] : 0;
     for (int64_t row = 1; row < s->state.rows; row++)
         memcpy(to + row * width, to, (size_t)width * sizeof *to);
-    *picked = 1;
-    return TESS_OK;
 }
 
-/* Partitions the active sequences, and gives each its place: those that the graph of picked positions can serve come first; *first: their
- * number. */
-static int advance_part(struct tess_context *ctx, struct tess_sampler *s, int64_t *first)
+/* Partitions the active sequences, and gives each its place: those whose reads the graph of picked positions has room for come first;
+ * returns their number. */
+static int64_t advance_part(const struct tess_sampler *s)
 {
-    int64_t last = s->actives;
+    int64_t first = 0, last = s->actives;
     memset(s->filled, 0, (size_t)s->state.places * sizeof *s->filled);
-    for (*first = 0; *first < last;) {
-        int64_t i = s->active[*first];
-        int picked;
-        TESS_TRY(advance_pick(ctx, s, i, *first, &picked));
-        if (picked) {
-            ++*first;
+    while (first < last) {
+        struct tessi_active *a = &s->active[first];
+        if (s->picked.graph && a->reads >= 0 && a->reads <= s->picked.width) {
+            a->place = advance_place(s, a->sequence);
+            advance_pick(s, a);
+            first++;
         } else {
-            s->active[*first] = s->active[--last];
-            s->active[last] = i;
+            advance_swap(a, &s->active[--last]);
         }
     }
     memset(s->filled, 0, (size_t)s->state.places * sizeof *s->filled);
-    for (int64_t k = *first; k < s->actives; k++)
-        s->place[k] = advance_place(s, s->active[k]);
-    return TESS_OK;
+    for (int64_t k = first; k < s->actives; k++)
+        s->active[k].place = advance_place(s, s->active[k].sequence);
+    return first;
 }
 
 /* Fills the rows of a place with sequence i. */
@@ -130,8 +153,9 @@ static int advance_denoise(struct tess_context *ctx, struct tess_sampler *s, con
     int64_t rows = 0;
     int32_t inputs = 1;
     for (int64_t k = first; k < first + n; k++) {
-        advance_put(s, s->active[k], s->place[k]);
-        rows = rows > (s->place[k] + 1) * s->state.rows ? rows : (s->place[k] + 1) * s->state.rows;
+        int64_t end = (s->active[k].place + 1) * s->state.rows;
+        advance_put(s, s->active[k].sequence, s->active[k].place);
+        rows = rows > end ? rows : end;
     }
     if (tess_prior_needs_time(s->state.o.prior))
         in[inputs++] = s->time;
@@ -155,23 +179,26 @@ struct advance_step { /* the draws of those sequences, whose logits are there */
     int64_t first;
 };
 
+/* Makes the draws of a sequence, and finds its next call. */
 static int advance_draw_one(struct tess_context *ctx, const void *user, int32_t *row, int64_t k)
 {
     const struct advance_step *t = user;
     const struct tess_sampler *s = t->s;
-    int64_t values = t->w->width * s->state.o.prior->codebook_size, i = s->active[t->first + k], place = s->place[t->first + k];
-    float *logits = (float *)s->logits.data + place * s->state.rows * values;
+    struct tessi_active *a = &s->active[t->first + k];
+    int64_t values = t->w->width * s->state.o.prior->codebook_size;
+    float *logits = (float *)s->logits.data + a->place * s->state.rows * values;
     struct tessi_sample_call c;
     tessi_sample_guide(&s->state, values, logits);
-    tessi_sample_next(&s->state, i, logits, &c);
+    tessi_sample_next(&s->state, a->sequence, logits, &c);
     if (t->w == &s->picked) {
         c.reverse.row = row;
-        for (int64_t p = 0; p < s->draws[t->first + k]; p++)
-            row[advance_positions(s, place)[p]] = (int32_t)p;
+        for (int64_t p = 0; p < a->reads; p++)
+            row[advance_positions(s, a->place)[p]] = (int32_t)p;
     }
     TESS_TRY(tess_sampler_step_draw(ctx, s->state.o.sampler, &c.step));
-    TESS_TRY(tessi_sample_passed(ctx, &s->state, i));
-    return tessi_sample_condition(ctx, &s->state, i);
+    TESS_TRY(tessi_sample_passed(ctx, &s->state, a->sequence));
+    TESS_TRY(tessi_sample_condition(ctx, &s->state, a->sequence));
+    return advance_to_work(ctx, s, a);
 }
 
 /* Calls the denoiser once for active sequences first .. first + n - 1, and makes their draws. */
@@ -186,19 +213,12 @@ static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const 
 
 int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s)
 {
-    int64_t still = 0, first;
     if (s->lockstep)
         return tessi_sample_lockstep_advance(ctx, s->lockstep, &s->state, &s->calls, &s->flops);
     TESS_TRY(advance_fill(ctx, s));
-    TESS_TRY(advance_part(ctx, s, &first));
+    int64_t first = advance_part(s);
     TESS_TRY(advance_step(ctx, s, &s->picked, 0, first));
     TESS_TRY(advance_step(ctx, s, &s->all, first, s->actives - first));
-    for (int64_t k = 0; k < s->actives; k++) {
-        int waits;
-        TESS_TRY(advance_to_work(ctx, s, s->active[k], &waits));
-        if (waits)
-            s->active[still++] = s->active[k];
-    }
-    s->actives = still;
+    advance_keep_waiting(s, 0);
     return TESS_OK;
 }

@@ -11,6 +11,13 @@ struct tessi_logit_graph { /* denoiser graph: of all tokens, or of picked positi
     double flops;  /* work for one row of the batch */
 };
 
+struct tessi_active { /* sequence that waits for the denoiser */
+    int64_t sequence, place; /* its number; its place in the next call's batch */
+    int64_t reads;           /* tokens whose logits its next call reads; below 0: all */
+    uint8_t *where;          /* (tokens): 1 for each of them, where there are not below 0 of them */
+    int waits;               /* a step is left */
+};
+
 struct tess_sampler {
     struct tessi_sample_state state;
     int64_t calls;
@@ -18,12 +25,11 @@ struct tess_sampler {
     int telling;                                              /* the sampler can tell beforehand which calls read no logits */
     struct tessi_logit_graph all, picked;                     /* picked.graph NULL: there is none */
     struct tess_tensor input, time, label, positions, logits; /* buffers of a batch */
-    int64_t *active, actives; /* sequences that wait for the denoiser, at most batch / places of each remainder modulo `places` */
-    int64_t *next;            /* (places): the next sequence of that remainder to begin */
-    int64_t *place;           /* [active sequence]: its place in the next call's batch */
-    int64_t *filled;          /* (places): sequences of that remainder in the batch so far */
-    int64_t *draws; /* [active sequence, of those that come first]: distinct positions in its row of `positions`; the rest is padding */
-    uint8_t *where; /* (tokens): 1 for a token of the sequence that is read */
+    struct tessi_active *active; /* (batch): `actives` of them, at most batch / places of each remainder modulo `places` */
+    int64_t actives;
+    int64_t *next;                   /* (places): the next sequence of that remainder to begin */
+    int64_t *filled;                 /* (places): sequences of that remainder in the batch so far */
+    uint8_t *where;                  /* memory of all `where` */
     struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
 };
 

@@ -404,6 +404,44 @@ START_TEST(older_plugins_are_asked_for_all)
 }
 END_TEST
 
+/* ---- questions about a step ---- */
+
+enum { MANY_STEPS = 128 };
+static struct {
+    int64_t (*changes)(void *self, const struct tess_reverse *r, uint8_t *where);
+    int asked[COUNT][MANY_STEPS + 1]; /* times a step of a sequence was asked about; a worker has a sequence to itself */
+} questions;
+
+static int64_t changes_counted(void *self, const struct tess_reverse *r, uint8_t *where)
+{
+    questions.asked[r->random.sample][r->random.step]++;
+    return questions.changes(self, r, where);
+}
+
+/* The noise is asked once about each step, be there a graph of picked positions or not, on one thread and on several. */
+START_TEST(a_step_is_asked_about_once)
+{
+    struct model m;
+    struct tess_instance copy;
+    struct tess_component component;
+    struct tess_noise_1 noise = {.size = 0};
+    open_model(&m, SMALL, H, W, CODES, _i ? 16 : 1, 0, 1 + _i, 2);
+    struct tess_instance *own = m.prior.noise;
+    age(&m.prior.noise, &copy, &component, &noise, sizeof noise);
+    questions.changes = noise.changes;
+    noise.changes = changes_counted;
+    struct result r = sample(&m, &(struct plan){.batch = ROWS, .count = COUNT, .steps = MANY_STEPS, .seed = 3, .plain = _i == 2});
+    for (int64_t i = 0; i < COUNT; i++)
+        for (int64_t step = 1; step <= MANY_STEPS; step++)
+            ck_assert_msg(questions.asked[i][step] == 1, "sequence %lld, %lld steps left: asked %d times", (long long)i, (long long)step,
+                          questions.asked[i][step]);
+    ck_assert(r.calls < COUNT * MANY_STEPS);
+    m.prior.noise = own;
+    free(r.x);
+    close_model(&m);
+}
+END_TEST
+
 /* ---- workers ---- */
 
 static struct {
@@ -530,6 +568,7 @@ static int run_suite(const char *backend, const char *precision, int first)
     if (first) {
         tcase_add_test(t, positions_are_advised);
         tcase_add_test(t, older_plugins_are_asked_for_all);
+        tcase_add_loop_test(t, a_step_is_asked_about_once, 0, 3);
         tcase_add_test(t, draws_are_on_all_workers);
         tcase_add_test(t, what_does_not_fit_is_refused);
     }
