@@ -13,7 +13,7 @@ struct bench_work {
     int quick;       /* sides, lists and batches of a quarter, to see that all of it works: rates are no measure then */
     double units;    /* images, sequences, vectors or iterations of one run */
     double flops;    /* operations of one run */
-    int64_t planned; /* bytes the graphs and weights take by their plans */
+    int64_t planned; /* bytes of graphs, weights and buffers by their plans; 0: there is no plan */
     void *self;
     int (*run)(struct tess_context *ctx, struct bench_work *w);
     void (*close)(struct bench_work *w);

@@ -180,6 +180,7 @@ static int run_sample(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
     int64_t max = m->sampling.count < 64 ? 24 : INT64_MAX;
+    TESS_TRY(bench_model_settle(ctx, w));
     tess_sampler_free(m->sampler);
     m->sampler = NULL;
     TESS_TRY(tess_sampler_new(ctx, &m->sampling, &m->sampler));

@@ -99,20 +99,51 @@ static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uin
     return TESS_OK;
 }
 
+/* Memory of inputs, outputs, totals, and of the logits of a sampler. */
+static int64_t bench_model_buffers(const struct bench_model *m)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < 4; i++) {
+        bytes += m->in[i].data ? (int64_t)tess_tensor_bytes(&m->in[i]) : 0;
+        bytes += i < 2 && m->out[i].data ? (int64_t)tess_tensor_bytes(&m->out[i]) : 0;
+        bytes += m->total[i].data ? (int64_t)tess_tensor_bytes(&m->total[i]) : 0;
+    }
+    if (m->sampling.prior)
+        bytes += m->batch * tess_prior_tokens(&m->prior) * m->prior.codebook_size * (int64_t)sizeof(float);
+    return bytes;
+}
+
 int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training)
 {
     struct tess_cost cost = {.size = sizeof cost};
     TESS_TRY(tess_graph_seal(ctx, m->graph));
     TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));
     w->flops = cost.flops * (double)m->batch;
-    w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0);
-    TESS_TRY(tess_weights_seal(ctx, m->weights));
-    return bench_model_fill(ctx, m, w->seed, values);
+    TESS_TRY(bench_model_fill(ctx, m, w->seed, values));
+    w->planned = cost.total_bytes + (training ? tess_training_bytes(&m->training, cost.parameters) : 0) + bench_model_buffers(m);
+    return TESS_OK;
+}
+
+int bench_model_settle(struct tess_context *ctx, struct bench_work *w)
+{
+    struct bench_model *m = w->self;
+    struct tess_cost cost = {.size = sizeof cost}, picked = {.size = sizeof picked};
+    if (m->settled)
+        return TESS_OK;
+    m->settled = 1;
+    TESS_TRY(tess_graph_cost(ctx, m->graph, &cost));
+    if (m->picked)
+        TESS_TRY(tess_graph_cost(ctx, m->picked, &picked));
+    int64_t settled = tess_weights_settled_bytes(m->weights);
+    int64_t all = cost.total_bytes + (m->picked ? picked.total_bytes - tess_weights_bytes(m->weights) : 0);
+    w->planned = (all - settled > settled ? all - settled : settled) + bench_model_buffers(m);
+    return tess_weights_settle(ctx, m->weights);
 }
 
 int bench_model_forward(struct tess_context *ctx, struct bench_work *w)
 {
     struct bench_model *m = w->self;
+    TESS_TRY(bench_model_settle(ctx, w));
     return tess_graph_run(ctx, m->graph, &m->run);
 }
 

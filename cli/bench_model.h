@@ -22,6 +22,7 @@ struct bench_model {
     struct tess_sampler_options sampling;
     struct tess_training_params training;
     int64_t batch, step;
+    int settled; /* the weights are, and the plan is that of an inference */
     struct tess_tensor in[4], out[2], total[4];
     struct tess_batch run;
 };
@@ -35,6 +36,8 @@ int bench_model_open(struct tess_context *ctx, struct bench_work *w, int64_t bat
 int bench_model_graph(struct tess_context *ctx, struct bench_model *m, int training, struct tess_graph **out) TESS_CHECKED;
 /* Ends the recording of m->graph, whose work and memory become the case's; inputs are drawn below `values`, pixels or codes. */
 int bench_model_seal(struct tess_context *ctx, struct bench_work *w, struct bench_model *m, int64_t values, int training) TESS_CHECKED;
+/* Before the first run of an inference, when all its graphs are there: settles the weights, and plans memory with that. */
+int bench_model_settle(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
 /* Runs of a struct bench_work: the graph forward, or a whole step of training. */
 int bench_model_forward(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;
 int bench_model_step(struct tess_context *ctx, struct bench_work *w) TESS_CHECKED;

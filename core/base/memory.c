@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #ifdef __GLIBC__
@@ -91,6 +92,24 @@ int64_t tessi_base_memory_available(void)
     if (max >= 0 && used >= 0 && max - used < available)
         available = max > used ? max - used : 0;
     return available;
+}
+
+int64_t tessi_base_memory_page(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    return page > 0 ? page : 4096;
+}
+
+void tessi_base_memory_give_back(void *from, size_t bytes)
+{
+#ifdef MADV_DONTNEED
+    size_t page = (size_t)tessi_base_memory_page(), skip = (page - (uintptr_t)from % page) % page;
+    if (bytes >= skip + page)
+        (void)madvise((char *)from + skip, (bytes - skip) / page * page, MADV_DONTNEED);
+#else
+    (void)from;
+    (void)bytes;
+#endif
 }
 
 void tessi_base_memory_trim(void)

@@ -14,6 +14,10 @@ void tessi_base_memory_peak_restart(void);
 int64_t tessi_base_memory_resident(void);
 /* Memory in bytes that processes may still take: what the system has available, or the control group leaves. INT64_MAX: not known. */
 int64_t tessi_base_memory_available(void);
+/* Size of a page of memory in bytes. */
+int64_t tessi_base_memory_page(void);
+/* Gives the whole pages of a span within an allocation back to the system; what they held is lost, and they read as anything. */
+void tessi_base_memory_give_back(void *from, size_t bytes);
 /* Returns freed memory to the system, where the C library keeps it for later. */
 void tessi_base_memory_trim(void);
 /* Rounds up to a multiple of 64, the alignment of tess_alloc: where several arrays share one block, each begins at one. */

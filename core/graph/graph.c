@@ -82,6 +82,7 @@ void tess_graph_free(struct tess_graph *g)
 {
     if (!g)
         return;
+    tessi_graph_weights_unwatch(g);
     for (int64_t i = 0; i < g->steps; i++) {
         struct tessi_step *s = g->step[i];
         if (s->extra && s->extra->drop)

@@ -4,7 +4,7 @@
 #include "core/graph/cache.h"
 #include "core/graph/node.h"
 #include "core/graph/graph_microbatch.h"
-#include "core/kernels/kernels.h"
+#include "core/graph/pack.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -61,44 +61,9 @@ static int graph_run_prepare(struct tess_context *ctx, struct tess_graph *g)
     }
     if (n && !g->sums)
         TESS_TRY(tessi_graph_sums_new(ctx, g->sum_floats, g->microbatches, &g->sums));
-    if (g->packed_bytes && !g->packed) {
-        TESS_TRY(tess_alloc(ctx, tessi_graph_pack_bytes(g), "packed weights", &memory));
-        g->packed = memory;
-    }
+    TESS_TRY(tessi_graph_pack_reserve(ctx, g));
     TESS_TRY(tessi_graph_cache_reserve(ctx, g->cache));
     return have_slots(ctx, g);
-}
-
-size_t tessi_graph_pack_bytes(const struct tess_graph *g)
-{
-    return g->packed_bytes + (size_t)tessi_base_workers_count(g->runtime->workers) * g->pack_scratch;
-}
-
-static void pack_one(void *user, int worker, int64_t i)
-{
-    struct tess_graph *g = user;
-    struct tessi_pack *p = &g->pack[i];
-    const struct tessi_weight *w = &g->weights->item[p->weight];
-    const void *from = g->weights->role[TESS_ROLE_VALUE] + w->offset;
-    if (p->make) {
-        (void)p->make(p->self, from, g->packed + p->offset);
-        return;
-    }
-    if (p->is_bf16) {
-        void *rounded = g->packed + (p->kernel ? g->packed_bytes + (size_t)worker * g->pack_scratch : p->offset);
-        tessi_kernels()->to_bf16(tess_tensor_count(&w->shape), from, rounded);
-        from = rounded;
-    }
-    if (p->kernel)
-        (void)g->runtime->backend_ops->pack(g->runtime->backend_self, p->kernel, from, g->packed + p->offset);
-}
-
-static void pack_weights(struct tess_graph *g)
-{
-    if (!g->packs || g->packed_version == g->weights->version)
-        return;
-    tessi_base_workers_run(g->runtime->workers, g->packs, pack_one, g);
-    g->packed_version = g->weights->version;
 }
 
 /* A slot nobody works in: the one that holds the microbatch, else any. There are as many as microbatches that can run at once, so the
@@ -253,7 +218,7 @@ static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const s
         g->slot[i].holds = 0;
     if (backward_too && !g->gradients)
         TESS_TRY(tessi_graph_gradient_sum_new(ctx, g, &g->gradients));
-    pack_weights(g);
+    tessi_graph_pack(g);
     tessi_graph_batch_means_forget(g);
     TESS_TRY(graph_run_job(ctx, &job));
     if (g->sums)

@@ -27,6 +27,16 @@ static int seal_adaptive_weights(struct tess_context *ctx, const struct tess_gra
     return TESS_OK;
 }
 
+/* Fails for a weight whose values were given back for the graphs there were. */
+static int seal_check_values(struct tess_context *ctx, const struct tess_graph *g)
+{
+    for (int64_t i = 0; i < g->nodes; i++)
+        if (g->node[i]->kind == TESSI_WEIGHT && g->weights->item[g->node[i]->index].given_back)
+            return ctx->fail(ctx, TESS_E_VALUE, "a graph is sealed with the weight %s, whose values were given back: seal it before "
+                             "tess_weights_settle", g->weights->item[g->node[i]->index].name);
+    return TESS_OK;
+}
+
 static int prepare_steps(struct tess_context *ctx, struct tess_graph *g)
 {
     for (int64_t i = 0; i < g->steps; i++) {
@@ -45,8 +55,10 @@ static int seal_steps(struct tess_context *ctx, struct tess_graph *g)
     tessi_graph_assign_dtypes(g);
     TESS_TRY(tessi_graph_schedule(ctx, g));
     TESS_TRY(seal_adaptive_weights(ctx, g));
+    TESS_TRY(seal_check_values(ctx, g));
     TESS_TRY(prepare_steps(ctx, g));
-    return tessi_graph_plan(ctx, g);
+    TESS_TRY(tessi_graph_plan(ctx, g));
+    return tessi_graph_weights_watch(ctx, g->weights, g);
 }
 
 int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g)
@@ -107,7 +119,7 @@ int tess_graph_cost(struct tess_context *ctx, const struct tess_graph *g, struct
     int64_t sums = workers + 1; /* blocks of totals alive at once: one a worker, and those that wait in the tree */
     for (int64_t n = 1; n < g->microbatches; n *= 2)
         sums++;
-    out->total_bytes = workers * out->arena_bytes + (g->weights->all + gradients + sums * g->sum_floats) * 4 +
+    out->total_bytes = workers * out->arena_bytes + tess_weights_bytes(g->weights) + (gradients + sums * g->sum_floats) * 4 +
                        (int64_t)tessi_graph_pack_bytes(g) + tessi_graph_cache_bytes(g->cache);
     return TESS_OK;
 }

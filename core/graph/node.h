@@ -67,6 +67,7 @@ struct tessi_step { /* a recorded operation */
     void *attr, *state;
     int32_t inputs, outputs;
     struct tess_node *in[TESS_OP_MAX], *out[TESS_OP_MAX];
+    uint32_t reads_pack; /* bit k: in[k] is a weight that it reads as packed, and not its values */
     size_t scratch_forward, scratch_backward;
     int64_t scratch_buffer; /* buffer of the forward step's scratch */
     double flops;

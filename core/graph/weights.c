@@ -1,4 +1,5 @@
 /* Named weights: declaration, layout, initial values, views. core/model/weights_file.c has them in files. SPDX-License-Identifier: MIT */
+#include "core/graph/node.h"
 #include "core/graph/weight_store.h"
 
 #include <assert.h>
@@ -28,6 +29,10 @@ void tess_weights_free(struct tess_weights *w)
         tess_free(w->item[i].name);
     for (int r = 0; r < TESS_ROLES; r++)
         tess_free(w->role[r]);
+    for (int64_t i = 0; i < w->graphs; i++)
+        w->graph[i]->weights = NULL;
+    tess_free(w->graph);
+    tess_free(w->rounded);
     tess_free(w->item);
     tess_free(w);
 }
@@ -143,14 +148,30 @@ static void weights_initialise(const struct tess_weights *w, const struct tessi_
     }
 }
 
+struct weights_beginning {
+    const struct tess_weights *w;
+    int all_read;
+};
+
 static int weights_given(struct tess_context *ctx, const struct tess_weights *w, const char *what)
 {
     return w ? TESS_OK : ctx->fail(ctx, TESS_E_VALUE, "weights, %s: the store is NULL", what);
 }
 
-int tess_weights_seal(struct tess_context *ctx, struct tess_weights *w)
+/* Initial values of a weight, unless it is one that is read next. */
+static void weights_begin_one(void *user, int worker, int64_t i)
 {
-    TESS_TRY(weights_given(ctx, w, "seal"));
+    const struct weights_beginning *b = user;
+    const struct tessi_weight *item = &b->w->item[i];
+    (void)worker;
+    if (!b->all_read || tessi_graph_weight_is_external(item))
+        weights_initialise(b->w, item);
+}
+
+int tessi_graph_weights_begin(struct tess_context *ctx, struct tess_weights *w, int all_read)
+{
+    const struct tessi_runtime *runtime = tessi_base_runtime_of(ctx);
+    struct weights_beginning b = {w, all_read};
     if (w->sealed)
         return TESS_OK;
     tessi_graph_weights_layout(w);
@@ -158,10 +179,19 @@ int tess_weights_seal(struct tess_context *ctx, struct tess_weights *w)
     TESS_TRY(tess_alloc(ctx, (size_t)w->all * sizeof(float) + 64, "the weights", &memory));
     w->role[TESS_ROLE_VALUE] = memory;
     w->sealed = 1;
-    for (int64_t i = 0; i < w->count; i++)
-        weights_initialise(w, &w->item[i]);
+    if (runtime && runtime->workers)
+        tessi_base_workers_run(runtime->workers, w->count, weights_begin_one, &b);
+    else
+        for (int64_t i = 0; i < w->count; i++)
+            weights_begin_one(&b, 0, i);
     w->version++;
     return TESS_OK;
+}
+
+int tess_weights_seal(struct tess_context *ctx, struct tess_weights *w)
+{
+    TESS_TRY(weights_given(ctx, w, "seal"));
+    return tessi_graph_weights_begin(ctx, w, 0);
 }
 
 int tessi_graph_weights_role(struct tess_context *ctx, struct tess_weights *w, int32_t role, float **out)
@@ -177,6 +207,31 @@ int tessi_graph_weights_role(struct tess_context *ctx, struct tess_weights *w, i
     }
     *out = w->role[role];
     return TESS_OK;
+}
+
+int tessi_graph_weights_rounded(struct tess_context *ctx, struct tess_weights *w)
+{
+    void *memory;
+    if (w->rounded)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)w->all * sizeof *w->rounded, "the weights in bf16", &memory));
+    w->rounded = memory;
+    return TESS_OK;
+}
+
+int tessi_graph_weights_watch(struct tess_context *ctx, struct tess_weights *w, struct tess_graph *g)
+{
+    TESS_TRY(tess_reserve(ctx, &w->graph, &w->graph_capacity, w->graphs + 1, sizeof *w->graph, "a list of graphs"));
+    w->graph[w->graphs++] = g;
+    return TESS_OK;
+}
+
+void tessi_graph_weights_unwatch(struct tess_graph *g)
+{
+    struct tess_weights *w = g->weights;
+    for (int64_t i = 0; w && i < w->graphs; i++)
+        if (w->graph[i] == g)
+            w->graph[i--] = w->graph[--w->graphs];
 }
 
 int64_t tess_weights_count(const struct tess_weights *w)
@@ -197,8 +252,8 @@ int64_t tess_weights_bytes(const struct tess_weights *w)
 {
     int64_t n = 0;
     for (int64_t i = 0; w && i < w->count; i++)
-        n += (tess_tensor_count(&w->item[i].shape) + 15) / 16 * 16;
-    return n * (int64_t)sizeof(float);
+        n += (tess_tensor_count(&w->item[i].shape) + 15) / 16 * (w->item[i].rounds ? 96 : 64);
+    return n;
 }
 
 const char *tess_weights_name(const struct tess_weights *w, int64_t i)
@@ -217,6 +272,9 @@ int tess_weights_view(struct tess_context *ctx, struct tess_weights *w, int64_t 
     *out = item->shape;
     if (!w->sealed)
         return TESS_OK;
+    if (item->given_back)
+        return ctx->fail(ctx, TESS_E_VALUE, "weight %s: its values were given back when the weights were settled for inference",
+                         item->name);
     float *block;
     int buffer = (item->init.flags & TESS_WEIGHT_BUFFER) != 0;
     TESS_TRY(tessi_graph_weights_role(ctx, w, buffer ? TESS_ROLE_VALUE : role, &block));

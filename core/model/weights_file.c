@@ -76,7 +76,10 @@ int tess_weights_read_one(struct tess_context *ctx, struct tess_weights *w, int6
 
 int tess_weights_read(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *a)
 {
+    if (w && a)
+        TESS_TRY(tessi_graph_weights_begin(ctx, w, 1));
     TESS_TRY(tess_weights_seal(ctx, w));
+    TESS_TRY(artefact_given(ctx, a));
     for (int64_t i = 0; i < w->count; i++)
         if (!tessi_graph_weight_is_external(&w->item[i]))
             TESS_TRY(tess_weights_read_one(ctx, w, i, a, NULL));

@@ -2,6 +2,7 @@
 #include "core/ops/backend_gemm.h"
 
 #include "core/base/memory.h"
+#include "core/graph/pack.h"
 #include "core/kernels/kernels.h"
 
 #include <string.h>
@@ -60,11 +61,11 @@ static int add_pack(struct tess_context *ctx, struct tess_graph *g, struct tessi
         g->pack_scratch = g->pack_scratch > rounded ? g->pack_scratch : rounded;
     } else {
         for (int64_t i = 0; i < g->packs; i++)
-            if (!g->pack[i].kernel && !g->pack[i].make && g->pack[i].weight == weight) {
+            if (tessi_graph_pack_is_rounded(&g->pack[i]) && g->pack[i].weight == weight) {
                 k->pack = i;
                 return TESS_OK;
             }
-        g->packed_bytes += rounded;
+        g->weights->item[weight].rounds = 1;
     }
     k->pack = g->packs;
     return append_pack(ctx, g, &p);
@@ -141,7 +142,7 @@ int tessi_ops_backend_gemm_run(const struct tess_op_run *r, const struct tessi_b
     char *scratch = r->scratch ? (char *)r->scratch + offset : NULL; /* NULL where nothing is needed, which has no offsets */
     char *at = scratch ? scratch + tessi_base_aligned(k->kernel.scratch_bytes) : NULL;
     if (k->pack >= 0) {
-        b = k->graph->packed + k->graph->pack[k->pack].offset;
+        b = tessi_graph_pack_at(k->graph, k->pack);
     } else if (k->kernel.packed_bytes) {
         char *packed = at;
         at += tessi_base_aligned(k->kernel.packed_bytes);

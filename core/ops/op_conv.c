@@ -65,6 +65,7 @@ static int plan_kernels(struct tess_context *ctx, struct tess_graph *g, struct t
     d.dtype_a = x;
     d.dtype_c = y;
     TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), s->in[1], &k->forward, &s->scratch_forward));
+    s->reads_pack = k->forward.pack >= 0 ? 1u << 1 : 0;
     if (!g->objectives)
         return TESS_OK;
     d = conv_sizes(s->attr, plain ? TESS_CONV_DATA : TESS_CONV, image, w, result);

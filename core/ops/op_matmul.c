@@ -38,6 +38,7 @@ static int linear_prepare(struct tess_context *ctx, struct tess_graph *g, struct
     d.dtype_a = s->in[0]->value_of->stored;
     d.dtype_c = s->out[0]->stored;
     TESS_TRY(tessi_ops_backend_gemm_plan(ctx, g, &d, tessi_ops_operands(g), w, &k->forward, &s->scratch_forward));
+    s->reads_pack = k->forward.pack >= 0 ? 1u << 1 : 0;
     if (!g->objectives)
         return TESS_OK;
     d = tessi_ops_gemm(rows, ci, o, 0, o, 0, ci, ci); /* dx = dy W */

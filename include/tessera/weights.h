@@ -46,7 +46,8 @@ TESS_EXPORT TESS_CHECKED int tess_weights_seal(struct tess_context *ctx, struct 
 
 TESS_EXPORT int64_t tess_weights_count(const struct tess_weights *w);   /* number of named weights */
 TESS_EXPORT int64_t tess_weights_size(const struct tess_weights *w);    /* trained elements: the parameter count */
-TESS_EXPORT int64_t tess_weights_bytes(const struct tess_weights *w);  /* memory of all values once sealed; before, as declared so far */
+/* Memory of all values once sealed; before, as declared so far. With what sealed graphs read rounded to bf16, which is made once for all. */
+TESS_EXPORT int64_t tess_weights_bytes(const struct tess_weights *w);
 TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t i);
 /* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
  * nobody declared, TESS_E_MEMORY when a role cannot be allocated. The view is valid until the store is freed. Writing to it is
@@ -57,6 +58,14 @@ TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_context *ctx, struct 
                                                struct tess_tensor *out);
 /* Marks the values as changed by the caller: graphs pack their copies again before the next run. */
 TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
+
+/* Ends all changes, for inference: every graph over the store has been sealed, nobody keeps a view, and runs are all that follows. Values
+ * that no graph reads as they are, since its products read them rounded or in a layout of the backend's, go back to the system one by one as
+ * those copies are made: so the model is in memory once. A view of such a weight fails with TESS_E_VALUE from then on, as does sealing one
+ * more graph that reads it. Does nothing to what a graph trains. [one thread, between runs] */
+TESS_EXPORT TESS_CHECKED int tess_weights_settle(struct tess_context *ctx, struct tess_weights *w);
+/* Bytes that tess_weights_settle would give back, by the graphs sealed so far: for a plan. */
+TESS_EXPORT int64_t tess_weights_settled_bytes(const struct tess_weights *w);
 
 /* Writes every weight that is not TESS_WEIGHT_EXTERNAL under /weights/NAME (slashes for dots), the role's values where it has them (a
  * buffer: its value). Reading wants each of those names, in its shape and of finite values; TESS_E_DATA names the file and the weight

@@ -41,12 +41,16 @@ int64_t cost_of_codes(int64_t n, int64_t codebook_size)
 
 int cost_of_codec(struct tess_context *ctx, const struct stage_codec *k, double encoded, double decoded, struct tess_cost *cost)
 {
+    int64_t before = cost->total_bytes;
     if (k->own)
         cost->total_bytes += tess_weights_bytes(k->own);
     if (k->encode.graph)
         TESS_TRY(stage_graph_cost(ctx, &k->encode, encoded, cost));
-    if (!k->decode.graph)
-        return TESS_OK;
-    cost->total_bytes += cost_of_tokenizer_images(&k->tokenizer, k->decode.batch) * (int64_t)sizeof(float);
-    return stage_graph_cost(ctx, &k->decode, decoded, cost);
+    if (k->decode.graph)
+        TESS_TRY(stage_graph_cost(ctx, &k->decode, decoded, cost));
+    if (k->own)
+        stage_graph_cost_settled(k->own, before, cost);
+    if (k->decode.graph)
+        cost->total_bytes += cost_of_tokenizer_images(&k->tokenizer, k->decode.batch) * (int64_t)sizeof(float);
+    return TESS_OK;
 }

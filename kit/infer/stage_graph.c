@@ -32,6 +32,18 @@ int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint3
     return tess_graph_run(ctx, s->graph, &b);
 }
 
+int stage_graph_weights(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *from)
+{
+    TESS_TRY(tess_weights_read(ctx, w, from));
+    return tess_weights_settle(ctx, w);
+}
+
+void stage_graph_cost_settled(const struct tess_weights *w, int64_t before, struct tess_cost *cost)
+{
+    int64_t settled = tess_weights_settled_bytes(w), left = cost->total_bytes - before - 2 * settled;
+    cost->total_bytes -= left < 0 ? settled + left : settled;
+}
+
 int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost)
 {
     struct tess_cost one = {.size = sizeof one};

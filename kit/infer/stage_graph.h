@@ -4,6 +4,7 @@
 
 #include <tessera/graph.h>
 #include <tessera/plugin.h>
+#include <tessera/weights.h>
 
 /* Microbatch of an inference graph, in samples: the same whatever the batch, so that a result never depends on it. The last bits of a
  * sample's result depend on its place in its microbatch; so a stage cuts its samples at whole microbatches (stage_whole_microbatches), or
@@ -29,6 +30,11 @@ void stage_graph_close(struct stage_graph *s, int owns_weights);
 /* Runs `n` samples, the first of which has number `first`; every tensor's first dimension is cut to n. */
 int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
+/* Reads the weights of an inference, after the last graph over them was sealed, and settles them (tess_weights_settle). */
+int stage_graph_weights(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *from) TESS_CHECKED;
+/* Takes off a plan what settling gives back, where more is there afterwards than while the weights are read; `before`: the plan's
+ * total_bytes before the weights and all their graphs were added. */
+void stage_graph_cost_settled(const struct tess_weights *w, int64_t before, struct tess_cost *cost);
 /* Adds the graph's cost for `samples` samples to a plan. Memory is the graph's alone: several are had at once, over weights that a stage
  * counts once (tess_weights_bytes). */
 int stage_graph_cost(struct tess_context *ctx, const struct stage_graph *s, double samples, struct tess_cost *cost) TESS_CHECKED;

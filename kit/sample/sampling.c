@@ -91,13 +91,17 @@ int64_t sampling_bytes(const struct sampling_prior *p, int64_t count)
 
 int sampling_cost(struct tess_context *ctx, const struct sampling_prior *p, double calls, struct tess_cost *cost)
 {
+    int64_t before = cost->total_bytes;
     calls *= (double)p->rows;
     cost->total_bytes += tess_weights_bytes(p->weights);
     if (p->next.graph)
         TESS_TRY(stage_graph_cost(ctx, &p->next, calls, cost));
     if (p->denoise.graph)
         TESS_TRY(stage_graph_cost(ctx, &p->denoise, p->picked.graph ? 0.0 : calls, cost));
-    return p->picked.graph ? stage_graph_cost(ctx, &p->picked, calls, cost) : TESS_OK;
+    if (p->picked.graph)
+        TESS_TRY(stage_graph_cost(ctx, &p->picked, calls, cost));
+    stage_graph_cost_settled(p->weights, before, cost);
+    return TESS_OK;
 }
 
 int sampling_tells(const struct tess_prior *p)

@@ -61,7 +61,7 @@ static int decode(struct tess_context *ctx, struct tess_stage_run *r, struct wor
     TESS_TRY(stage_check_tokenizer(ctx, codes, model));
     TESS_TRY(stage_codec_open(ctx, &k->codec, tess_artefact_attrs(model), tess_artefact_path(model), NULL, tess_stage_seed(r), k->s->batch,
                               CODEC_DECODE));
-    TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
+    TESS_TRY(stage_graph_weights(ctx, k->codec.weights, model));
     TESS_TRY(decode_describe(ctx, t, tess_artefact_attrs(codes), tess_artefact_describe(a)));
     TESS_TRY(tess_attrs_i64(ctx, tess_artefact_attrs(codes), "count", &count));
     const struct code_maps maps = code_maps_of_tokenizer(t);

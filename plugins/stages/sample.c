@@ -176,9 +176,9 @@ static int sample(struct tess_context *ctx, struct work *k)
         TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(sample_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
                                 model ? tess_artefact_attrs(model) : NULL, m));
-    TESS_TRY(tess_weights_read(ctx, m->p.weights, prior));
+    TESS_TRY(stage_graph_weights(ctx, m->p.weights, prior));
     if (model)
-        TESS_TRY(tess_weights_read(ctx, m->codec.weights, model));
+        TESS_TRY(stage_graph_weights(ctx, m->codec.weights, model));
     TESS_TRY(sample_all(ctx, k));
     TESS_TRY(sample_describe(ctx, k->s, m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);

@@ -218,9 +218,9 @@ static int sample_canvas(struct tess_context *ctx, struct work *k)
         TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(sample_canvas_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
                                        model ? tess_artefact_attrs(model) : NULL, &k->m));
-    TESS_TRY(tess_weights_read(ctx, k->m.p.weights, prior));
+    TESS_TRY(stage_graph_weights(ctx, k->m.p.weights, prior));
     if (model)
-        TESS_TRY(tess_weights_read(ctx, k->m.codec.weights, model));
+        TESS_TRY(stage_graph_weights(ctx, k->m.codec.weights, model));
     TESS_TRY(sample_canvas_sample(ctx, k));
     TESS_TRY(sample_canvas_describe(ctx, k->s, &k->m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = canvas_state(k->canvas).x;

@@ -238,8 +238,8 @@ static int edit_prepare(struct tess_context *ctx, struct work *k)
     TESS_TRY(edit_check_mask(ctx, tess_artefact_attrs(images), tess_artefact_attrs(mask)));
     TESS_TRY(edit_open_models(ctx, k->s, k->seed, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_attrs(prior),
                          tess_artefact_path(prior), m));
-    TESS_TRY(tess_weights_read(ctx, m->p.weights, prior));
-    TESS_TRY(tess_weights_read(ctx, m->codec.weights, model));
+    TESS_TRY(stage_graph_weights(ctx, m->p.weights, prior));
+    TESS_TRY(stage_graph_weights(ctx, m->codec.weights, model));
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(stage_images_open(ctx, &k->masks, mask, NULL));
     const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;

@@ -64,7 +64,7 @@ static int open_model(struct tess_context *ctx, struct encode_work *k, const str
         TESS_TRY(stage_graph_open(ctx, &k->codebook, tess_stage_seed(k->run), STAGE_MICROBATCH));
         TESS_TRY(record_codebook(ctx, t, k->codebook.graph));
     }
-    return tess_weights_read(ctx, k->encode.weights, model);
+    return stage_graph_weights(ctx, k->encode.weights, model);
 }
 
 static int open_images(struct tess_context *ctx, struct encode_work *k, const struct tess_artefact *images)

@@ -154,13 +154,15 @@ static int plan_costs(struct tess_context *ctx, const struct encode_work *k, str
     int64_t views = k->source ? encode_views(k->s) : 1, rows = k->items * views, tokens = code_maps_tokens(&k->maps);
     int64_t codebook = encode_shows_codebook(t) ? t->codebook_size * t->code_dim * (int64_t)sizeof(float) : 0;
     p->steps = k->items;
-    p->cost->total_bytes =
-        tess_weights_bytes(k->encode.weights) + memory_of_rows(k) + codebook + (p->in[0] ? cost_of_reading(p->in[0]) : 0);
+    int64_t others = memory_of_rows(k) + codebook + (p->in[0] ? cost_of_reading(p->in[0]) : 0);
+    p->cost->total_bytes = others + tess_weights_bytes(k->encode.weights);
     p->output_bytes = cost_of_codes(rows * tokens, t->codebook_size) + (k->source ? rows * NAME_BYTES : 0);
     p->checkpoint_bytes = rows * encode_record_bytes(k) / 2; /* its rows are one file that grows, where two are reckoned with */
     if (k->s->crops == CROPS_TILES)
         p->output_bytes = p->checkpoint_bytes = 0; /* not known before the pictures are */
-    return stage_graph_cost(ctx, &k->encode, (double)rows, p->cost);
+    TESS_TRY(stage_graph_cost(ctx, &k->encode, (double)rows, p->cost));
+    stage_graph_cost_settled(k->encode.weights, others, p->cost);
+    return TESS_OK;
 }
 
 static int plan_with(struct tess_context *ctx, struct encode_work *k, struct tess_stage_plan *p)

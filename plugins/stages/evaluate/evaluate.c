@@ -268,9 +268,9 @@ static int evaluate(struct tess_context *ctx, struct work *k)
     TESS_TRY(
         evaluate_open_graphs(ctx, k, tess_artefact_attrs(images), tess_artefact_attrs(model), prior ? tess_artefact_attrs(prior) : NULL));
     TESS_TRY(open_listed(ctx, k));
-    TESS_TRY(tess_weights_read(ctx, k->codec.weights, model));
+    TESS_TRY(stage_graph_weights(ctx, k->codec.weights, model));
     if (prior)
-        TESS_TRY(tess_weights_read(ctx, k->loss.weights, prior));
+        TESS_TRY(stage_graph_weights(ctx, k->loss.weights, prior));
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(round_trip_open(ctx, &k->trip, &k->codec, k->s->batch));
     const struct code_maps maps = code_maps_of_tokenizer(t);
