@@ -32,8 +32,10 @@ static int seal_check_values(struct tess_context *ctx, const struct tess_graph *
 {
     for (int64_t i = 0; i < g->nodes; i++)
         if (g->node[i]->kind == TESSI_WEIGHT && g->weights->item[g->node[i]->index].given_back)
-            return ctx->fail(ctx, TESS_E_VALUE, "a graph is sealed with the weight %s, whose values were given back: seal it before "
-                             "tess_weights_settle", g->weights->item[g->node[i]->index].name);
+            return ctx->fail(ctx, TESS_E_VALUE,
+                             "a graph is sealed with the weight %s, whose values were given back: seal it before "
+                             "tess_weights_settle",
+                             g->weights->item[g->node[i]->index].name);
     return TESS_OK;
 }
 

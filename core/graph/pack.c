@@ -138,8 +138,7 @@ static void pack_settle_one(void *user, int worker, int64_t i)
     if (!pack_spares(w, i))
         return;
     w->item[i].given_back = 1;
-    tessi_base_memory_give_back(w->role[TESS_ROLE_VALUE] + w->item[i].offset,
-                                (size_t)tess_tensor_count(&w->item[i].shape) * sizeof(float));
+    tessi_base_memory_give_back(w->role[TESS_ROLE_VALUE] + w->item[i].offset, (size_t)tess_tensor_count(&w->item[i].shape) * sizeof(float));
 }
 
 int tess_weights_settle(struct tess_context *ctx, struct tess_weights *w)

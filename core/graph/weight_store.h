@@ -11,7 +11,7 @@ struct tessi_weight {
     struct tess_tensor shape;
     struct tess_init init;
     int64_t offset; /* in floats; set by sealing, of a buffer behind all trained ones */
-    int rounds;               /* some graph reads it rounded to bf16, and */
+    int rounds;     /* some graph reads it rounded to bf16, and */
     uint64_t rounded_version; /* the version of the values that this was made of */
     int given_back;           /* nothing reads the values any more, and they are gone */
 };

@@ -31,7 +31,8 @@ int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_r
 int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
 /* Reserves the memory that the backend needs before its first run; once. After tessi_host_runtime_compute. [one thread] */
 int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r) TESS_CHECKED;
-/* 1, or 2 for whole tiles, where the backend says that it multiplies operands of `dtype` faster than f32; else 0. After tessi_host_runtime_compute. */
+/* 1, or 2 for whole tiles, where the backend says that it multiplies operands of `dtype` faster than f32; else 0. After
+ * tessi_host_runtime_compute. */
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
 /* Joins the other processes that run the same pipeline, over a component of kind transport/1: a name or {use: ...} as a pipeline writes it.
  * Before anything is computed. */

@@ -11,7 +11,7 @@ struct tessi_logit_graph { /* denoiser graph: of all tokens, or of picked positi
     double flops;  /* work for one row of the batch */
 };
 
-struct tessi_active { /* sequence that waits for the denoiser */
+struct tessi_active {        /* sequence that waits for the denoiser */
     int64_t sequence, place; /* its number; its place in the next call's batch */
     int64_t reads;           /* tokens whose logits its next call reads; below 0: all */
     uint8_t *where;          /* (tokens): 1 for each of them, where there are not below 0 of them */

@@ -239,7 +239,7 @@ END_TEST
 START_TEST(fixture_says_what_it_measured)
 {
     static const char *const key[] = {
-        "\"case\":\"small_denoise\"", "\"precision\":\"f32\"", "\"threads\":2",    "\"seconds\":",       "\"rate\":",
+        "\"case\":\"small_denoise\"", "\"precision\":\"f32\"", "\"threads\":2",    "\"seconds\":",     "\"rate\":",
         "\"unit\":\"sequences/s\"",   "\"gflops\":",           "\"peak_gflops\":", "\"peak_unit\":\"", "\"peak_rss_bytes\":"};
     const struct command_result *r = command_ends(DONE, "", "bench --list");
     ck_assert(strstr(r->out, "encode") && strstr(r->out, "small_sample"));

@@ -28,7 +28,8 @@ static void open_two(struct two *t, int threads, int training)
 {
     fixture_open(&t->b, threads, ROWS, 1, training);
     struct tess_graph_options o = {.size = sizeof o, .microbatch = ROWS, .microbatches = 1, .seed = 3};
-    struct tess_node *y = tess_linear(t->b.graph, hidden(t->b.graph), normal_weight(t->b.graph, "second", 2, DIMS(IN, OUT), 0.0, 0.3), NULL);
+    struct tess_node *y =
+        tess_linear(t->b.graph, hidden(t->b.graph), normal_weight(t->b.graph, "second", 2, DIMS(IN, OUT), 0.0, 0.3), NULL);
     tess_output(t->b.graph, "y", y);
     if (training)
         tess_objective(t->b.graph, "loss", "", tess_mean_all(t->b.graph, y));

@@ -46,7 +46,8 @@ TESS_EXPORT TESS_CHECKED int tess_weights_seal(struct tess_context *ctx, struct 
 
 TESS_EXPORT int64_t tess_weights_count(const struct tess_weights *w);   /* number of named weights */
 TESS_EXPORT int64_t tess_weights_size(const struct tess_weights *w);    /* trained elements: the parameter count */
-/* Memory of all values once sealed; before, as declared so far. With what sealed graphs read rounded to bf16, which is made once for all. */
+/* Memory of all values once sealed; before, as declared so far. With what sealed graphs read rounded to bf16, which is made once for all.
+ */
 TESS_EXPORT int64_t tess_weights_bytes(const struct tess_weights *w);
 TESS_EXPORT const char *tess_weights_name(const struct tess_weights *w, int64_t i);
 /* A view (f32) of weight i or of a named one in a role; data is NULL before sealing. Fails with TESS_E_DATA for a name
@@ -60,9 +61,9 @@ TESS_EXPORT TESS_CHECKED int tess_weights_find(struct tess_context *ctx, struct 
 TESS_EXPORT void tess_weights_touch(struct tess_weights *w);
 
 /* Ends all changes, for inference: every graph over the store has been sealed, nobody keeps a view, and runs are all that follows. Values
- * that no graph reads as they are, since its products read them rounded or in a layout of the backend's, go back to the system one by one as
- * those copies are made: so the model is in memory once. A view of such a weight fails with TESS_E_VALUE from then on, as does sealing one
- * more graph that reads it. Does nothing to what a graph trains. [one thread, between runs] */
+ * that no graph reads as they are, since its products read them rounded or in a layout of the backend's, go back to the system one by one
+ * as those copies are made: so the model is in memory once. A view of such a weight fails with TESS_E_VALUE from then on, as does sealing
+ * one more graph that reads it. Does nothing to what a graph trains. [one thread, between runs] */
 TESS_EXPORT TESS_CHECKED int tess_weights_settle(struct tess_context *ctx, struct tess_weights *w);
 /* Bytes that tess_weights_settle would give back, by the graphs sealed so far: for a plan. */
 TESS_EXPORT int64_t tess_weights_settled_bytes(const struct tess_weights *w);
