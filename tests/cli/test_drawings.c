@@ -5,6 +5,7 @@
 #include "tests/support/suite.h"
 
 #include <check.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,71 @@ START_TEST(why_du_gc)
 }
 END_TEST
 
+/* Checks that `tessera why small.yaml WORDS` prints each of the texts (NULL ends). */
+static void why_prints(const char *words, ...)
+{
+    va_list list;
+    const char *text;
+    const struct command_result *r = command_ends(DONE, "", "why small.yaml %s", words);
+    va_start(list, words);
+    while ((text = va_arg(list, const char *)))
+        ck_assert_msg(strstr(r->out, text), "why %s\nwanted: %s\nfound:  %s", words, text, r->out);
+    va_end(list);
+}
+
+/* Every kind of reason, as a sentence and as JSON. */
+START_TEST(reasons)
+{
+    (void)command_ends(DONE, "", "run small.yaml --until codes");
+    why_prints("codes tokenizer.steps=5", "codes (encode) will run, because of\n",
+               "  tokenizer: parameter `steps`: 12 -> 5  (tokenizer -> codes)\n", "\ncompared with\n  codes: ", NULL);
+    why_prints("tokenizer --seed 4", "  tokenizer: seed: 3 -> 4\n", NULL);
+    why_prints("tokenizer --force tokenizer", "tokenizer (train-autoencoder) will run, because of\n  tokenizer: --force\n", NULL);
+    why_prints("tokenizer tokenizer.quantizer.use=nearest", "  tokenizer: parameter `quantizer.use`: ema -> nearest\n", NULL);
+    why_prints("tokenizer backend=openblas", "  tokenizer: numeric mode: ", NULL);
+    why_prints("codes --json tokenizer.steps=5", "{\"stage\":\"codes\",\"use\":\"encode\",\"state\":\"input\"",
+               "\"read_by\":\"codes\",\"as_input\":\"model\",\"told_above\":false,\"earlier\":{\"path\":\"",
+               "{\"kind\":\"parameter\",\"name\":\"steps\",\"before\":\"12\",\"now\":\"5\",\"before_path\":null", "\"others\":[]}\n", NULL);
+    why_prints("prior --json", "\"state\":\"new\"",
+               "\"steps\":[{\"stage\":\"prior\",\"use\":\"train-prior\",\"state\":\"new\",\"read_by\":null",
+               "\"earlier\":null,\"changes\":[]}", NULL);
+    (void)command_ends(USAGE, "stage `codes` comes after --until tokenizer", "why small.yaml codes --until tokenizer");
+
+    (void)command_ends(DONE, "", "run small.yaml --until tokenizer tokenizer.steps=5");
+    why_prints("tokenizer tokenizer.steps=6", "  tokenizer: parameter `steps`: 5 -> 6\n",
+               "\nother results of train-autoencoder, made with other values (theirs -> now)\n", "    parameter `steps`: 12 -> 6\n", NULL);
+    why_prints("tokenizer --json tokenizer.steps=6", "\"others\":[{\"result\":{\"path\":\"", "\"before\":\"12\",\"now\":\"6\"", NULL);
+}
+END_TEST
+
+/* Files that a stage reads: another one, one that grew, one of another name. */
+START_TEST(reasons_in_files)
+{
+    (void)command_ends(DONE, "", "run small.yaml --until images");
+    ck_assert_int_eq(system("cp images others && printf x | dd of=others bs=1 seek=500 conv=notrunc 2> dd"), 0);
+    why_prints("images images.source.images=others", "  images: file ", "others: sha256 ", "; it was ",
+               "images; the first different byte is byte 500: ", NULL);
+    why_prints("images images.source.images=others --json", "{\"kind\":\"file\",\"name\":\"", "\"before_path\":\"", NULL);
+    (void)command_ends(DONE, "", "run small.yaml --until codes");
+    (void)command_ends(DONE, "", "run small.yaml --until tokenizer tokenizer.steps=4 name=other");
+    why_prints("codes codes.in.model=runs/other/tokenizer.h5", "  codes: input `model`: sha256 ", " -> ", NULL);
+    ck_assert_int_eq(
+        system("rm runs/small/codes.h5 runs/.cache/$(basename $(readlink -f runs/small/codes.h5)) 2> /dev/null; rm -rf runs/.cache/*"), 0);
+    why_prints("tokenizer", "tokenizer", NULL);
+}
+END_TEST
+
+/* A training that was stopped tells how far its checkpoint has come. */
+START_TEST(reason_with_a_checkpoint)
+{
+    const struct command_limits stop = {.inject = "term@step:6"};
+    (void)command_ends(DONE, "", "run small.yaml --until images");
+    ck_assert_int_eq(command_within(&stop, "run small.yaml --until tokenizer")->code, 75);
+    why_prints("tokenizer", "tokenizer (train-autoencoder) will run\n", "it never ran", "its checkpoint has done 6 of 12\n", NULL);
+    why_prints("tokenizer --json", "\"done\":6,\"done_of\":12", NULL);
+}
+END_TEST
+
 /* A page of a finished run, twice the same where clocks are left out. */
 START_TEST(pages)
 {
@@ -135,6 +201,9 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, formats);
     tcase_add_test(t, why_du_gc);
+    tcase_add_test(t, reasons);
+    tcase_add_test(t, reasons_in_files);
+    tcase_add_test(t, reason_with_a_checkpoint);
     tcase_add_test(t, pages);
     tcase_add_test(t, many_files);
     suite_add_tcase(s, t);
