@@ -1,9 +1,9 @@
 # The judge: every shipped plugin passes, every broken one fails the test that is there for it.
 check_PROGRAMS += tests/judge/test_judge
 BROKEN = tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la tests/judge/broken/sampler.la \
-    tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la
+    tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la tests/judge/broken/stage.la
 check_LTLIBRARIES += tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la \
-    tests/judge/broken/sampler.la tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la
+    tests/judge/broken/sampler.la tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la tests/judge/broken/stage.la
 tests_judge_broken_quantizer_la_SOURCES = tests/judge/broken/quantizer.c tests/judge/broken/broken.h
 tests_judge_broken_quantizer_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_judge_broken_noise_la_SOURCES = tests/judge/broken/noise.c tests/judge/broken/broken.h
@@ -20,4 +20,6 @@ tests_judge_broken_symbol_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_judge_broken_weak_la_SOURCES = tests/judge/broken/networks.c tests/judge/broken/broken.h
 tests_judge_broken_weak_la_CPPFLAGS = $(AM_CPPFLAGS) -DBROKEN_WEAK
 tests_judge_broken_weak_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_judge_broken_stage_la_SOURCES = tests/judge/broken/stage.c tests/judge/broken/broken.h
+tests_judge_broken_stage_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 EXTRA_tests_judge_test_judge_DEPENDENCIES = $(BROKEN)

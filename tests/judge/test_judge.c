@@ -214,6 +214,14 @@ static const struct {
     {BROKEN("networks"), "decoder/no-head", "head-weights"},
     {BROKEN("networks"), "critic/narrow", "nodes"},
     {BROKEN("networks"), "critic/stops", "image-gradient"},
+    {BROKEN("stage"), "stage/no-output", "ports"},
+    {BROKEN("stage"), "stage/same-name", "ports"},
+    {BROKEN("stage"), "stage/no-help", "ports"},
+    {BROKEN("stage"), "stage/no-name", "ports"},
+    {BROKEN("stage"), "stage/perhaps", "ports"},
+    {BROKEN("stage"), "stage/takes-in", "ports"},
+    {BROKEN("stage"), "stage/unknown", "depends"},
+    {BROKEN("stage"), "stage/changing", "depends"},
 };
 
 START_TEST(test_broken)

@@ -175,6 +175,56 @@ START_TEST(no_number_stops_it_and_the_checkpoint_stays)
 }
 END_TEST
 
+/* A description of a training that a plugin got wrong is refused with a sentence, before anything is touched. */
+START_TEST(wrong_descriptions)
+{
+    struct tessi_context c;
+    struct tess_stage_run run = {.name = "test"};
+    const struct tess_training_params good = {.batch = 4, .log_every = 1, .ema_every = 1}, none = {.log_every = 1},
+                                      averaged = {.batch = 4, .log_every = 1, .ema_decay = 0.9};
+    struct tess_training_group nameless = {.size = sizeof nameless};
+    struct tess_weights *weights = (void *)&c; /* not looked at */
+    struct tess_graph *graph = (void *)&c;
+    const struct tess_training fine = {
+        .size = sizeof fine, .params_size = sizeof good, .params = &good, .weights = weights, .graph = graph, .fill = fill};
+    struct tess_training t[10];
+    static const char *const words[10] = {"is not sizeof(struct tess_training)",
+                                          "params_size is 8;",
+                                          "its parameters are NULL",
+                                          "its weights are NULL",
+                                          "its graph is NULL",
+                                          "its function `fill` is NULL",
+                                          "ema_every must be at least 1, steps 0, not 0, 1, 0 and 0",
+                                          "not 4, 1, 0 and 0",
+                                          "a training of 2 groups of weights: there is no list",
+                                          "the prefix of its group 0 of weights"};
+    for (int i = 0; i < 10; i++)
+        t[i] = fine;
+    t[0].size = 8;
+    t[1].params_size = 8;
+    t[2].params = NULL;
+    t[3].weights = NULL;
+    t[4].graph = NULL;
+    t[5].fill = NULL;
+    t[6].params = &none;
+    t[7].params = &averaged;
+    t[8].groups = 2;
+    t[9].groups = 1;
+    t[9].group = &nameless;
+    for (int i = 0; i < 10; i++) {
+        tessi_base_context_init(&c, NULL);
+        ck_assert_int_eq(tess_train(&c.context, &run, &t[i]), TESS_E_VALUE);
+        ck_assert_msg(strstr(tess_message(&c.context), words[i]), "%d: %s", i, tess_message(&c.context));
+    }
+    tessi_base_context_init(&c, NULL);
+    ck_assert_int_eq(tess_train(&c.context, NULL, &fine), TESS_E_VALUE);
+    ck_assert_str_eq(tess_message(&c.context), "a training: the stage's run is NULL");
+    tessi_base_context_init(&c, NULL);
+    ck_assert_int_eq(tess_train(&c.context, &run, NULL), TESS_E_VALUE);
+    ck_assert_str_eq(tess_message(&c.context), "a training: it is NULL");
+}
+END_TEST
+
 START_TEST(no_number_without_a_checkpoint)
 {
     char message[TESSI_MESSAGE_CAPACITY];
@@ -451,6 +501,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, small_folder_leave);
     tcase_add_loop_test(t, no_number_stops_it_and_the_checkpoint_stays, 0, sizeof wrongs / sizeof *wrongs);
     tcase_add_test(t, no_number_without_a_checkpoint);
+    tcase_add_test(t, wrong_descriptions);
     tcase_add_test(t, a_learning_rate_that_is_too_high);
     tcase_add_test(t, what_is_finite);
     tcase_add_test(t, a_critic_that_overpowers_is_told_of_once);

@@ -132,6 +132,12 @@ START_TEST(microbatches_divide_the_batch)
     p.microbatches = 4;
     ck_assert_int_eq(tess_training_microbatches(&ctx.context, &p, &microbatches), TESS_E_VALUE);
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&ctx.context), "microbatches: 4 does not divide batch: 11"));
+    for (int i = 0; i < 4; i++) {
+        const struct tess_training_params wrong = {.batch = i == 0 ? 0 : 4, .microbatches = i == 1 ? -1 : 0};
+        tessi_base_context_init(&ctx, NULL);
+        ck_assert_int_eq(tess_training_microbatches(&ctx.context, i == 2 ? NULL : &wrong, i == 3 ? NULL : &microbatches), TESS_E_VALUE);
+        ck_assert_ptr_nonnull(strstr(tess_message(&ctx.context), i < 2 ? "batch must be at least 1" : "are NULL"));
+    }
 }
 END_TEST
 
