@@ -491,10 +491,14 @@ static void make_samples(const char *const *steps, const char *const *temperatur
 /* Metrics of samples are lines over the steps and the temperature that they were drawn with, if rows differ in these. */
 START_TEST(ways_of_sampling)
 {
+    struct tessi_report_setting metric[2] = {{"precision", "0.7"}, {"recall", "0.4"}};
+    struct tessi_report_reference reference[2] = {{"A paper", 2, metric, 0, NULL}, {"Half a paper", 1, metric, 0, NULL}};
     make_runs(6, "way", "w");
     for (int i = 0; i < 6; i++) {
         made.metric[i][0].name = "precision";
         made.metric[i][1].name = "recall";
+        made.run[i].references = 2;
+        made.run[i].reference = reference;
     }
     make_samples((const char *[]){"49", "25", "49"}, (const char *[]){"1", "1", "0.9"});
     char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
@@ -515,6 +519,9 @@ START_TEST(ways_of_sampling)
     const char *pairs = strstr(temperature, "Pairs of metrics</h3>");
     ck_assert_ptr_nonnull(pairs);
     ck_assert_int_eq(count_until(pairs, "<g class=\"crowd\"><title>", "</svg>"), 2);
+    /* A reference is a marker where it has both values. */
+    ck_assert_int_eq(count_until(pairs, "<title>A paper</title>", "</svg>"), 1);
+    ck_assert_int_eq(count_until(pairs, "<title>Half a paper</title>", "</svg>"), 0);
     free(text);
 }
 END_TEST
