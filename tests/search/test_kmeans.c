@@ -2,6 +2,7 @@
  * any number of threads, from memory or read piece by piece; seedings; what becomes of empty centres; what is refused.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/search/kmeans_private.h"
 #include "tests/support/graphs.h"
 #include "tests/support/suite.h"
 
@@ -233,6 +234,115 @@ START_TEST(seeds_are_drawn_by_distance)
 }
 END_TEST
 
+/* ---- seedings by definition ---------------------------------------------------------------------------------------- */
+
+/* Vectors of whole numbers, so that squared distances and their sums are exact in any order. More than are read at once. */
+enum { MANY = 5000, WIDE = 3, SEEDS = 14, CHAIN = 7 };
+static float whole_numbers[MANY * WIDE];
+
+static int read_whole(void *user, struct tess_context *ctx, int64_t first, int64_t n, float *to)
+{
+    (void)user;
+    (void)ctx;
+    ck_assert(first >= 0 && n > 0 && first + n <= MANY);
+    memcpy(to, whole_numbers + first * WIDE, (size_t)(n * WIDE) * sizeof(float));
+    return TESS_OK;
+}
+
+static double uniform(const char *purpose, int64_t step, uint64_t i)
+{
+    const struct tess_stream s = {.seed = 9, .purpose = tess_purpose(purpose), .step = (uint32_t)step};
+    uint32_t u[2];
+    tess_random_u32(&s, 2 * i, 2, u);
+    return ((double)u[0] + (double)u[1] * 0x1p-32) * 0x1p-32;
+}
+
+static double square_of(int64_t a, int64_t b)
+{
+    double sum = 0.0;
+    for (int j = 0; j < WIDE; j++)
+        sum += pow((double)whole_numbers[a * WIDE + j] - (double)whole_numbers[b * WIDE + j], 2.0);
+    return sum;
+}
+
+static double square_to_nearest(int64_t i, const int64_t *centre, int centres)
+{
+    double least = INFINITY;
+    for (int k = 0; k < centres; k++)
+        least = fmin(least, square_of(i, centre[k]));
+    return least;
+}
+
+/* First vector at which the running sum of the weights is above `at`. */
+static int64_t first_above(const double *weight, double at)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < MANY; i++)
+        if ((sum += weight[i]) > at)
+            return i;
+    return MANY - 1;
+}
+
+/* k-means++: the next centre is drawn in proportion to the squared distance to the nearest one so far. */
+static int64_t next_by_distance(const int64_t *centre, int centres)
+{
+    static double weight[MANY];
+    double sum = 0.0;
+    for (int64_t i = 0; i < MANY; i++)
+        sum += weight[i] = square_to_nearest(i, centre, centres);
+    return first_above(weight, uniform("kmeans.plusplus", centres, 0) * sum);
+}
+
+/* AFK-MC2: the end of a chain, whose steps weigh a candidate's squared distance over its probability to be proposed. */
+static int64_t next_by_chain(const int64_t *centre, int centres)
+{
+    static double weight[MANY];
+    double sum = 0.0, now = 0.0;
+    int64_t at = -1;
+    for (int64_t i = 0; i < MANY; i++)
+        sum += weight[i] = square_of(i, centre[0]);
+    for (uint64_t i = 0; i < CHAIN; i++) {
+        double u = uniform("kmeans.afkmc2", centres, 2 * i);
+        int64_t candidate =
+            u < 0.5 ? (int64_t)(uniform("kmeans.afkmc2", centres, 2 * i + 1) * MANY) : first_above(weight, 2.0 * (u - 0.5) * sum);
+        double next = square_to_nearest(candidate, centre, centres) / (0.5 * (weight[candidate] / sum) + 0.5 / MANY);
+        if (at < 0 || now <= 0.0 || next >= now || uniform("kmeans.accept", centres, i) < next / now) {
+            at = candidate;
+            now = next;
+        }
+    }
+    return at;
+}
+
+/* Seeds before any iteration are those of the definitions, computed plainly, on any number of threads. */
+START_TEST(seeds_by_definition)
+{
+    const struct tess_stream random = {.seed = 9, .purpose = tess_purpose("kmeans.random")},
+                             numbers = {.seed = 4, .purpose = tess_purpose("whole")};
+    const struct tess_pool from = {.size = sizeof from, .count = MANY, .width = WIDE, .read = read_whole};
+    const struct tess_kmeans_options o = {.size = sizeof o, .seeding = _i, .codebook_size = SEEDS, .chain = CHAIN, .seed = 9};
+    float centre[SEEDS * WIDE];
+    int64_t want[SEEDS] = {(int64_t)(uniform("kmeans.first", 0, 0) * MANY)};
+    uint32_t u[MANY * WIDE];
+    tess_random_u32(&numbers, 0, MANY * WIDE, u);
+    for (int i = 0; i < MANY * WIDE; i++)
+        whole_numbers[i] = (float)(u[i] % 41) - 20.0f;
+    for (int k = 0; k < SEEDS; k++)
+        if (_i == TESS_SEED_RANDOM)
+            want[k] = tess_random_permute(&random, MANY, k);
+        else if (k > 0)
+            want[k] = (_i == TESS_SEED_PLUSPLUS ? next_by_distance : next_by_chain)(want, k);
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct fixture b;
+        fixture_open(&b, threads, 1, 1, 0);
+        fixture_ok(&b, tessi_search_kmeans_seed(&b.context.context, b.runtime->workers, &from, &o, centre));
+        fixture_close(&b);
+        for (int k = 0; k < SEEDS; k++)
+            ck_assert_msg(memcmp(centre + k * WIDE, whole_numbers + want[k] * WIDE, WIDE * sizeof(float)) == 0, "seed %d", k);
+    }
+}
+END_TEST
+
 START_TEST(empty_centres_are_given_a_vector)
 {
     float centres[K * D];
@@ -307,6 +417,7 @@ int main(void)
     tcase_add_test(t, it_ends_when_nothing_moves);
     tcase_add_test(t, seeds);
     tcase_add_test(t, seeds_are_drawn_by_distance);
+    tcase_add_loop_test(t, seeds_by_definition, TESS_SEED_AFKMC2, TESS_SEED_RANDOM + 1);
     tcase_add_test(t, empty_centres_are_given_a_vector);
     tcase_add_test(t, vectors_all_alike);
     tcase_add_test(t, what_cannot_be_done_is_refused);
