@@ -121,6 +121,11 @@ START_TEST(strictness)
     expect("a: {k: ${K}}\n", "x.yaml:1:9: this is not YAML");
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), "with quotes"));
     expect("a: b\nc: \xff\n", "x.yaml:2:4: wanted text in UTF-8");
+    expect("x: &x 1\n*x : 2\n", "x.yaml:2:1: wanted a name as the key, found an alias");
+    expect("{{a: 1}: 2}\n", "x.yaml:1:2: wanted a name as the key, found a map");
+    expect("!!str a: 1\n", "x.yaml:1:1: wanted a plain key, found one with a tag or an anchor");
+    expect("&k a: 1\n", "x.yaml:1:1: wanted a plain key, found one with a tag or an anchor");
+    expect("\"a\\tb\": 1\n", "x.yaml:1:1: wanted a name as the key, found the control character U+0009 in it");
     expect("", "x.yaml: wanted YAML, found nothing");
     expect("# c\n", "x.yaml: wanted YAML, found nothing");
 }
@@ -156,6 +161,36 @@ START_TEST(limits)
     ck_assert_int_eq(tessi_config_yaml_load(ctx, ".", &s), TESS_E_IO);
     ck_assert_str_eq(tessi_base_context_message(ctx), ".: wanted a YAML file, found a folder");
     ck_assert_ptr_null(s);
+}
+END_TEST
+
+/* Limits of names: each key and anchor is compared with those before it. */
+START_TEST(limits_of_names)
+{
+    char *text = calloc(1, 1 << 15), name[300];
+    struct tessi_config *s = NULL;
+    for (int i = 0; i <= 1000; i++)
+        snprintf(text + strlen(text), 16, "k%d: 1\n", i);
+    expect(text, "x.yaml:1001:1: wanted at most 1000 keys in a map, found more");
+    *strrchr(text, 'k') = '\0';
+    expect(text, "{k0: 1, k1: 1,");
+    for (int length = 255; length <= 256; length++) {
+        memset(name, 'n', (size_t)length);
+        name[length] = '\0';
+        snprintf(text, 600, "%s: 1\n", name);
+        expect(text, length == 255 ? "{nnn" : "x.yaml:1:1: wanted a key of at most 255 bytes, found 256");
+        snprintf(text, 600, "a: &%s 1\n", name);
+        expect(text, length == 255 ? "{a: 1}" : "x.yaml:1:4: wanted at most 1000 anchors, their names of at most 255 bytes; found more");
+    }
+    expect("a: &a [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]\nb: [[[[[[[[[[[[[[[[*a]]]]]]]]]]]]]]]]\n",
+           "x.yaml:2:20: wanted values at most 32 deep, found more");
+    char *large = malloc((1 << 20) + 1024);
+    memset(large, ' ', (1 << 20) + 1024);
+    tessi_base_context_clear(ctx);
+    ck_assert_int_eq(tessi_config_yaml_parse(ctx, large, (1 << 20) + 1024, "x.yaml", &s), TESS_E_USAGE);
+    ck_assert_str_eq(tessi_base_context_message(ctx), "x.yaml: wanted YAML of at most 1024 KiB, found 1025 KiB");
+    free(large);
+    free(text);
 }
 END_TEST
 
@@ -258,6 +293,13 @@ START_TEST(interpolation)
                 "p.yaml:3:24: `${a}`: this name stands for itself");
     expect_load(HEAD "params:\n  K: 64\n  L: 3\nstages: {s: {p: '${K}'}}\n", NULL, "p.yaml:5:3: params: nothing uses `L`");
     expect_load(HEAD "params: {K: [1]}\nstages: {s: {p: '${K}'}}\n", NULL, "p.yaml:3:13: params: `K` wants a single value, found a list");
+    expect_load(HEAD "params: {K: null}\nstages: {s: {p: 'x-${K}'}}\n", NULL,
+                "p.yaml:4:17: `${K}` stands inside a text and has no value: it is null at p.yaml:3:13");
+    char chain[4096] = HEAD "params:\n";
+    for (int i = 0; i < 110; i++)
+        snprintf(chain + strlen(chain), sizeof chain - strlen(chain), "  n%d: ${n%d}\n", i, i + 1);
+    strcat(chain, "  n110: 1\nstages: {s: {p: '${n0}'}}\n");
+    expect_load(chain, NULL, "p.yaml:103:8: `${n100}`: wanted at most 100 names that stand for one another, found more");
     char text[2048] = HEAD "params:\n  a: 0123456789012345\n";
     for (int i = 0; i < 16; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "  %c: '${%c}${%c}${%c}'\n", 'b' + i, 'a' + i, 'a' + i, 'a' + i);
@@ -398,6 +440,7 @@ int main(void)
     tcase_add_test(t, places);
     tcase_add_test(t, strictness);
     tcase_add_test(t, limits);
+    tcase_add_test(t, limits_of_names);
     tcase_add_test(t, every_prefix);
     suite_add_tcase(s, t);
     t = tcase_create("load");
