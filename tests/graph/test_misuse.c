@@ -231,6 +231,113 @@ static void positive_failure(struct tess_graph *g)
     (void)tess_graph_fail(g, 7, "the sizes %d and %d contradict each other", 3, 4);
 }
 
+static void vector_objective(struct tess_graph *g)
+{
+    tess_objective(g, "loss", "", row(g));
+}
+
+static void vector_column(struct tess_graph *g)
+{
+    tess_column(g, "usage", row(g));
+}
+
+static void whole_total(struct tess_graph *g)
+{
+    tess_total(g, "uses", tess_input(g, "codes", TESS_I32, 1, DIMS(2)));
+}
+
+static void input_of_three_rows(struct tess_graph *g)
+{
+    (void)tess_input(g, "x", TESS_F32, 2, DIMS(3, 2));
+}
+
+static void scalar_output(struct tess_graph *g)
+{
+    tess_output(g, "y", tess_mean_all(g, row(g)));
+}
+
+static void long_output(struct tess_graph *g)
+{
+    char name[601];
+    memset(name, 'y', sizeof name);
+    name[sizeof name - 1] = 0;
+    tess_scope(g, "encoder");
+    tess_output(g, name, row(g));
+}
+
+static void long_scope(struct tess_graph *g)
+{
+    char name[1000];
+    memset(name, 's', sizeof name);
+    name[sizeof name - 1] = 0;
+    tess_scope(g, "%s", name);
+}
+
+static void vector_probe(struct tess_graph *g)
+{
+    tess_gradient_probe(g, row(g), "row");
+}
+
+static void probe_of_none(struct tess_graph *g)
+{
+    tess_gradient_probe(g, tess_mean_all(g, row(g)), "column");
+}
+
+static void nine_probes(struct tess_graph *g)
+{
+    struct tess_node *mean = tess_mean_all(g, row(g));
+    for (int i = 0; i < 9; i++)
+        tess_gradient_probe(g, mean, "row");
+}
+
+static void probe_of_another(struct tess_graph *g)
+{
+    struct tess_node *mean = tess_mean_all(g, row(g));
+    (void)normal_weight(g, "apart", 1, DIMS(2), 0, 1);
+    tess_gradient_probe(g, mean, "apart");
+    tess_objective(g, "loss", "", tess_mul(g, mean, tess_adaptive_weight(g)));
+}
+
+static void objective_of_another(struct tess_graph *g)
+{
+    (void)normal_weight(g, "critic.a", 1, DIMS(2), 0, 1);
+    tess_objective(g, "loss", "critic", tess_mean_all(g, row(g)));
+}
+
+static void mean_of_codes(struct tess_graph *g)
+{
+    (void)tess_batch_mean(g, tess_input(g, "codes", TESS_I32, 1, DIMS(2)));
+}
+
+static void nine_means(struct tess_graph *g)
+{
+    for (int i = 0; i < 9; i++)
+        (void)tess_batch_mean(g, row(g));
+}
+
+static void flags_of_none(struct tess_graph *g)
+{
+    const struct tess_init init = {.size = sizeof init, .flags = 1u << 20};
+    (void)tess_weight(g, "w", 1, DIMS(2), &init);
+}
+
+static void init_of_none(struct tess_graph *g)
+{
+    const struct tess_init init = {.size = sizeof init, .kind = 77};
+    (void)tess_weight(g, "w", 1, DIMS(2), &init);
+}
+
+static void init_without_size(struct tess_graph *g)
+{
+    const struct tess_init init = {.size = 4};
+    (void)tess_weight(g, "w", 1, DIMS(2), &init);
+}
+
+static void no_init(struct tess_graph *g)
+{
+    (void)tess_weight(g, "w", 1, DIMS(2), NULL);
+}
+
 /* ---- operations of one's own ---- */
 
 static int custom_ok(const struct tess_op_run *r)
@@ -382,6 +489,24 @@ static const struct {
     {nested_scopes, TESS_E_VALUE, "scopes are nested more than 32 deep"},
     {unweighed, TESS_E_VALUE, "tess_set_adaptive_weights is missing"},
     {positive_failure, TESS_E_PLUGIN, "net: the sizes 3 and 4 contradict each other"},
+    {vector_objective, TESS_E_SHAPE, "objective loss is f32 (2, 3), not a scalar"},
+    {vector_column, TESS_E_SHAPE, "column usage is f32 (2, 3), not a scalar"},
+    {whole_total, TESS_E_SHAPE, "total uses must be f32, not i32 (2)"},
+    {input_of_three_rows, TESS_E_SHAPE, "input x is f32 (3, 2): its first dimension must be a multiple of the 2 rows of a microbatch"},
+    {scalar_output, TESS_E_SHAPE, "output y is f32 (): its first dimension"},
+    {long_output, TESS_E_VALUE, "its name has 608 characters with its scope; 599 are possible"},
+    {long_scope, TESS_E_VALUE, "the name of a scope is too long: 999 characters"},
+    {vector_probe, TESS_E_SHAPE, "a gradient probe of row: a scalar is wanted"},
+    {probe_of_none, TESS_E_VALUE, "a gradient probe of column: there is no trained weight of that name"},
+    {nine_probes, TESS_E_VALUE, "a graph has at most 8 gradient probes"},
+    {probe_of_another, TESS_E_VALUE, "a gradient probe's loss does not depend on apart"},
+    {objective_of_another, TESS_E_VALUE, "objective loss does not depend on any weight it is to train (critic)"},
+    {mean_of_codes, TESS_E_SHAPE, "a batch's mean of i32 (2): f32 is wanted"},
+    {nine_means, TESS_E_VALUE, "a graph has at most 8 means over its batch"},
+    {flags_of_none, TESS_E_VALUE, "weight w: there are no flags 0x100000"},
+    {init_of_none, TESS_E_VALUE, "weight w: there is no initial value of kind 77"},
+    {init_without_size, TESS_E_VALUE, "weight w: its struct tess_init is too small"},
+    {no_init, TESS_E_VALUE, "weight w: its struct tess_init is NULL"},
     {op_null, TESS_E_PLUGIN, "a custom operation is NULL"},
     {op_without_size, TESS_E_PLUGIN, "the size of its struct tess_op is 3"},
     {op_without_name, TESS_E_PLUGIN, "a custom operation has no name"},
@@ -614,6 +739,63 @@ START_TEST(batches_that_are_none)
 }
 END_TEST
 
+/* Calls in the wrong order, or for what is not there. */
+START_TEST(before_and_after_sealing)
+{
+    struct fixture b;
+    struct tess_tensor t;
+    struct tess_context *ctx = &b.context.context;
+    struct tess_batch batch = {.size = sizeof batch, .samples = 2};
+    struct tess_cost cost = {.size = 8};
+    struct tess_graph_options small = {.size = 8};
+    struct tess_graph *g;
+    struct tess_weights *w;
+#define REFUSED(status, words, call)                                                                                                       \
+    do {                                                                                                                                   \
+        int found = call;                                                                                                                  \
+        ck_assert_msg(found == (status) && strstr(tess_message(ctx), words), "%d: %s", found, tess_message(ctx));                          \
+        tess_forget(ctx);                                                                                                                  \
+    } while (0)
+    fixture_open(&b, 1, 2, 2, 0);
+    tess_total(b.graph, "sum", tess_sum(b.graph, row(b.graph), 1));
+    REFUSED(TESS_E_VALUE, "a graph is run before it was sealed", tess_graph_run(ctx, b.graph, &batch));
+    fixture_ok(&b, tess_graph_seal(ctx, b.graph));
+    (void)tess_swish(b.graph, NULL);
+    ck_assert_int_ne(tess_graph_status(b.graph), TESS_OK); /* recorded too late */
+    REFUSED(TESS_E_VALUE, "a step of a graph without objectives", tess_graph_step(ctx, b.graph, &batch));
+    REFUSED(TESS_E_VALUE, "gradients are there after a step that did not fail", tess_graph_gradient(ctx, b.graph, "row", &t));
+    REFUSED(TESS_E_DATA, "there is no trained weight named column", tess_graph_gradient(ctx, b.graph, "column", &t));
+    REFUSED(TESS_E_VALUE, "struct tess_cost: its size is 8", tess_graph_cost(ctx, b.graph, &cost));
+    REFUSED(TESS_E_VALUE, "there is no weight 7 in role 0", tess_weights_view(ctx, b.weights, 7, 0, &t));
+    REFUSED(TESS_E_VALUE, "there is no weight 0 in role 99", tess_weights_view(ctx, b.weights, 0, 99, &t));
+    REFUSED(TESS_E_VALUE, "there is no place for it (NULL)", tess_weights_view(ctx, b.weights, 0, 0, NULL));
+    REFUSED(TESS_E_VALUE, "there is no place for it (NULL)", tess_weights_new(ctx, 1, NULL));
+    REFUSED(TESS_E_VALUE, "there is no place for it (NULL)", tess_graph_new(ctx, b.weights, &small, NULL));
+    REFUSED(TESS_E_VALUE, "its size is 8; set it to sizeof(struct tess_graph_options)", tess_graph_new(ctx, b.weights, &small, &g));
+    struct tess_graph_options o = {.size = sizeof o, .microbatch = 2, .microbatches = 1};
+    fixture_ok(&b, tess_graph_new(ctx, b.weights, &o, &g));
+    ck_assert_int_eq(tess_graph_training(g), 0);
+    fixture_ok(&b, tess_weights_seal(ctx, b.weights));
+    (void)normal_weight(g, "late", 1, DIMS(2), 0, 1);
+    REFUSED(TESS_E_VALUE, "weight late is declared after the store was sealed", tess_graph_seal(ctx, g));
+    tess_graph_free(g);
+    fixture_ok(&b, tess_weights_new(ctx, 1, &w));
+    tess_weights_free(w);
+    fixture_close(&b);
+}
+END_TEST
+
+START_TEST(half_a_microbatch)
+{
+    struct running m;
+    running_open(&m, NULL);
+    m.batch.samples = 3;
+    m.in.dim[0] = m.out.dim[0] = 3;
+    running_refused(&m, TESS_E_SHAPE, "a step needs whole microbatches: 3 samples are not a multiple of 2");
+    fixture_close(&m.b);
+}
+END_TEST
+
 START_TEST(failures_of_operations_are_named)
 {
     static const struct {
@@ -651,6 +833,8 @@ int main(void)
     tcase_add_test(t, graphs_of_impossible_sizes);
     tcase_add_test(t, batches_that_do_not_fit);
     tcase_add_test(t, batches_that_are_none);
+    tcase_add_test(t, before_and_after_sealing);
+    tcase_add_test(t, half_a_microbatch);
     tcase_add_test(t, failures_of_operations_are_named);
     suite_add_tcase(s, t);
     return suite_run(s);
