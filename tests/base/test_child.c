@@ -7,6 +7,7 @@
 #include <check.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -185,6 +186,47 @@ START_TEST(descriptors_are_given_back)
 }
 END_TEST
 
+/* No descriptor is left for the pipes: a sentence, and nothing else is taken. */
+START_TEST(no_pipes)
+{
+    struct tessi_context context;
+    struct tessi_child_process *p = NULL;
+    struct rlimit was, none;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+    int before = dup(0);
+    none = (struct rlimit){(rlim_t)before + 3, was.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int status = tessi_base_child_begin(&context.context, nothing, NULL, &p);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+    ck_assert_int_eq(status, TESS_E_MEMORY);
+    ck_assert_ptr_null(p);
+    ck_assert_str_eq(tess_message(&context.context), "a process could not be had: Too many open files");
+    ck_assert_int_eq(dup(0), before + 1);
+}
+END_TEST
+
+/* Two at once: one ends by itself and is asked until it has, the other is killed. */
+START_TEST(beside_their_parent)
+{
+    struct tessi_context context;
+    struct tessi_child_process *one = NULL, *two = NULL;
+    char word[] = "seven";
+    int keep = 0;
+    tessi_base_context_init(&context, NULL);
+    ck_assert_int_eq(tessi_base_child_begin(&context.context, wait_for_ever, &keep, &two), TESS_OK);
+    ck_assert_int_eq(tessi_base_child_begin(&context.context, talk, word, &one), TESS_OK);
+    ck_assert_int_eq(tessi_base_child_ended(two, 0.0, &child), 0);
+    while (!tessi_base_child_ended(one, 0.2, &child))
+        continue;
+    ended(TESSI_CHILD_RETURNED, -5, "came back with -5");
+    ck_assert_str_eq(child.said.text, "seven, and 7 more");
+    tessi_base_child_kill(two);
+    tessi_base_child_kill(NULL);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("child");
@@ -197,5 +239,7 @@ int main(void)
     tcase_add_test(tests, what_it_leaves_running_is_killed);
     tcase_add_test(tests, its_group_is_its_own);
     tcase_add_test(tests, descriptors_are_given_back);
+    tcase_add_test(tests, no_pipes);
+    tcase_add_test(tests, beside_their_parent);
     return suite_run(suite);
 }
