@@ -311,6 +311,85 @@ START_TEST(the_plan_never_shares_living_memory)
 }
 END_TEST
 
+static int set_to_one(void *user, struct tess_context *ctx, const struct tess_tensor *gradient_probe, float *adaptive_weight)
+{
+    (void)user;
+    (void)ctx;
+    (void)gradient_probe;
+    *adaptive_weight = 1.0f;
+    return TESS_OK;
+}
+
+/* Lowest offset, a multiple of 64, at which a buffer of these bytes overlaps none of those that live at its time. */
+static int64_t lowest_offset(const struct tess_graph *g, const int64_t *placed, int64_t n, const struct tessi_buffer *b)
+{
+    for (int64_t at = 0;; at += 64) {
+        int64_t i = 0;
+        for (; i < n; i++) {
+            const struct tessi_buffer *p = &g->buffer[placed[i]];
+            if (p->from <= b->to && b->from <= p->to && at < p->offset + p->bytes && p->offset < at + b->bytes)
+                break;
+        }
+        if (i == n)
+            return at;
+    }
+}
+
+/* The largest first, of equal ones the earlier, each as low as it fits: nothing of the arena is wasted by a gap that is passed by. */
+START_TEST(each_buffer_lies_as_low_as_it_fits)
+{
+    struct fixture b;
+    fixture_open(&b, 1, ROWS, SLICES, 1);
+    record_network(&b, ROWS);
+    const struct tess_graph *g = b.graph;
+    int64_t *placed = calloc((size_t)g->buffers, sizeof *placed), arena = 0, pad = 0, gaps = 0;
+    char *is_placed = calloc((size_t)g->buffers, 1);
+    for (int64_t n = 0; n < g->buffers; n++) {
+        int64_t next = -1;
+        for (int64_t i = 0; i < g->buffers; i++)
+            if (!is_placed[i] && (next < 0 || g->buffer[i].bytes > g->buffer[next].bytes))
+                next = i;
+        const struct tessi_buffer *one = &g->buffer[next];
+        if (one->bytes)
+            ck_assert_int_eq(one->offset, lowest_offset(g, placed, n, one));
+        gaps += one->offset > 0 && one->offset + one->bytes < arena;
+        arena = one->offset + (one->bytes + 63) / 64 * 64 > arena ? one->offset + (one->bytes + 63) / 64 * 64 : arena;
+        placed[n] = next;
+        is_placed[next] = 1;
+    }
+    ck_assert_int_eq(g->arena_bytes, arena);
+    ck_assert_int_gt(gaps, 0);
+    for (int32_t i = 0; i < g->inputs; i++)
+        pad += ((int64_t)tess_tensor_bytes(&g->input[i].node->shape) + 63) / 64 * 64;
+    ck_assert_int_eq(g->pad_bytes, pad);
+    free(placed);
+    free(is_placed);
+    fixture_close(&b);
+}
+END_TEST
+
+/* Sums of totals and of gradient probes begin at multiples of 16 numbers, one behind the other. */
+START_TEST(sums_lie_one_behind_the_other)
+{
+    struct fixture b;
+    fixture_open(&b, 1, 2, 2, 1);
+    struct tess_graph *g = b.graph;
+    struct tess_node *x = tess_input(g, "x", TESS_F32, 2, DIMS(2, 17)), *w = normal_weight(g, "w", 2, DIMS(3, 17), 0, 1);
+    struct tess_node *y = tess_linear(g, x, w, NULL), *mean = tess_mean_all(g, y);
+    tess_total(g, "columns", tess_reshape(g, tess_sum(g, x, 1), 1, DIMS(17)));
+    tess_total(g, "mean", mean);
+    tess_gradient_probe(g, mean, "w");
+    tess_gradient_probe(g, tess_mean_all(g, tess_square(g, y)), "w");
+    tess_set_adaptive_weights(g, set_to_one, NULL);
+    tess_objective(g, "loss", "", tess_mul(g, mean, tess_adaptive_weight(g)));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, g));
+    ck_assert_int_eq(g->gradient_probe[0].offset, 16 + 32 + 16); /* the objective, and two totals */
+    ck_assert_int_eq(g->gradient_probe[1].offset, 64 + 64);      /* 51 numbers */
+    ck_assert_int_eq(g->sum_floats, 64 + 2 * 64);
+    fixture_close(&b);
+}
+END_TEST
+
 START_TEST(the_cost_is_known_before_a_run)
 {
     struct fixture b;
@@ -633,6 +712,8 @@ int main(void)
     tcase_add_test(t, gradients_stop_and_pass_straight_through);
     tcase_add_test(t, two_objectives_train_their_own_weights);
     tcase_add_test(t, the_plan_never_shares_living_memory);
+    tcase_add_test(t, each_buffer_lies_as_low_as_it_fits);
+    tcase_add_test(t, sums_lie_one_behind_the_other);
     tcase_add_test(t, the_cost_is_known_before_a_run);
     tcase_add_test(t, attention_is_what_its_formula_says);
     tcase_add_loop_test(t, nearest_is_brute_force, 0, 6);
