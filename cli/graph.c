@@ -1,6 +1,7 @@
 /* `tessera graph`: the pipeline as a drawing; or the graphs of a stage, recorded as its plan records them, with their memory plan.
  * SPDX-License-Identifier: MIT */
 #include "cli/graph.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
 
 #include <tessera/graph.h>
@@ -103,6 +104,8 @@ static int graph_run(struct cli_globals *g, int argc, char **argv)
     int status = v.to ? graph_draw(&v, g) : v.context.context.fail(&v.context.context, TESS_E_MEMORY, "no memory for a drawing");
     if (v.to && fclose(v.to) != 0 && status == TESS_OK)
         status = v.context.context.fail(&v.context.context, TESS_E_MEMORY, "no memory for a drawing");
+    if (status == TESS_OK)
+        status = tessi_base_not_over(&v.context.context, v.output, v.w.options.path);
     if (status == TESS_OK && v.output)
         status = tessi_base_write_text(&v.context.context, v.output, text, bytes);
     else if (status == TESS_OK)

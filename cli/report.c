@@ -116,12 +116,25 @@ static int report_watch(struct tess_context *ctx, const struct report_options *o
     return status;
 }
 
+/* Refuses a page in the place of what it is made of: an artefact or a log in a run's folder. An earlier page may lie there. */
+static int report_not_over(struct tess_context *ctx, const char *output, const char *const *paths, int64_t n)
+{
+    size_t length = strlen(output);
+    if (length > 5 && strcmp(output + length - 5, ".html") == 0)
+        return TESS_OK;
+    for (int64_t i = 0; i < n; i++)
+        TESS_TRY(tessi_base_not_over(ctx, output, paths[i]));
+    return TESS_OK;
+}
+
 static int report_of_paths(struct tess_context *ctx, const struct cli_globals *g, const struct report_options *o, int *unfinished)
 {
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(o->paths + 1) * sizeof(char *), "paths", &memory));
     char **found = memory;
     int status = cli_run_paths(ctx, g, o->path, o->paths, found);
+    if (status == TESS_OK)
+        status = report_not_over(ctx, o->page.output, (const char *const *)found, o->paths);
     if (status == TESS_OK)
         status = (o->watch ? report_watch : report_write)(ctx, o, (const char *const *)found, unfinished);
     for (int64_t i = 0; i < o->paths; i++)

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/archive/pieces.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
 
 #include <tessera/digest.h>
@@ -168,6 +169,7 @@ static int merge_pieces(struct tess_context *ctx, const struct tessi_archive_mer
     for (int64_t i = 0; i < m->froms; i++) {
         if (stat(m->to, &to) == 0 && stat(m->from[i], &from) == 0 && to.st_ino == from.st_ino && to.st_dev == from.st_dev)
             return ctx->fail(ctx, TESS_E_USAGE, "%s: is one of the archives to merge; give a new name for the result", m->to);
+        TESS_TRY(tessi_base_not_over(ctx, m->to, m->from[i])); /* a shard of one */
         TESS_TRY(tessi_archive_pieces_add(ctx, p, m->from[i]));
     }
     TESS_TRY(merge_order(ctx, p));

@@ -7,6 +7,7 @@
 #include "core/base/context.h"
 #include "core/base/inject.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -267,10 +268,28 @@ static int is_copied(const struct stat *a, const struct stat *b)
     return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+/* 1 where a file of the folder is this one, under whatever name. */
+static int is_in_folder(const struct stat *file, const char *folder)
+{
+    struct stat about;
+    int found = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = fstatat(dirfd(d), e->d_name, &about, 0) == 0 && is_linked(file, &about);
+    if (d)
+        (void)closedir(d);
+    return found;
+}
+
 int tessi_base_not_over(struct tess_context *ctx, const char *output, const char *input)
 {
     struct stat a, b;
-    if (!output || !input || stat(output, &a) != 0 || stat(input, &b) != 0 || !S_ISREG(a.st_mode) || !is_linked(&a, &b))
+    if (!output || !input || stat(output, &a) != 0 || stat(input, &b) != 0 || !S_ISREG(a.st_mode))
+        return TESS_OK;
+    if (S_ISDIR(b.st_mode) && is_in_folder(&a, input))
+        return ctx->fail(ctx, TESS_E_USAGE,
+                         "-o %s: is a file of the folder %s, which is read; give another name, or remove that file first", output, input);
+    if (!is_linked(&a, &b))
         return TESS_OK;
     if (strcmp(output, input) == 0)
         return ctx->fail(ctx, TESS_E_USAGE, "-o %s: is the file that is read; give another name", output);

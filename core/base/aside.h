@@ -36,7 +36,8 @@ void tessi_base_aside_sweep_folder(const char *folder);
 /* 1 when there is a partial file of PATH; its name (cut to `capacity`). */
 int tessi_base_aside_left(const char *path, char *name, size_t capacity);
 
-/* TESS_E_USAGE when `output` is the file `input` under whatever name: by device and inode, also through links. NULL for either is fine. */
+/* TESS_E_USAGE when `output` is the file `input`, or a file of the folder `input`, under whatever name: by device and inode, also through
+ * links. NULL for either is fine. */
 int tessi_base_not_over(struct tess_context *ctx, const char *output, const char *input) TESS_CHECKED;
 
 /* Writes a whole file of `bytes` bytes of text. */

@@ -229,6 +229,81 @@ START_TEST(told_cut_and_brought_back)
 }
 END_TEST
 
+/* Faults as a user meets them: a line each, a summary, and the same as JSON. */
+START_TEST(faults_are_printed)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o sick");
+    prints("archive verify sick", "sick: 4 shards, 22 rows of 26 items, 4 skipped; ");
+    shell("printf x | dd of=sick/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm sick/shard-000003.h5");
+    const struct command_result *r = command_ends(65, "sick: is damaged: 2 of its files; `tessera archive repair`", "archive verify sick");
+    ck_assert_msg(strstr(r->out, "shard-000001.h5: ") && strstr(r->out, "shard-000003.h5: ") && strstr(r->out, " faults in 2 files\n"),
+                  "%s", r->out);
+    r = command_ends(65, "is damaged", "archive verify sick --json");
+    ck_assert_msg(strstr(r->out, "{\"path\":\"sick\",\"faults\":[{\"file\":\"shard-00000") == r->out && strstr(r->out, "\"message\":\"") &&
+                      strstr(r->out, "],\"whole\":false,\"fault_count\":") && strstr(r->out, "\"faulty_files\":2,"),
+                  "%s", r->out);
+    r = command_ends(74, "none", "archive verify none --json");
+    ck_assert_str_eq(r->out, "{\"path\":\"none\",\"faults\":[]}\n");
+    prints("archive verify sick/shard-000000.h5", "sick/shard-000000.h5: 1 file, 6 rows of 7 items, 1 skipped; ");
+}
+END_TEST
+
+/* Command lines that are wrong: each has its sentence, and nothing is written. */
+START_TEST(words_that_are_wrong)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o words");
+    static const struct {
+        const char *line, *told;
+        int code;
+    } slip[] = {{"archive", "wanted a verb, such as `tessera archive info ARCHIVE`", 2},
+                {"archive zzzzzzzz", "there is no verb `zzzzzzzz`", 2},
+                {"archive verify", "wanted an archive of codes: a folder with its index.h5, or one file", 2},
+                {"archive verify words more", "wanted one archive, found `words` and `more`", 2},
+                {"archive info model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
+                {"archive stats model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
+                {"archive stats words -o words/index.h5", "is a file of the folder words, which is read; give another name", 2},
+                {"archive export words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
+                {"archive merge words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
+                {"archive export words", "wanted -o with the name of the output", 2},
+                {"archive export words -o new.gif", "wanted --format npy, safetensors, tar, png or h5, found none", 2},
+                {"archive merge -o new", "wanted archives to merge, and -o with the name of the result", 2},
+                {"archive split words -o new --rows 3 --parts 2", "wanted either --rows N or --parts N", 2},
+                {"archive import new.npy -m words/index.h5 -o new.h5", "is of kind `codes`, an autoencoder was wanted for -m", 65},
+                {"archive repair words", "wanted", 2}};
+    for (size_t i = 0; i < sizeof slip / sizeof *slip; i++)
+        (void)command_ends(slip[i].code, slip[i].told, "%s", slip[i].line);
+    shell("test ! -e new && test ! -e new.h5 && test ! -e new.gif");
+    prints("archive verify words", ": whole\n");
+}
+END_TEST
+
+/* Codes in a file of tensors: the only one of integers counts. */
+START_TEST(imported_from_tensors)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", ENCODE " -o plain");
+    shell("mkdir -p classed/a classed/b && cp photos/p00*.png photos/p01*.png classed/a && cp photos/p02*.png classed/b");
+    (void)command_ends(0, "", "encode classed -m model.h5 --skip-bad -o named.h5 --labels folders");
+    (void)command_ends(0, "", "archive export plain -o plain.safetensors");
+    (void)command_ends(0, "", "archive export plain -o plain.npy");
+    prints("archive import plain.safetensors -m model.h5 -o tensors.h5", "tensors.h5: 22 rows");
+    (void)command_ends(0, "", "archive export tensors.h5 -o tensors.npy");
+    shell("cmp plain.npy tensors.npy");
+    (void)command_ends(0, "", "archive export named.h5 -o named.safetensors");
+    (void)command_ends(65, "named.safetensors: has 2 tensors of integers; codes are one, (N, ...)",
+                       "archive import named.safetensors -m model.h5 -o no.h5");
+    (void)command_ends(0, "", "archive export named.h5 -o named.npy");
+    prints("archive import named.npy -m model.h5 -o labelled.h5 --labels named.labels.npy --classes 3", "labelled.h5: 22 rows");
+    (void)command_ends(0, "", "archive export labelled.h5 -o labelled.npy");
+    shell("test ! -e no.h5");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("archive repair");
@@ -242,6 +317,9 @@ static Suite *suite(void)
     tcase_add_test(c, export_killed);
     tcase_add_test(c, disk_full);
     tcase_add_test(c, imported);
+    tcase_add_test(c, faults_are_printed);
+    tcase_add_test(c, words_that_are_wrong);
+    tcase_add_test(c, imported_from_tensors);
     suite_add_tcase(s, c);
     return s;
 }

@@ -165,6 +165,13 @@ START_TEST(pages)
     (void)command_ends(USAGE, "wanted the folder of a run", "report");
     (void)command_ends(USAGE, "wanted the folder of a run or of a sweep, found none", "report none");
     (void)command_ends(USAGE, "--every", "report small --every 0");
+    /* Nothing that is read is replaced; an earlier page is. */
+    (void)command_ends(USAGE, "-o runs/small/log.jsonl: is a file of the folder", "report small -o runs/small/log.jsonl");
+    (void)command_ends(USAGE, "-o runs/small/tokenizer.h5: is a file of the folder", "report small -o runs/small/tokenizer.h5");
+    (void)command_ends(USAGE, "-o small.yaml: is the file that is read; give another name", "graph small.yaml -o small.yaml");
+    (void)command_ends(DONE, "", "report small -q -o runs/small/page.html");
+    (void)command_ends(DONE, "", "report small -q -o runs/small/page.html");
+    (void)command_ends(DONE, "nothing to do", "run small.yaml --until tokenizer");
     const struct command_result *r = command_ends(DONE, "", "du --json");
     ck_assert_msg(strstr(r->out, "\"runs\":[{") && strstr(r->out, "runs/small"), "%s", r->out);
 }
