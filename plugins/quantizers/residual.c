@@ -66,17 +66,12 @@ static void residual_begin_level(const struct residual *q, struct tess_graph *g,
         tess_scope(g, "levels.%d", (int)l);
 }
 
-/* The shape of a latent (..., n, D) with n times `times` vectors of D / times each: levels beside each other, or one after the other. */
-static struct tess_node *residual_regroup(struct tess_graph *g, struct tess_node *x, int32_t vectors, int64_t times)
+/* A latent (..., n, D) as (..., n more / fewer, D fewer / more): the levels of a vector apart, or beside each other again. */
+static struct tess_node *residual_regroup(struct tess_graph *g, struct tess_node *x, int32_t vectors, int64_t more, int64_t fewer)
 {
     struct tess_tensor shape = tess_shape(x);
-    if (times > 0) {
-        shape.dim[vectors] *= times;
-        shape.dim[vectors + 1] /= times;
-    } else {
-        shape.dim[vectors] /= -times;
-        shape.dim[vectors + 1] *= -times;
-    }
+    shape.dim[vectors] = shape.dim[vectors] * more / fewer;
+    shape.dim[vectors + 1] = shape.dim[vectors + 1] * fewer / more;
     return tess_reshape(g, x, shape.rank, shape.dim);
 }
 
@@ -107,11 +102,11 @@ static int residual_record_shared(const struct residual *q, struct tess_context 
     const float depth = (float)q->depth;
     residual_begin_level(q, g, 0);
     TESS_TRY(residual_left_over(ctx, q, g, latent, axis, &left));
-    TESS_TRY(inner_record(ctx, q->quantizer, g, residual_regroup(g, left, axis - 1, q->depth), &level));
+    TESS_TRY(inner_record(ctx, q->quantizer, g, residual_regroup(g, left, axis - 1, q->depth, 1), &level));
     if (inner_reacts(q->quantizer))
         tess_output(g, "left", left);
     tess_scope_end(g);
-    quantised = residual_regroup(g, level.quantised, axis - 1, -q->depth);
+    quantised = residual_regroup(g, level.quantised, axis - 1, 1, q->depth);
     out->quantised = tess_slice(g, quantised, axis, 0, shape.dim[axis]);
     for (int64_t l = 1; l < q->depth; l++)
         out->quantised =
