@@ -4,7 +4,7 @@
  * HDF5 has one lock, under which it reads, checks and decodes a chunk at a time; its n-bit filter makes some 100 MB/s. Here HDF5 is asked
  * once for each chunk where it lies, and our own driver sees it being read there; from then on a chunk is one pread outside the lock.
  * Chunks that were read last are kept in a cache of SLOTS places, which all datasets of an artefact share, and all its parts; a chunk has
- * one place it may be in. A place is locked while its chunk is read or unpacked.
+ * one place it is looked for in. A place is locked while its chunk is read or unpacked.
  *
  * Only datasets as tessera writes them are read so: little-endian, chunks of whole rows with a checksum. All else, and whatever is odd
  * about a chunk, is left to HDF5, which says what is wrong with it.
@@ -298,11 +298,10 @@ static int load_chunk(struct tess_context *ctx, struct tess_artefact *a, struct 
 }
 
 static int read_piece(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const struct tessi_chunks *k, int64_t first,
-                      int64_t rows, void *to)
+                      int64_t rows, struct slot *s, void *to)
 {
     int64_t chunk = first / k->rows, row = tessi_store_entry_row(e), at = (first - chunk * k->rows) * row;
     size_t size = tessi_store_entry_size(e);
-    struct slot *s = slot_of(a->cache, k, chunk);
     pthread_mutex_lock(&s->mutex);
     int there = (s->owner == k->id && s->chunk == chunk) || load_chunk(ctx, a, e, k, chunk, s);
     if (there && k->nbit)
@@ -313,8 +312,20 @@ static int read_piece(struct tess_context *ctx, struct tess_artefact *a, struct 
     return there;
 }
 
+/* Gives the memory of a place back. */
+static void forget_chunk(struct slot *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    tess_free(s->data);
+    s->data = NULL;
+    s->capacity = 0;
+    s->owner = 0;
+    pthread_mutex_unlock(&s->mutex);
+}
+
 /* ---- rows ---------------------------------------------------------------------------------------------------------- */
 
+/* A dataset that is read whole goes through one place, which is empty afterwards: its chunks are not wanted again. */
 int tessi_store_chunks_read(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, int64_t first, int64_t rows, void *to,
                             int64_t *done)
 {
@@ -324,13 +335,17 @@ int tessi_store_chunks_read(struct tess_context *ctx, struct tess_artefact *a, s
     if (!e->chunked || e->dtype == TESSI_TEXT || rows == 0)
         return TESS_OK;
     TESS_TRY(chunks_of(ctx, a, e, &k));
+    struct slot *one = k->raw && rows == e->dim[0] ? &a->cache->slot[0] : NULL;
     while (k->raw && *done < rows) {
         int64_t n = k->rows - (first + *done) % k->rows;
         if (n > rows - *done)
             n = rows - *done;
-        if (!read_piece(ctx, a, e, k, first + *done, n, (char *)to + (size_t)*done * row))
+        struct slot *s = one ? one : slot_of(a->cache, k, (first + *done) / k->rows);
+        if (!read_piece(ctx, a, e, k, first + *done, n, s, (char *)to + (size_t)*done * row))
             break;
         *done += n;
     }
+    if (one)
+        forget_chunk(one);
     return TESS_OK;
 }

@@ -88,7 +88,10 @@ static int archive_rows_flush(struct tess_context *ctx, struct archive_rows *r)
     return status;
 }
 
-/* Makes room for `count` more bytes: twice the present memory, as long as that is not too much; else the buffer is written to the file. */
+enum { ROWS_DOUBLED = 8 << 20 };
+
+/* Makes room for `count` more bytes: twice the present memory while that is little, then all that may be, whose pages come as they are
+ * written; so there is no time at which a large list is there twice. What goes past the limit is written to the file. */
 static int archive_rows_make_space(struct tess_context *ctx, struct archive_rows *r, size_t count)
 {
     size_t capacity = r->capacity ? r->capacity : 1 << 16;
@@ -97,6 +100,8 @@ static int archive_rows_make_space(struct tess_context *ctx, struct archive_rows
         TESS_TRY(archive_rows_flush(ctx, r));
     while (capacity < r->used + count)
         capacity *= 2;
+    if (capacity > ROWS_DOUBLED && capacity < r->limit)
+        capacity = r->limit;
     if (capacity == r->capacity)
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, capacity, "rows of a stage", &memory));

@@ -1,6 +1,7 @@
 /* Chunks read without HDF5 are what HDF5 reads: every precision, shape and filter; by many threads at once; and damage is told as HDF5
  * tells it. SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
+#include "core/base/memory.h"
 #include "core/base/workers.h"
 #include "core/store/store_private.h"
 #include "tests/support/store_fixture.h"
@@ -301,6 +302,22 @@ START_TEST(threads)
 }
 END_TEST
 
+/* Chunks of rows stay in memory for the next rows; those of a dataset that was read whole do not. */
+START_TEST(nothing_stays_of_a_whole_reading)
+{
+    static char by_hdf5[ROWS * ROW * 4];
+    write_and_read(TESS_I32, 10, 1, 1, by_hdf5);
+    struct tess_artefact *a = store_open("t.h5");
+    compare_rows(a, by_hdf5, 0, ROWS);
+    int64_t whole = tessi_base_memory_in_use();
+    compare_rows(a, by_hdf5, 0, ROWS);
+    ck_assert_int_eq(tessi_base_memory_in_use(), whole);
+    compare_rows(a, by_hdf5, 0, ROWS - 1);
+    ck_assert_int_gt(tessi_base_memory_in_use(), whole + ROWS * ROW / 2);
+    tessi_store_artefact_close(a);
+}
+END_TEST
+
 int main(void)
 {
     (void)H5dont_atexit();
@@ -316,6 +333,7 @@ int main(void)
     tcase_add_test(t, cut_off_later);
     tcase_add_test(t, disk_refuses);
     tcase_add_test(t, threads);
+    tcase_add_test(t, nothing_stays_of_a_whole_reading);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
