@@ -259,6 +259,49 @@ START_TEST(decoded)
 }
 END_TEST
 
+/* Command lines that are wrong, each with its sentence; nothing is written. */
+START_TEST(words_that_are_wrong)
+{
+    if (!has_folders())
+        return;
+    (void)command_ends(2, "wanted a source of images: a folder, a file, or - for a list", "encode" MODEL "-o no.h5");
+    (void)command_ends(2, "wanted -m MODEL.h5, the tokenizer", "encode photos -o no.h5");
+    (void)command_ends(2, "wanted -o, the archive: FILE.h5, or a folder of shards", "encode photos -m model.h5");
+    (void)command_ends(2, "wanted one source of images, found `more` after `photos`", "encode photos more" MODEL "-o no.h5");
+    (void)command_ends(2, "--tiles and --crops do not go together", "encode photos" MODEL "-o no.h5 --tiles --crops ten");
+    (void)command_ends(74, "none.tar: cannot be opened: No such file or directory", "encode none.tar" MODEL "-o no.h5");
+    (void)command_ends(2, "stage/encode has no parameter `sizee`; did you mean `size`?", "encode photos" MODEL "-o no.h5 --set sizee=3");
+    (void)command_ends(2, "is an artefact of images, which becomes one file: -o no.h5", "encode model/runs/small/images.h5" MODEL "-o no");
+    shell("test ! -e no.h5 && test ! -e no");
+}
+END_TEST
+
+/* What a file is, its first bytes tell, else its name. The tokenizer is of grey pictures, and others say so by the source they came from.
+ */
+START_TEST(sources_by_their_bytes)
+{
+    static const struct {
+        const char *file, *told;
+    } colour[] = {{"pictures.npy", "image 0 has 3 channels"},
+                  {"pictures.tar", "has 3 channels, others have 1"},
+                  {"pictures.h5", "image 0 has 3 channels"},
+                  {"pictures.csv", "has 3 channels, others have 1"}};
+    if (!has_folders())
+        return;
+    (void)command_ends(0, "", "encode images" MODEL "-o bytes.h5 -q");
+    shell("cp images byte-images.idx && gzip -n byte-images.idx ");
+    (void)command_ends(0, "", "encode byte-images.idx.gz" MODEL "-o zipped.h5 -q");
+    (void)command_ends(0, "", "archive export bytes.h5 -o bytes.npy");
+    (void)command_ends(0, "", "archive export zipped.h5 -o zipped.npy");
+    shell("cmp bytes.npy zipped.npy");
+    (void)command_ends(0, "", "encode model/runs/small/images.h5" MODEL "-o artefact.h5 -q --set batch=7");
+    (void)command_ends(0, "", "archive export artefact.h5 -o artefact.npy");
+    shell("cmp bytes.npy artefact.npy");
+    for (size_t i = 0; i < sizeof colour / sizeof *colour; i++)
+        (void)command_ends(2, colour[i].told, "encode " TEST_FOLDER "/%s" MODEL "-o colour-%zu.h5 --skip-bad", colour[i].file, i);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("encode");
@@ -274,6 +317,8 @@ int main(void)
     tcase_add_test(t, changes_are_told);
     tcase_add_test(t, grows);
     tcase_add_test(t, decoded);
+    tcase_add_test(t, words_that_are_wrong);
+    tcase_add_test(t, sources_by_their_bytes);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -120,6 +120,19 @@ START_TEST(arrays)
 }
 END_TEST
 
+/* What a site wants beside, and words that a shell would take apart. */
+START_TEST(words_and_lines_of_the_users)
+{
+    const struct command_result *r =
+        command_ends(0, "", "--workdir it's submit small.yaml --account lab --sbatch --constraint=epyc --sbatch --exclusive -n");
+    has(r->out, "#SBATCH --account=lab\n");
+    has(r->out, "#SBATCH --constraint=epyc\n#SBATCH --exclusive\n");
+    has(r->out, " --workdir 'it'\\''s' ");
+    (void)command_ends(2, "--array and --ntasks: the tasks of an array work alone",
+                       "submit --array 2 --ntasks 2 -n -- encode pictures -m model.h5 -o archive");
+}
+END_TEST
+
 START_TEST(what_sbatch_says)
 {
     char *path = strdup(getenv("PATH")), here[4096];
@@ -149,6 +162,7 @@ int main(void)
     tcase_add_test(t, the_plan_proposes_a_limit);
     tcase_add_test(t, the_script_requeues);
     tcase_add_test(t, arrays);
+    tcase_add_test(t, words_and_lines_of_the_users);
     tcase_add_test(t, what_sbatch_says);
     suite_add_tcase(s, t);
     return suite_run(s);

@@ -215,7 +215,7 @@ START_TEST(wide_resamples_are_copied_rows)
         for (int64_t i = 0; _i && i < ROWS; i++)
             set[k][i * WIDE + 7] = set[k][i * WIDE + 3];
         for (int64_t i = 0; i < ROWS; i++)
-            times[k][(i * i * 7 + i + k) % ROWS]++;
+            times[k][i % 4 == 3 ? i - 1 - k : i]++; /* 225 rows, more than features: a covariance has full rank unless a feature is twice */
         for (int64_t i = 0; i < ROWS; i++)
             for (int c = 0; c < times[k][i]; c++)
                 memcpy(copied[k] + n++ * WIDE, set[k] + i * WIDE, WIDE * sizeof(float));
