@@ -230,6 +230,31 @@ START_TEST(verb_log)
 }
 END_TEST
 
+/* Events that have words of their own, and members of every type. */
+START_TEST(log_of_a_training)
+{
+#define AT(second, rest) "{\"time\":\"2026-01-02T03:04:0" second ".000Z\",\"run\":\"0123456789ab\",\"event\":\"" rest "}\n"
+    report_write("runs/x/log.jsonl",
+                 AT("1", "progress\",\"stage\":\"prior\",\"done\":3,\"total\":9,\"unit\":\"step\",\"metric\":\"loss\",\"value\":0.25")
+                     AT("2", "loss\",\"stage\":\"prior\",\"step\":10,\"objective\":\"bound\",\"mean\":2.5,\"first\":4,\"lr\":0.001")
+                         AT("3", "diverged\",\"stage\":\"prior\",\"step\":11,\"name\":\"bound\",\"mean\":null")
+                             AT("4", "note\",\"stage\":\"prior\",\"text\":\"3 of 8 codes are used\"")
+                                 AT("5", "new\",\"yes\":true,\"no\":false,\"none\":null,\"map\":{\"a\":1}")
+                                     AT("6", "checkpoint\",\"stage\":\"prior\",\"checkpoint\":\"k.checkpoint.h5\"")
+                                         AT("7", "stopped\",\"status\":-8,\"seconds\":6"));
+    ck_assert_str_eq(command_ends(0, "", "log x")->out, "run 0123456789ab, 2026-01-02\n"
+                                                        "03:04:01  prior         3/9 step, loss 0.25\n"
+                                                        "03:04:02  prior         loss at step 10: bound 2.5, at the first 4, lr 0.001\n"
+                                                        "03:04:03  prior         diverged at step 11: bound none\n"
+                                                        "03:04:04  prior         note: 3 of 8 codes are used\n"
+                                                        "03:04:05  -             new yes=true no=false none=null map=1 of them\n"
+                                                        "03:04:06  prior         checkpoint k.checkpoint.h5\n"
+                                                        "03:04:07  -             stopped, exit code 75 in 6.0 s\n");
+    (void)command_ends(2, "wanted the folder of a run, runs/NAME", "log");
+    (void)command_ends(2, "wanted one run, found `x` and `y`", "log x y");
+}
+END_TEST
+
 /* Following waits while somebody is at work, and ends with the run, or when nobody is there any more. */
 START_TEST(log_is_followed)
 {
@@ -267,6 +292,7 @@ int main(void)
     tcase_add_test(t, verb_diff);
     tcase_add_test(t, diff_tells_both_totals);
     tcase_add_test(t, verb_log);
+    tcase_add_test(t, log_of_a_training);
     tcase_add_test(t, log_is_followed);
     suite_add_tcase(s, t);
     return suite_run(s);

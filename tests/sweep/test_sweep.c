@@ -86,6 +86,19 @@ START_TEST(a_dry_run)
 }
 END_TEST
 
+/* What a dry run leaves out, and why, as lines and as JSON. */
+START_TEST(a_dry_run_of_fewer)
+{
+    const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "-n one.chatter=1,2 --exclude K=4,seed=1"), 0);
+    sweep_expect_told(r->out, "excluded: ");
+    sweep_expect_told(r->out, "the same as another: ");
+    r = sweep_expect(command(SWEEP_COMMAND "-n --json one.chatter=1,2 --exclude K=4,seed=1"), 0);
+    sweep_expect_told(r->out, "\"excluded\":[\"K=4,kind=plain,seed=1,one.chatter=1\",\"K=4,kind=plain,seed=1,one.chatter=2\",");
+    sweep_expect_told(r->out, "{\"variant\":\"K=4,kind=plain,seed=2,one.chatter=2\",\"of\":\"K=4,kind=plain,seed=2,one.chatter=1\"}");
+    ck_assert_int_ne(access("runs", F_OK), 0);
+}
+END_TEST
+
 /* Results of a run serve the sweep, and the reverse; a run of the file alone is a run of its base, and says so. */
 START_TEST(runs_and_sweeps)
 {
@@ -329,6 +342,7 @@ int main(void)
     tcase_add_loop_test(t, each_stage_once, 0, 2);
     tcase_add_test(t, settled);
     tcase_add_test(t, a_dry_run);
+    tcase_add_test(t, a_dry_run_of_fewer);
     tcase_add_test(t, runs_and_sweeps);
     tcase_add_test(t, duplicates);
     tcase_add_test(t, memory_budget);
