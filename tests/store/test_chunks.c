@@ -156,6 +156,33 @@ START_TEST(every_precision_is_what_hdf5_reads)
 }
 END_TEST
 
+/* Labels, which have one dimension, and rows so long that each is a chunk by itself are read so as well. */
+START_TEST(one_dimension_and_chunks_of_one_row)
+{
+    enum { LONG = 40000, COUNT = 5 * LONG };
+    static int32_t data[COUNT], here[COUNT];
+    for (int64_t i = 0; i < COUNT; i++)
+        data[i] = (int32_t)(store_number((uint64_t)i) % 1000);
+    const struct tess_tensor shape[2] = {tess_tensor_over(data, TESS_I32, 1, (int64_t[]){COUNT}),
+                                         tess_tensor_over(data, TESS_I32, 2, (int64_t[]){5, LONG})};
+    for (int k = 0; k < 2; k++) {
+        struct tess_artefact *a = store_create("t.h5", "other");
+        store_ok(tess_artefact_put(C, a, "x", &shape[k], D(.bits = 10, .compress = 1, .by_row = k)));
+        store_finish(a, NULL);
+        a = store_open("t.h5");
+        struct tessi_entry *e = tessi_store_entry_find(a, "x");
+        struct tess_tensor t = shape[k];
+        t.dim[0] = k ? 3 : 1000;
+        t.data = here;
+        store_ok(tess_artefact_read(C, a, "x", 1, &t));
+        ck_assert_int_eq(tessi_store_chunks_raw(e), 1);
+        for (int64_t i = 0; i < tess_tensor_count(&t); i++)
+            ck_assert_int_eq(here[i], data[(k ? LONG : 1) + i]);
+        tessi_store_artefact_close(a);
+    }
+}
+END_TEST
+
 /* ---- damage -------------------------------------------------------------------------------------------------------- */
 
 static void flip(int64_t at)
@@ -328,6 +355,7 @@ int main(void)
     tcase_add_test(t, checksums);
     tcase_add_test(t, unpacking);
     tcase_add_test(t, every_precision_is_what_hdf5_reads);
+    tcase_add_test(t, one_dimension_and_chunks_of_one_row);
     tcase_add_test(t, damage);
     tcase_add_test(t, damage_later);
     tcase_add_test(t, cut_off_later);
