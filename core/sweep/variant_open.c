@@ -16,8 +16,10 @@ static int variant_overrides(struct tess_context *ctx, const struct tessi_sweep 
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(s->overrides + v->sets + 1) * sizeof(char *), "overrides", &memory));
     out->override = memory;
-    memcpy(out->override, s->override, (size_t)s->overrides * sizeof(char *));
-    memcpy(out->override + s->overrides, v->set, (size_t)v->sets * sizeof(char *));
+    for (int64_t i = 0; i < s->overrides; i++)
+        out->override[i] = s->override[i];
+    for (int64_t i = 0; i < v->sets; i++)
+        out->override[s->overrides + i] = v->set[i];
     out->overrides = s->overrides + v->sets + 1;
     return tessi_base_format(ctx, &out->override[out->overrides - 1], "name=\"%s/%s\"", s->name, v->name);
 }

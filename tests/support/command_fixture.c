@@ -119,6 +119,18 @@ void command_resume(pid_t child)
     ck_assert_int_eq(kill(child, SIGCONT), 0);
 }
 
+void command_said(pid_t child, const char *tag, const char *words)
+{
+    static char err[65536];
+    for (siginfo_t ended = {0};; usleep(20000)) {
+        ck_assert_int_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT), 0);
+        read_back("err", tag, err, sizeof err);
+        if (strstr(err, words))
+            return;
+        ck_assert_msg(ended.si_pid == 0, "it ended without `%s`: %s", words, err);
+    }
+}
+
 const struct command_result *command(const char *format, ...)
 {
     char line[LINE];

@@ -32,6 +32,8 @@ const struct command_result *command_wait_tagged(pid_t child, const char *tag);
 /* Returns when it has stopped at a `pause` of its plan; fails the test when it ended before. It goes on with command_resume. */
 void command_paused(pid_t child);
 void command_resume(pid_t child);
+/* Returns when it has written `words` to stderr, and still runs or has ended; fails the test when it ended without them. */
+void command_said(pid_t child, const char *tag, const char *words);
 
 /* Starts a command and waits for it; `format` is printf's. */
 const struct command_result *command(const char *format, ...) __attribute__((format(printf, 1, 2)));

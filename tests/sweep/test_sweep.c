@@ -286,8 +286,7 @@ START_TEST(another_that_dies)
         command_start("run p.yaml -q --plugin-path " TEST_FLOW_PLUGINS " --backend flow-one --workdir wild seed=1 name=other", &first);
     command_paused(a);
     pid_t b = command_start(SWEEP_COMMAND "-j 2 --workdir wild", &second);
-    while (!strstr(flow_read("err2"), "walk: process"))
-        usleep(20000);
+    command_said(b, "2", "walk: process");
     ck_assert_int_eq(kill(a, SIGKILL), 0);
     ck_assert_int_eq(command_wait_tagged(a, "1")->code, -SIGKILL);
     const struct command_result *r = sweep_expect(command_wait_tagged(b, "2"), 0);

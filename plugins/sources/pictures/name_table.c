@@ -61,7 +61,7 @@ int name_table_end(struct tess_context *ctx, struct name_table *t)
     void *memory;
     tess_free(t->last);
     t->last = NULL;
-    if (t->capacity - t->used < t->used / 16)
+    if (t->used == 0 || t->capacity - t->used < t->used / 16)
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, (size_t)t->used, "names of images", &memory));
     memcpy(memory, t->bytes, (size_t)t->used);
