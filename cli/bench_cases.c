@@ -267,6 +267,7 @@ static int run_kmeans(struct tess_context *ctx, struct bench_work *w)
     struct tess_kmeans_report r;
     memcpy(m->in[2].data, m->in[1].data, tess_tensor_bytes(&m->in[1]));
     TESS_TRY(tess_kmeans(ctx, &pool, &o, &m->in[2], &r));
+    w->planned = bench_model_buffers(m);
     w->units = (double)r.iterations;
     w->flops = 2.0 * (double)m->in[0].dim[0] * VECTOR_WIDTH * VECTOR_CODES * (double)r.iterations;
     return TESS_OK;

@@ -99,8 +99,7 @@ static int bench_model_fill(struct tess_context *ctx, struct bench_model *m, uin
     return TESS_OK;
 }
 
-/* Memory of inputs, outputs, totals, and of the logits of a sampler. */
-static int64_t bench_model_buffers(const struct bench_model *m)
+int64_t bench_model_buffers(const struct bench_model *m)
 {
     int64_t bytes = 0;
     for (int i = 0; i < 4; i++) {
