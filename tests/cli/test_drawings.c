@@ -142,6 +142,40 @@ START_TEST(reasons_in_files)
 }
 END_TEST
 
+/* What each source reads is in the key: the same again is cached, another file is named. */
+START_TEST(files_of_every_source)
+{
+    static const struct {
+        const char *name, *source, *file;
+    } sources[] = {{"npy", "path: pictures.npy", "pictures.npy"},
+                   {"tar", "path: pictures.tar, labels: none", "pictures.tar"},
+                   {"hdf5", "path: pictures.h5", "pictures.h5"},
+                   {"cifar", "path: data_batch_1.bin", "data_batch_1.bin"}};
+    char text[600];
+    snprintf(text, sizeof text, "cp '%s/pictures.npy' '%s/pictures.tar' '%s/pictures.h5' . && head -c 61460 /dev/zero > data_batch_1.bin",
+             TEST_FOLDER, TEST_FOLDER, TEST_FOLDER);
+    ck_assert_int_eq(system(text), 0);
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        snprintf(text, sizeof text, "plugins source/%s", sources[i].name);
+        if (command("%s", text)->code != 0)
+            continue; /* built without its library */
+        snprintf(text, sizeof text,
+                 "tessera: 1\nname: %s\nstages:\n  images: {use: import, size: 8, crop: 8, channels: 3, skip_bad: true, source: {use: %s, "
+                 "%s}}\n",
+                 sources[i].name, sources[i].name, sources[i].source);
+        small_write("source.yaml", text);
+        (void)command_ends(DONE, "", "run source.yaml");
+        (void)command_ends(DONE, "nothing to do", "run source.yaml");
+        snprintf(text, sizeof text, "cp '%s' other && printf 'more' >> other && mv other '%s'", sources[i].file, sources[i].file);
+        ck_assert_int_eq(system(text), 0);
+        const struct command_result *r = command("why source.yaml images");
+        if (r->code == DONE) /* a source may refuse a file with more at its end */
+            ck_assert_msg(strstr(r->out, "images (import) will run") && strstr(r->out, sources[i].file) && strstr(r->out, ": sha256 "),
+                          "%s", r->out);
+    }
+}
+END_TEST
+
 /* A training that was stopped tells how far its checkpoint has come. */
 START_TEST(reason_with_a_checkpoint)
 {
@@ -213,6 +247,11 @@ int main(void)
     tcase_add_test(t, reason_with_a_checkpoint);
     tcase_add_test(t, pages);
     tcase_add_test(t, many_files);
+    suite_add_tcase(s, t);
+    t = tcase_create("sources");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, files_of_every_source);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
