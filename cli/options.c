@@ -1,5 +1,5 @@
 /* The arguments of verbs that have a pipeline: P.yaml, key=value, their flags. SPDX-License-Identifier: MIT */
-#include "cli/plan.h"
+#include "cli/ranks.h"
 #include "core/ranks/ranks.h"
 #include "core/sweep/sweep.h"
 
@@ -111,6 +111,7 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
     TESS_TRY(cli_runtime_new(ctx, g, r));
     if (w->transport)
         TESS_TRY(tessi_host_runtime_join(ctx, *r, w->transport));
+    cli_ranks_watch((*r)->ranks, w->patience);
     if (tessi_ranks_rank((*r)->ranks) > 0)
         tessi_base_log_hide((*r)->log); /* rank 0 speaks for all */
     tell_remarks(*r);

@@ -15,6 +15,7 @@ struct cli_options {
     uint64_t seed_given;
     int dry, json, parameters;
     int64_t ranks;         /* --ranks: processes to start on this machine; 0: none */
+    int64_t patience;      /* --patience: seconds that the work of a rank may stand still; 0: for ever */
     const char *transport; /* --transport: what the ranks are joined over, a component of kind transport/1; NULL: what fits */
     const char *stage; /* stage that `why` is asked about: the word behind the pipeline */
 };

@@ -5,6 +5,7 @@
 #include "core/base/inject.h"
 #include "core/base/text.h"
 #include "core/base/workers.h"
+#include "core/ranks/ranks_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PARTING_SECONDS 15.0 /* time in which ranks end once rank 0 has */
+#define PARTING_SECONDS 15.0   /* time in which ranks end once rank 0 has */
+#define HANG_PARTING_SECONDS 3 /* time in which rank 0 hears of a rank that hangs */
 
 /* ---- a launcher's ranks -------------------------------------------------------------------------------------------- */
 
@@ -100,7 +102,9 @@ static void ranks_become(const struct mesh *m, int rank, struct cli_options *w, 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(nowhere, STDIN_FILENO);
     (void)dup2(nowhere, STDOUT_FILENO);
-    (void)tessi_base_inject_plan(NULL); /* trouble is planned for rank 0 */
+    char plan[40]; /* trouble in TESSERA_INJECT is planned for rank 0 */
+    snprintf(plan, sizeof plan, "TESSERA_INJECT_%d", rank);
+    (void)tessi_base_inject_plan(getenv(plan));
     ranks->count = 0;
     mesh_keep(m, rank);
     ranks_describe(m, rank, w, ranks);
@@ -152,6 +156,24 @@ int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_
                          getenv("SLURM_STEP_NUM_TASKS"));
     ranks_tell_alone(g);
     return w->ranks > 1 ? ranks_fork(ctx, g, w, ranks) : TESS_OK;
+}
+
+/* The end of a rank whose work hangs, by another thread than that. Rank 0 has the terminal; the others leave it time to hear why, as some
+ * launchers end all ranks when one is gone. */
+static void ranks_hang(void *user, const char *message)
+{
+    const struct tessi_ranks *ranks = user;
+    if (tessi_ranks_rank(ranks) == 0)
+        fprintf(stderr, "tessera: rank 0 (%s): %s; the last checkpoint is whole, the same command resumes\n", tessi_ranks_host(ranks),
+                message);
+    else
+        (void)sleep(HANG_PARTING_SECONDS);
+    _exit(tessi_base_exit_code(TESS_E_FAILED));
+}
+
+void cli_ranks_watch(struct tessi_ranks *ranks, int64_t patience)
+{
+    tessi_ranks_watch(ranks, (double)patience, ranks_hang, ranks);
 }
 
 /* Waits for one process until `end`, then kills it; *how is how it ended. */

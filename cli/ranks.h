@@ -6,6 +6,8 @@
 
 #include <sys/types.h>
 
+struct tessi_ranks;
+
 enum { CLI_RANKS_MAX = 64 };
 
 /* Processes that --ranks has started, on the process that did. */
@@ -18,6 +20,8 @@ struct cli_ranks {
 /* Finds whether this process is a rank, of MPI or of --ranks, and sets w->transport. With --ranks the other ranks are forked: this returns
  * in each of them, which have no terminal, and no output. Before there are threads. */
 int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_options *w, struct cli_ranks *ranks) TESS_CHECKED;
+/* Has the run end where the work of this rank stands still for `patience` seconds; 0: never. Once the ranks are joined; NULL is fine. */
+void cli_ranks_watch(struct tessi_ranks *ranks, int64_t patience);
 /* Waits for the processes that were started, kills those that do not end, and adds to a message the reason why one ended early. */
 void cli_ranks_ended(struct tess_context *ctx, struct cli_ranks *ranks);
 

@@ -6,6 +6,7 @@
 #include "core/base/aside_names.h"
 #include "core/base/context.h"
 #include "core/base/inject.h"
+#include "core/base/pulse.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -139,6 +140,7 @@ static int aside_again(const struct tessi_aside *a, int error)
 static int write_all(struct tessi_aside *a, const char *here, size_t count, off_t at)
 {
     while (count) {
+        tessi_base_pulse();
         ssize_t put = tessi_base_inject(TESSI_AT_WRITE) ? -1 : at < 0 ? write(a->fd, here, count) : pwrite(a->fd, here, count, at);
         if (put < 0 && aside_again(a, errno))
             continue;

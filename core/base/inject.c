@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #define RULES 16
+#define HANGS (-1) /* in place of a signal */
 
 struct rule {
     int64_t n;
     int point, on;     /* on: 1 at all passages after the n-th too */
-    int error, signal; /* errno to set, signal to send; one of the two, the other is 0 */
+    int error, signal; /* errno to set, signal to send or HANGS; one of the two, the other is 0 */
 };
 
 int tessi_inject_planned;
@@ -33,17 +34,17 @@ static const struct {
     [TESSI_AT_LOCK] = {"lock", ENOLCK},   [TESSI_AT_THREAD] = {"thread", EAGAIN}, [TESSI_AT_RENAMED] = {"renamed", 0},
     [TESSI_AT_WAITING] = {"waiting", 0},  [TESSI_AT_LOCKED] = {"locked", 0},      [TESSI_AT_STAGE] = {"stage", 0},
     [TESSI_AT_STEP] = {"step", 0},        [TESSI_AT_FULL] = {"full", 0},          [TESSI_AT_CHECKPOINT] = {"checkpoint", 0},
-    [TESSI_AT_REPORT] = {"report", 0},
+    [TESSI_AT_REPORT] = {"report", 0},    [TESSI_AT_WORD] = {"word", 0},
 };
 
 static const struct {
     const char *name;
     int error, signal;
 } actions[] = {
-    {"kill", 0, SIGKILL},  {"term", 0, SIGTERM},  {"int", 0, SIGINT},    {"hup", 0, SIGHUP},    {"pipe", 0, SIGPIPE},
-    {"usr1", 0, SIGUSR1},  {"pause", 0, SIGSTOP}, {"EIO", EIO, 0},       {"ENOSPC", ENOSPC, 0}, {"EDQUOT", EDQUOT, 0},
-    {"EACCES", EACCES, 0}, {"ENOENT", ENOENT, 0}, {"EMFILE", EMFILE, 0}, {"ENOMEM", ENOMEM, 0}, {"EAGAIN", EAGAIN, 0},
-    {"EINTR", EINTR, 0},   {"EROFS", EROFS, 0},   {"EFBIG", EFBIG, 0},   {"fail", -1, 0},
+    {"hang", 0, HANGS},    {"kill", 0, SIGKILL},  {"term", 0, SIGTERM},  {"int", 0, SIGINT},    {"hup", 0, SIGHUP},
+    {"pipe", 0, SIGPIPE},  {"usr1", 0, SIGUSR1},  {"pause", 0, SIGSTOP}, {"EIO", EIO, 0},       {"ENOSPC", ENOSPC, 0},
+    {"EDQUOT", EDQUOT, 0}, {"EACCES", EACCES, 0}, {"ENOENT", ENOENT, 0}, {"EMFILE", EMFILE, 0}, {"ENOMEM", ENOMEM, 0},
+    {"EAGAIN", EAGAIN, 0}, {"EINTR", EINTR, 0},   {"EROFS", EROFS, 0},   {"EFBIG", EFBIG, 0},   {"fail", -1, 0},
 };
 
 /* ---- the plan ------------------------------------------------------------------------------------------------------ */
@@ -128,6 +129,8 @@ int64_t tessi_base_inject_passages(enum tessi_point point)
 static void send_signal(int number)
 {
     sigset_t blocked;
+    while (number == HANGS)
+        (void)pause();
     sigemptyset(&blocked);
     pthread_sigmask(SIG_BLOCK, NULL, &blocked);
     if (sigismember(&blocked, number) && number != SIGKILL && number != SIGSTOP)

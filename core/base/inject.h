@@ -5,10 +5,11 @@
  * and all after it. Actions are
  *   kill, term, int, hup, pipe, usr1   that signal, sent by the process to itself
  *   pause                              SIGSTOP: whoever started the process does something meanwhile, then sends SIGCONT
+ *   hang                               the thread goes no further
  *   fail, or an error such as EIO      what is done at the point fails; `fail` is with the error usual there
  * and the word `count` alone has the passages of all points printed to stderr when the process ends.
- * The program takes its plan from TESSERA_INJECT. Without a plan a point costs one branch, always taken the same way.
- * SPDX-License-Identifier: MIT */
+ * The program takes its plan from TESSERA_INJECT, and rank N of `--ranks` from TESSERA_INJECT_N. Without a plan a point costs one branch,
+ * always taken the same way. SPDX-License-Identifier: MIT */
 #ifndef TESSI_INJECT_H
 #define TESSI_INJECT_H
 
@@ -31,6 +32,7 @@ enum tessi_point {                      /* name of the point in a plan, errno of
                    TESSI_AT_STEP,       /* step: a stage reported progress */
                    TESSI_AT_CHECKPOINT, /* checkpoint: a checkpoint is on the disk */
                    TESSI_AT_REPORT,     /* report: a sweep hears that a stage has ended */
+                   TESSI_AT_WORD,       /* word: a rank was told what to do next, or told the others */
                    TESSI_POINTS
 };
 

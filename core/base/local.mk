@@ -4,7 +4,7 @@ libtessera_la_SOURCES += core/base/aside.c core/base/aside.h core/base/aside_nam
     core/base/digest.c core/base/files.c core/base/files.h core/base/host.c core/base/host.h core/base/image.c core/base/inject.c \
     core/base/inject.h core/base/json.c core/base/json_read.c core/base/json_read.h core/base/json.h core/base/lock.c core/base/lock.h \
     core/base/log.c core/base/log.h core/base/lookalike.c core/base/lookalike.h core/base/memory.c core/base/memory.h \
-    core/base/progress_line.c core/base/progress_line.h core/base/processor.c core/base/processor.h core/base/random.c core/base/sha256.h \
+    core/base/progress_line.c core/base/progress_line.h core/base/processor.c core/base/processor.h core/base/pulse.h core/base/random.c core/base/sha256.h \
     core/base/sha256_x86.c core/base/signals.c core/base/spool.c core/base/spool.h core/base/tensor.c core/base/text.c core/base/text.h \
     core/base/workers.c core/base/workers.h core/base/xxh64.c core/base/xxh64.h
 if COVERAGE

@@ -8,6 +8,7 @@
 #include "core/base/context.h"
 #include "core/base/inject.h"
 #include "core/base/lock.h"
+#include "core/base/pulse.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -128,6 +129,7 @@ int tessi_base_lock_take(struct tess_context *ctx, const char *path,
         if (held) {
             TESS_TRY(waiting(user, ctx, *holder ? holder : "another run"));
             (void)tessi_base_inject(TESSI_AT_WAITING);
+            tessi_base_pulse();
             nanosleep(&(struct timespec){0, 100000000}, NULL);
         }
     }

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/inject.h"
 #include "core/base/memory.h"
+#include "core/base/pulse.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -142,6 +143,7 @@ int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **
 {
     *out = NULL;
     char *block = NULL;
+    tessi_base_pulse();
     if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail() && tessi_base_inject(TESSI_AT_ALLOC) == 0)
         block = calloc(1, bytes + 2 * ALIGNMENT);
     if (!block)

@@ -3,6 +3,7 @@
  * reported, no thread can still touch the loop's state and the next may be posted. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "core/base/inject.h"
+#include "core/base/pulse.h"
 #include "core/base/workers.h"
 
 #include <assert.h>
@@ -13,6 +14,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
+
+_Atomic uint64_t tessi_base_pulses;
+_Atomic int tessi_base_loops;
 
 struct worker {
     struct tessi_workers *pool;
@@ -42,6 +46,7 @@ static void workers_work(struct tessi_workers *w, int number)
         if (i >= w->n)
             return;
         w->task(w->user, number, i);
+        tessi_base_pulse();
     }
 }
 
@@ -139,13 +144,8 @@ int tessi_base_workers_count(const struct tessi_workers *w)
     return w->threads;
 }
 
-void tessi_base_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
+static void workers_loop(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
 {
-    if (w->threads == 1) {
-        for (int64_t i = 0; i < n; i++)
-            task(user, 0, i);
-        return;
-    }
     pthread_mutex_lock(&w->mutex);
     assert(w->busy == 0);
     w->task = task;
@@ -163,6 +163,17 @@ void tessi_base_workers_run(struct tessi_workers *w, int64_t n, void (*task)(voi
     while (w->busy)
         pthread_cond_wait(&w->finished, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
+}
+
+void tessi_base_workers_run(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)
+{
+    atomic_fetch_add_explicit(&tessi_base_loops, 1, memory_order_relaxed);
+    if (w->threads > 1)
+        workers_loop(w, n, task, user);
+    else
+        for (int64_t i = 0; i < n; i++, tessi_base_pulse())
+            task(user, 0, i);
+    atomic_fetch_sub_explicit(&tessi_base_loops, 1, memory_order_relaxed);
 }
 
 int tessi_base_processors(void)

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/clock.h"
 #include "core/base/inject.h"
+#include "core/base/pulse.h"
 #include "core/flow/disk_space.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ static int disk_space_wait(void *user, const char *path, int error)
     if (!r->waited++)
         disk_space_tell(r, path, error);
     (void)tessi_base_inject(TESSI_AT_FULL);
+    tessi_base_pulse();
     if (!tessi_base_signals_stopping())
         nanosleep(&(struct timespec){0, 200000000}, NULL);
     r->waited_seconds += tessi_base_seconds() - since;

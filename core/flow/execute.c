@@ -109,6 +109,22 @@ int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, st
     return tessi_flow_sources_check(ctx, r);
 }
 
+/* The stage's own work, which other ranks may share. */
+static int execute_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tess_stage_run *r)
+{
+    struct tessi_ranks *ranks = p->runtime->ranks;
+    const struct tessi_ranks_traffic before = tessi_ranks_traffic(ranks);
+    tessi_ranks_enter_stage(ranks, r->stage - p->stage, r->key);
+    int status = tessi_flow_stage_work(ctx, p, r);
+    tessi_ranks_leave_stage(ranks);
+    const struct tessi_ranks_traffic after = tessi_ranks_traffic(ranks);
+    if (after.pieces > before.pieces)
+        tessi_base_log_event(r->log, "ranks", "s:stage", r->name, "i:ranks", (int64_t)tessi_ranks_size(ranks), "i:pieces",
+                             after.pieces - before.pieces, "i:bytes_sent", after.bytes - before.bytes, "f:seconds_waited",
+                             after.seconds - before.seconds, NULL);
+    return status;
+}
+
 static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct tessi_stage *s)
 {
     const double now = tessi_base_seconds();
@@ -116,14 +132,13 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
     tessi_base_log_event(r.log, "stage_start", "s:stage", s->name, "s:use", s->component->name, "s:key", s->key, NULL);
     tessi_base_progress_start(r.log, s->name);
     (void)tessi_base_inject(TESSI_AT_STAGE);
-    tessi_ranks_set_stage(p->runtime->ranks, s - p->stage, s->key);
     int status = tessi_flow_stage_run_open(ctx, p, &r);
     if (status == TESS_OK)
         status = tessi_store_artefact_create(ctx, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
         status = tessi_flow_disk_reserve(ctx, p, &r);
     if (status == TESS_OK)
-        status = tessi_flow_stage_work(ctx, p, &r);
+        status = execute_work(ctx, p, &r);
     tessi_base_progress_end(r.log);
     if (status == TESS_OK)
         status = execute_check_attrs(ctx, s, &r);

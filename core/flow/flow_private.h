@@ -173,6 +173,7 @@ struct tess_stage_run {
     const struct tessi_pipeline *pipeline;
     int waited, gave_up;           /* waited: number of waits for disk space; gave_up: 1, until a stop was asked for */
     double waited_seconds;         /* length of all of them */
+    int follows;                   /* 1: on a rank that follows rank 0 through the stage */
     double interval, last_checkpoint, last_line; /* seconds between checkpoints; monotonic times of the last of each */
     int64_t done, total;                         /* progress reported last; total 0: none yet */
     char unit[24];

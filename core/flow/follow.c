@@ -1,7 +1,7 @@
 /* The pipeline on ranks other than rank 0. Rank 0 runs it as a process alone would; what it computes by itself the others wait for. When a
- * stage comes to its training, rank 0 says so: the others then run the same stage from the same inputs and checkpoint, in the shared
- * folder, join the training, and leave the stage at its end. They write nothing: an output that the stage must have is a file of their own,
- * which is removed. SPDX-License-Identifier: MIT */
+ * stage comes to work that ranks share, rank 0 says so: the others then run the same stage from the same inputs and checkpoint, in the
+ * shared folder, meet rank 0 at each such piece of work, and leave the stage at its end, or when rank 0 has left it. They write nothing: an
+ * output that the stage must have is a file of their own without any rows, which is removed. SPDX-License-Identifier: MIT */
 #include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
@@ -48,12 +48,17 @@ static int follow_stage_run(struct tess_context *ctx, struct tessi_pipeline *p, 
     TESS_TRY(tessi_flow_stage_run_open(ctx, p, r));
     TESS_TRY(tessi_base_format(ctx, &path, "%s/tessera-rank-%d-%.12s-%d.h5", folder && *folder ? folder : "/tmp",
                                tessi_ranks_rank(p->runtime->ranks), s->key, (int)getpid()));
-    int status = tessi_store_artefact_create(ctx, path, s->ops->output, &r->output);
+    int status = tessi_store_artefact_create_dropping(ctx, path, s->ops->output, &r->output);
     tess_free(path);
-    return status == TESS_OK ? tessi_flow_stage_work(ctx, p, r) : status;
+    if (status != TESS_OK)
+        return status;
+    tessi_ranks_enter_stage(p->runtime->ranks, s - p->stage, s->key);
+    status = tessi_flow_stage_work(ctx, p, r);
+    tessi_ranks_leave_stage(p->runtime->ranks);
+    return status;
 }
 
-/* Runs the stage up to the end of its training. */
+/* Runs the stage beside rank 0. */
 static int follow_stage(struct tess_context *ctx, struct tessi_pipeline *p, const struct tessi_ranks_word *word)
 {
     if (word->stage < 0 || word->stage >= p->count)
@@ -71,9 +76,7 @@ static int follow_stage(struct tess_context *ctx, struct tessi_pipeline *p, cons
     int status = follow_stage_run(ctx, p, s, &r);
     tessi_flow_stage_run_close(&r);
     tessi_base_memory_trim();
-    if (status == TESS_OK)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "stage `%s` came to its end without the training that rank 0 is in", s->name);
-    if (status != TESS_E_STOPPED)
+    if (status != TESS_OK && status != TESS_E_STOPPED)
         return tessi_flow_stage_blame(ctx, s, status);
     tessi_base_context_clear(ctx);
     return TESS_OK;
@@ -86,8 +89,12 @@ int tessi_flow_pipeline_follow(struct tess_context *ctx, struct tessi_pipeline *
         TESS_TRY(tessi_ranks_hear(ctx, p->runtime->ranks, &word));
         if (word.kind == TESSI_WORD_END)
             return word.status == TESS_OK ? TESS_OK : ctx->fail(ctx, word.status, "rank 0 has ended the run");
-        if (word.kind != TESSI_WORD_TRAIN)
-            return ctx->fail(ctx, TESS_E_INTERNAL, "rank 0 said %d, which is out of place", (int)word.kind);
+        if (word.kind != TESSI_WORD_STAGE)
+            return ctx->fail(
+                ctx, TESS_E_DATA,
+                "rank %d has come to the end of a stage, and rank 0 has more to do there (word %d); do both see the same files and "
+                "checkpoint?",
+                tessi_ranks_rank(p->runtime->ranks), (int)word.kind);
         TESS_TRY(follow_stage(ctx, p, &word));
     }
 }

@@ -9,7 +9,9 @@
 #include "core/base/clock.h"
 #include "core/base/inject.h"
 #include "core/base/files.h"
+#include "core/base/pulse.h"
 #include "core/flow/flow_private.h"
+#include "core/ranks/ranks.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@ struct tess_stage_run tessi_flow_stage_run_new(struct tess_context *ctx, const s
                                    .name = s->name,
                                    .key = s->key,
                                    .seed = s->seed,
+                                   .follows = tessi_ranks_rank(p->runtime->ranks) > 0,
                                    .interval = (double)p->checkpoint_seconds,
                                    .last_checkpoint = now,
                                    .last_line = now};
@@ -53,6 +56,7 @@ uint64_t tess_stage_seed(const struct tess_stage_run *r)
 void tess_stage_progress(struct tess_stage_run *r, int64_t done, int64_t total, const char *unit, const char *metric, double value)
 {
     double now = tessi_base_seconds();
+    tessi_base_pulse();
     r->done = done;
     r->total = total;
     tessi_flow_pace_note(&r->pace, done, total, now);
@@ -101,12 +105,13 @@ void tess_stage_warn(struct tess_stage_run *r, const char *format, ...)
 
 int tess_stage_stopping(const struct tess_stage_run *r)
 {
-    (void)r;
-    return tessi_base_signals_stopping();
+    return !r->follows && tessi_base_signals_stopping();
 }
 
 int tess_stage_checkpoint_due(const struct tess_stage_run *r)
 {
+    if (r->follows)
+        return 0;
     return tessi_base_signals_checkpoint() || tessi_base_seconds() - r->last_checkpoint >= r->interval;
 }
 
@@ -180,6 +185,8 @@ int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
 {
     struct tessi_context own;
     struct tess_artefact *a = NULL;
+    if (r->follows)
+        return TESS_OK;
     TESS_TRY(tessi_flow_sources_check(ctx, r));
     const struct tessi_provenance about = {.stage = r->name, .key = r->key, .seed = r->seed};
     tessi_base_context_init(&own, ctx->host);
@@ -211,4 +218,33 @@ int tess_stage_checkpoint(struct tess_context *ctx, struct tess_stage_run *r,
     tessi_base_log_warn(r->log, "%s: no checkpoint could be written, the work goes on and the one before is kept: %s", r->name,
                    tessi_base_context_message(&own.context));
     return TESS_OK;
+}
+
+/* ---- ranks --------------------------------------------------------------------------------------------------------- */
+
+int tess_stage_leads(const struct tess_stage_run *r)
+{
+    return !r->follows;
+}
+
+static struct tessi_ranks *stage_run_ranks(const struct tess_context *ctx)
+{
+    const struct tessi_runtime *runtime = tessi_base_runtime_of(ctx);
+    return runtime ? runtime->ranks : NULL;
+}
+
+int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t bytes)
+{
+    struct tessi_ranks *ranks = stage_run_ranks(ctx);
+    (void)r;
+    if (!tessi_ranks_together(ranks))
+        return TESS_OK;
+    TESS_TRY(tessi_ranks_meet_at(ctx, ranks, bytes));
+    return tessi_ranks_broadcast(ctx, ranks, data, bytes);
+}
+
+int tess_stage_alone(struct tess_context *ctx, struct tess_stage_run *r)
+{
+    (void)r;
+    return tessi_ranks_part(ctx, stage_run_ranks(ctx));
 }

@@ -1,5 +1,6 @@
 /* Forward and backward pass of one microbatch, on one thread. SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
+#include "core/base/pulse.h"
 #include "core/graph/graph_microbatch.h"
 
 #include "core/graph/bf16_view.h"
@@ -91,6 +92,7 @@ static int microbatch_call(const struct tessi_microbatch *s, const struct tessi_
                            int (*function)(const struct tess_op_run *r), const struct tess_op_run *r)
 {
     int status = function(r);
+    tessi_base_pulse();
     if (status == TESS_OK && s->slot->context.code == TESS_OK)
         return TESS_OK;
     return tessi_graph_step_failed(&s->slot->context.context, step, name, status);

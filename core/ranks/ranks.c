@@ -65,10 +65,16 @@ static void ranks_idle(struct tessi_ranks *r)
     until.tv_nsec %= 1000000000;
     if (pthread_cond_timedwait(&r->work, &r->lock, &until) != ETIMEDOUT && !atomic_load(&r->aborting))
         return;
+    char text[TESSI_MESSAGE_CAPACITY];
+    int hangs = !r->closing && !atomic_load(&r->aborting) && tessi_ranks_hangs(r, text, sizeof text);
     pthread_mutex_unlock(&r->lock);
+    if (hangs && !atomic_exchange(&r->aborting, 1))
+        r->ops->abort(r->self, TESS_E_FAILED, text);
     int status = r->ops->alive(r->self, &r->context.context);
     if (status != TESS_OK)
         ranks_fail(r, status);
+    if (hangs && r->watch.hangs)
+        r->watch.hangs(r->watch.user, text);
     pthread_mutex_lock(&r->lock);
 }
 
@@ -81,6 +87,7 @@ static void ranks_carry(struct tessi_ranks *r)
     if (status != TESS_OK)
         ranks_fail(r, status);
     pthread_mutex_lock(&r->lock);
+    tessi_ranks_awake(r);
     r->first = job->next;
     r->last = r->first ? r->last : NULL;
     job->done = 1;

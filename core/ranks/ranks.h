@@ -43,27 +43,46 @@ void tessi_ranks_share(int64_t n, int size, int rank, int64_t *first, int64_t *e
 int tessi_ranks_broadcast(struct tess_context *ctx, struct tessi_ranks *r, void *data, int64_t bytes) TESS_CHECKED;
 /* n items of `bytes` each, of which every rank has its share in `data`: afterwards all have all. */
 int tessi_ranks_gather(struct tess_context *ctx, struct tessi_ranks *r, void *data, int64_t n, int64_t bytes) TESS_CHECKED;
+/* The same of n items that are `whole` bytes together, so that the last ones may be shorter, or empty. */
+int tessi_ranks_gather_cut(struct tess_context *ctx, struct tessi_ranks *r, void *data, int64_t n, int64_t bytes,
+                           int64_t whole) TESS_CHECKED;
 /* `bytes` of each rank to rank 0: there `all` has them in order of ranks; elsewhere it may be NULL. */
 int tessi_ranks_collect(struct tess_context *ctx, struct tessi_ranks *r, const void *data, int64_t bytes, void *all) TESS_CHECKED;
 int tessi_ranks_barrier(struct tess_context *ctx, struct tessi_ranks *r, double seconds) TESS_CHECKED;
 
 /* ---- words of rank 0 (ranks_words.c): what the others, who follow it through the pipeline, are to do next */
 enum {
-    TESSI_WORD_TRAIN = 1, /* run stage `stage`, whose key is `key`, up to the end of its training */
-    TESSI_WORD_STEP = 2,  /* make the next step of that training */
-    TESSI_WORD_END = 3    /* the run has ended, with `status` */
+    TESSI_WORD_STAGE = 1, /* run stage `stage`, whose key is `key`, with rank 0 */
+    TESSI_WORD_TRAIN = 2, /* within it: begin the training */
+    TESSI_WORD_STEP = 3,  /* make the next step of that training */
+    TESSI_WORD_SHARE = 4, /* within the stage: do your share of the piece of work `piece` */
+    TESSI_WORD_END = 5    /* the run has ended, with `status` */
 };
 struct tessi_ranks_word {
     int32_t kind, status;
-    int64_t stage;
+    int64_t stage, piece;
     char key[72];
 };
-/* The stage that rank 0 is at work on, for its word TESSI_WORD_TRAIN. [one thread] */
-void tessi_ranks_set_stage(struct tessi_ranks *r, int64_t stage, const char *key);
 /* Says a word to all other ranks; by rank 0. With one rank it does nothing. */
 int tessi_ranks_say(struct tess_context *ctx, struct tessi_ranks *r, int32_t kind, int32_t status) TESS_CHECKED;
 /* The next word of rank 0; by the others. A word of the end is heard again by later calls. */
 int tessi_ranks_hear(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_word *out) TESS_CHECKED;
+
+/* ---- one stage on all ranks (ranks_words.c). All run the same stage in the same way, up to pieces of work that they share: rank 0 goes
+ * ahead, and asks the others into the stage when it comes to the first piece; before each it says which it is, so that ranks that went
+ * different ways are noticed, and none waits for a rank that has left. [one thread] */
+/* Rank 0: the stage that it is at work on, from here on until tessi_ranks_leave_stage. Others: the stage that they were asked into. */
+void tessi_ranks_enter_stage(struct tessi_ranks *r, int64_t stage, const char *key);
+void tessi_ranks_leave_stage(struct tessi_ranks *r);
+/* Rank 0 does the rest of the stage alone; the others leave it with the TESS_E_STOPPED that this gives them. */
+int tessi_ranks_part(struct tess_context *ctx, struct tessi_ranks *r) TESS_CHECKED;
+/* 1 where there are several ranks, and a stage is at work that they share. */
+int tessi_ranks_together(const struct tessi_ranks *r);
+/* Comes together for a piece of work. *piece is rank 0's own and tells which one, or which of several; the others are given it. They fail
+ * with TESS_E_STOPPED where rank 0 has left the stage, and with TESS_E_DATA where it is at something else than `kind`. */
+int tessi_ranks_meet(struct tess_context *ctx, struct tessi_ranks *r, int32_t kind, int64_t *piece) TESS_CHECKED;
+/* The same for the piece of work `piece`; TESS_E_DATA where rank 0 has come to another. */
+int tessi_ranks_meet_at(struct tess_context *ctx, struct tessi_ranks *r, int64_t piece) TESS_CHECKED;
 
 /* ---- jobs of the carrier */
 struct tessi_ranks_job {
@@ -92,9 +111,9 @@ struct tessi_ranks_sum {
 };
 int tessi_ranks_sum_run(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job) TESS_CHECKED;
 
-/* Traffic of this rank so far: bytes sent, and seconds that callers have waited for jobs. */
+/* Traffic of this rank so far: bytes sent, pieces of work that ranks have met for, and seconds that callers have waited for jobs. */
 struct tessi_ranks_traffic {
-    int64_t bytes;
+    int64_t bytes, pieces;
     double seconds;
 };
 struct tessi_ranks_traffic tessi_ranks_traffic(struct tessi_ranks *r);

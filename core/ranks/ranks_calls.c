@@ -6,7 +6,7 @@
 struct call {
     struct tessi_ranks_job job; /* first */
     void *data, *all;
-    int64_t n, bytes;
+    int64_t n, bytes, whole; /* items, bytes of each, and of all together */
     double seconds;
 };
 
@@ -34,25 +34,40 @@ int tessi_ranks_broadcast(struct tess_context *ctx, struct tessi_ranks *r, void 
     return tessi_ranks_size(r) == 1 || bytes == 0 ? TESS_OK : calls_run(ctx, r, &c, calls_broadcast);
 }
 
+/* Bytes of a rank's share of the items; *first: where they begin. */
+static int64_t calls_share(const struct tessi_ranks *r, const struct call *c, int rank, int64_t *first)
+{
+    int64_t begin, end;
+    tessi_ranks_share(c->n, r->place.ranks, rank, &begin, &end);
+    begin = begin * c->bytes < c->whole ? begin * c->bytes : c->whole;
+    end = end * c->bytes < c->whole ? end * c->bytes : c->whole;
+    *first = begin;
+    return end - begin;
+}
+
 static int calls_gather(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job)
 {
     const struct call *c = calls_of(job);
-    int64_t n = 0, first, end, own, own_end;
-    tessi_ranks_share(c->n, r->place.ranks, r->place.rank, &own, &own_end);
+    int64_t n = 0, first, own, mine = calls_share(r, c, r->place.rank, &own);
     for (int k = 0; k < r->place.ranks; k++) {
         if (k == r->place.rank)
             continue;
-        tessi_ranks_share(c->n, r->place.ranks, k, &first, &end);
-        TESS_TRY(tessi_ranks_message(ctx, r, &n, k, 0, (char *)c->data + own * c->bytes, (own_end - own) * c->bytes));
-        TESS_TRY(tessi_ranks_message(ctx, r, &n, k, 1, (char *)c->data + first * c->bytes, (end - first) * c->bytes));
+        int64_t theirs = calls_share(r, c, k, &first);
+        TESS_TRY(tessi_ranks_message(ctx, r, &n, k, 0, (char *)c->data + own, mine));
+        TESS_TRY(tessi_ranks_message(ctx, r, &n, k, 1, (char *)c->data + first, theirs));
     }
     return tessi_ranks_exchange(ctx, r, n);
 }
 
+int tessi_ranks_gather_cut(struct tess_context *ctx, struct tessi_ranks *r, void *data, int64_t n, int64_t bytes, int64_t whole)
+{
+    struct call c = {.data = data, .n = n, .bytes = bytes, .whole = whole};
+    return tessi_ranks_size(r) == 1 ? TESS_OK : calls_run(ctx, r, &c, calls_gather);
+}
+
 int tessi_ranks_gather(struct tess_context *ctx, struct tessi_ranks *r, void *data, int64_t n, int64_t bytes)
 {
-    struct call c = {.data = data, .n = n, .bytes = bytes};
-    return tessi_ranks_size(r) == 1 ? TESS_OK : calls_run(ctx, r, &c, calls_gather);
+    return tessi_ranks_gather_cut(ctx, r, data, n, bytes, n * bytes);
 }
 
 static int calls_collect(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job)

@@ -6,6 +6,16 @@
 
 #include <pthread.h>
 
+/* State of the watch over this rank's work (ranks_watch.h). */
+struct tessi_ranks_watch {
+    double patience; /* 0: nobody watches */
+    void (*hangs)(void *user, const char *message);
+    void *user;
+    uint64_t pulses; /* pulses and processor seconds at the last look, and its time; 0: none yet */
+    double used, looked;
+    double still, idle; /* seconds without a pulse, and those of them without use of a processor */
+};
+
 struct tessi_ranks {
     const struct tess_transport_1 *ops;
     void *self;
@@ -25,8 +35,15 @@ struct tessi_ranks {
     int64_t scratch_capacity;
     struct tessi_ranks_traffic traffic;
     struct tessi_ranks_word word; /* on rank 0 the stage at work; elsewhere the last word that was heard */
+    int at_work, inside;          /* at_work: in a stage that may be shared; inside: the others were asked into it */
+    struct tessi_ranks_watch watch;
+    int unheard; /* 1: `word` is one that nobody has acted upon yet */
 };
 
+/* 1 where the work stands still for longer than it may; says so in `text`. Asked while there is nothing to carry; by the carrier. */
+int tessi_ranks_hangs(struct tessi_ranks *r, char *text, size_t capacity);
+/* Counts anew: the work was waiting for other ranks. By the carrier. */
+void tessi_ranks_awake(struct tessi_ranks *r);
 /* Exchanges the first n messages of r->list, and counts them. */
 int tessi_ranks_exchange(struct tess_context *ctx, struct tessi_ranks *r, int64_t n) TESS_CHECKED;
 /* Puts a message at the end of r->list, of which *n are used. */

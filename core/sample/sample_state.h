@@ -19,6 +19,7 @@ struct tessi_sample_state {
     struct tessi_sample_worker *worker_state;
     int64_t tokens, rows;                  /* tokens of a sequence; rows of a batch for each sequence: 2 with guidance */
     int64_t places, batch;                 /* sequences of a microbatch, and of a batch (tessi_sample_places) */
+    int64_t first, end;                    /* sequences of this rank: all, unless there are several */
     struct tess_tensor x, left, call, own; /* tokens, steps left, calls made in the current step; memory of the sampler component */
 };
 

@@ -108,6 +108,7 @@ int tess_sampler_new(struct tess_context *ctx, const struct tess_sampler_options
     TESS_TRY(tess_alloc(ctx, sizeof(struct tess_sampler), "a sampler", &memory));
     struct tess_sampler *s = memory;
     memcpy(&s->state.o, o, o->size < sizeof s->state.o ? o->size : sizeof s->state.o);
+    s->state.end = s->state.o.count;
     int status = sampler_prepare(ctx, s);
     if (status != TESS_OK) {
         tess_sampler_free(s);
@@ -133,22 +134,32 @@ void tess_sampler_free(struct tess_sampler *s)
     tess_free(s);
 }
 
-int tess_sampler_finished(const struct tess_sampler *s)
+int tessi_sampler_own_finished(const struct tess_sampler *s)
 {
     if (s->lockstep)
-        return tess_sampler_steps_done(s) == s->state.o.count * s->state.o.steps;
+        return tessi_sampler_own_done(s) == (s->state.end - s->state.first) * s->state.o.steps;
     int waiting = s->actives > 0;
     for (int64_t r = 0; r < s->state.places; r++)
-        waiting |= s->next[r] < s->state.o.count;
+        waiting |= s->next[r] < s->state.end;
     return !waiting;
+}
+
+int64_t tessi_sampler_own_done(const struct tess_sampler *s)
+{
+    int64_t done = 0;
+    for (int64_t i = s->state.first; i < s->state.end; i++)
+        done += tessi_sample_steps(&s->state, i) - *tessi_sample_left(&s->state, i);
+    return done;
+}
+
+int tess_sampler_finished(const struct tess_sampler *s)
+{
+    return s->ranks ? s->all_finished : tessi_sampler_own_finished(s);
 }
 
 int64_t tess_sampler_steps_done(const struct tess_sampler *s)
 {
-    int64_t done = 0;
-    for (int64_t i = 0; i < s->state.o.count; i++)
-        done += tessi_sample_steps(&s->state, i) - *tessi_sample_left(&s->state, i);
-    return done;
+    return s->ranks ? s->all_done : tessi_sampler_own_done(s);
 }
 
 struct tess_tensor tess_sampler_x(const struct tess_sampler *s)

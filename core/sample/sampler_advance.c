@@ -56,7 +56,7 @@ static void advance_begin(struct tess_sampler *s)
     int64_t places = s->state.places, most = s->state.batch / places;
     advance_count(s);
     for (int64_t r = 0; r < places; r++)
-        for (; s->filled[r] < most && s->next[r] < s->state.o.count; s->next[r] += places, s->filled[r]++)
+        for (; s->filled[r] < most && s->next[r] < s->state.end; s->next[r] += places, s->filled[r]++)
             s->active[s->actives++].sequence = s->next[r];
 }
 
@@ -211,7 +211,7 @@ static int advance_step(struct tess_context *ctx, struct tess_sampler *s, const 
     return tessi_sample_each(ctx, &s->state, n, advance_draw_one, &t);
 }
 
-int tess_sampler_advance(struct tess_context *ctx, struct tess_sampler *s)
+int tessi_sampler_own_advance(struct tess_context *ctx, struct tess_sampler *s)
 {
     if (s->lockstep)
         return tessi_sample_lockstep_advance(ctx, s->lockstep, &s->state, &s->calls, &s->flops);

@@ -79,16 +79,16 @@ void tessi_sample_lockstep_free(struct tessi_lockstep *k)
     tess_free(k);
 }
 
-static int64_t batch_size(const struct tessi_lockstep *k)
+static int64_t batch_size(const struct tessi_lockstep *k, const struct tessi_sample_state *s)
 {
-    int64_t rest = k->o->count - k->first;
+    int64_t rest = s->end - k->first;
     return rest < k->batch ? rest : k->batch;
 }
 
 /* 1 when a sequence of the batch has a token that is still to be drawn. */
 static int sampler_causal_unfinished(const struct tessi_lockstep *k, const struct tessi_sample_state *s)
 {
-    for (int64_t i = k->first; i < k->first + batch_size(k); i++)
+    for (int64_t i = k->first; i < k->first + batch_size(k, s); i++)
         if (*tessi_sample_left(s, i) > 0)
             return 1;
     return 0;
@@ -141,11 +141,12 @@ static int sampler_causal_draw_one(struct tess_context *ctx, const void *user, i
 int tessi_sample_lockstep_advance(struct tess_context *ctx, struct tessi_lockstep *k, const struct tessi_sample_state *s, int64_t *calls,
                                   double *flops)
 {
-    for (; !sampler_causal_unfinished(k, s) && k->first < k->o->count; k->position = 0)
+    k->first = k->first < s->first ? s->first : k->first;
+    for (; !sampler_causal_unfinished(k, s) && k->first < s->end; k->position = 0)
         k->first += k->batch;
-    if (k->first >= k->o->count)
+    if (k->first >= s->end)
         return TESS_OK;
-    int64_t n = batch_size(k);
+    int64_t n = batch_size(k, s);
     TESS_TRY(sampler_causal_run(ctx, k, s, n));
     TESS_TRY(tessi_sample_each(ctx, s, n, sampler_causal_draw_one, &(struct drawing){k, s}));
     k->position++;

@@ -3,6 +3,7 @@
 #define TESSI_SAMPLER_PRIVATE_H
 
 #include "core/sample/lockstep.h"
+#include "core/ranks/ranks.h"
 #include "core/sample/sample_state.h"
 
 struct tessi_logit_graph { /* denoiser graph: of all tokens, or of picked positions */
@@ -31,6 +32,16 @@ struct tess_sampler {
     int64_t *filled;                 /* (places): sequences of that remainder in the batch so far */
     uint8_t *where;                  /* memory of all `where` */
     struct tessi_lockstep *lockstep; /* NULL: whole sequences; else nothing from `input` on is there */
+    struct tessi_ranks *ranks;       /* ranks that the sequences are dealt to; NULL: this process has them all */
+    int64_t all_done;                /* steps made of all sequences, of all ranks */
+    int all_finished;                /* 1: so have all ranks */
 };
+
+/* ---- sampler.c */
+/* tess_sampler_finished and tess_sampler_steps_done of this rank's sequences alone. */
+int tessi_sampler_own_finished(const struct tess_sampler *s);
+int64_t tessi_sampler_own_done(const struct tess_sampler *s);
+/* ---- sampler_advance.c */
+int tessi_sampler_own_advance(struct tess_context *ctx, struct tess_sampler *s) TESS_CHECKED;
 
 #endif

@@ -11,6 +11,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
+#include "core/ranks/ranks.h"
 #include "core/search/nearest.h"
 #include "core/search/kmeans_private.h"
 
@@ -35,6 +36,8 @@ struct lloyd {
     struct tessi_nearest search;
     int64_t p, d, k, iteration, columns; /* columns: of the sums, added up by one task */
     int64_t first, n;                    /* the batch: first vector and number */
+    struct tessi_ranks *ranks;           /* ranks that share the search; NULL: this process alone */
+    int64_t chunk;                       /* first chunk of the batch that is this rank's */
     const float *rows;                   /* the batch's vectors */
     float *buffer;                       /* memory for a batch of a pool that is read from elsewhere */
     float *centres;                      /* (K, D) */
@@ -177,7 +180,7 @@ static void assign_chunk(void *user, int worker, int64_t chunk)
 {
     struct lloyd *l = user;
     struct worker_state *h = &l->worker_state[worker];
-    int64_t from = chunk * CHUNK, to = from + CHUNK < l->n ? from + CHUNK : l->n, n = 0;
+    int64_t from = (l->chunk + chunk) * CHUNK, to = from + CHUNK < l->n ? from + CHUNK : l->n, n = 0;
     const struct tessi_nearest_found found = {.code = l->code + l->first, .square = l->own + l->first, .beyond = l->other + l->first};
     for (int64_t row = from; row < to; row++)
         if (l->o->plain || may_move(l, l->first + row))
@@ -199,11 +202,39 @@ static void add_columns(void *user, int worker, int64_t i)
         tessi_kernels()->accumulate_double(n, l->rows + row * l->d + first, l->sum + l->code[l->first + row] * l->d + first);
 }
 
+/* Adds the searches of this rank to the report, and those of the others. */
+static int kmeans_count(struct tess_context *ctx, struct lloyd *l)
+{
+    int ranks = tessi_ranks_size(l->ranks);
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)ranks * sizeof(int64_t), "k-means", &memory));
+    int64_t *each = memory;
+    for (int i = 0; i < tessi_base_workers_count(l->workers); i++)
+        each[tessi_ranks_rank(l->ranks)] += l->worker_state[i].searched;
+    int status = tessi_ranks_gather(ctx, l->ranks, each, ranks, sizeof *each);
+    for (int k = 0; k < ranks; k++)
+        l->report->assigned += each[k];
+    tess_free(memory);
+    return status;
+}
+
+/* Assigns this rank's chunks of the batch, then takes those of the other ranks: codes and squared distances. A bound is of use to the rank
+ * alone that asks it. */
+static int assign_share(struct tess_context *ctx, struct lloyd *l)
+{
+    int64_t chunks = (l->n + CHUNK - 1) / CHUNK, end;
+    tessi_ranks_share(chunks, tessi_ranks_size(l->ranks), tessi_ranks_rank(l->ranks), &l->chunk, &end);
+    TESS_TRY(kmeans_work(ctx, l, end - l->chunk, assign_chunk));
+    TESS_TRY(kmeans_count(ctx, l));
+    TESS_TRY(tessi_ranks_gather_cut(ctx, l->ranks, l->code + l->first, chunks, CHUNK * (int64_t)sizeof *l->code,
+                                    l->n * (int64_t)sizeof *l->code));
+    return tessi_ranks_gather_cut(ctx, l->ranks, l->own + l->first, chunks, CHUNK * (int64_t)sizeof *l->own,
+                                  l->n * (int64_t)sizeof *l->own);
+}
+
 static int assign_batch(struct tess_context *ctx, struct lloyd *l)
 {
-    TESS_TRY(kmeans_work(ctx, l, (l->n + CHUNK - 1) / CHUNK, assign_chunk));
-    for (int i = 0; i < tessi_base_workers_count(l->workers); i++)
-        l->report->assigned += l->worker_state[i].searched;
+    TESS_TRY(assign_share(ctx, l));
     for (int64_t i = l->first; i < l->first + l->n; i++)
         l->count[l->code[i]]++;
     tessi_base_workers_run(l->workers, (l->d + l->columns - 1) / l->columns, add_columns, l);
@@ -213,6 +244,8 @@ static int assign_batch(struct tess_context *ctx, struct lloyd *l)
 static int kmeans_assign(struct tess_context *ctx, struct lloyd *l)
 {
     double total = 0.0;
+    if (l->ranks)
+        TESS_TRY(tessi_ranks_meet_at(ctx, l->ranks, l->p));
     memset(l->sum, 0, (size_t)(l->k * l->d) * sizeof *l->sum);
     memset(l->count, 0, (size_t)l->k * sizeof *l->count);
     if (tessi_search_nearest_ready(&l->search, l->centres, l->ready) != TESS_OK)
@@ -354,6 +387,7 @@ int tess_kmeans(struct tess_context *ctx, const struct tess_pool *pool, const st
     TESS_TRY(tessi_host_runtime_compute(ctx, runtime));
     TESS_TRY(tessi_host_runtime_reserve(ctx, runtime));
     l.workers = runtime->workers;
+    l.ranks = tessi_ranks_together(runtime->ranks) ? runtime->ranks : NULL;
     memset(l.report, 0, sizeof *l.report);
     int status = open_lloyd(ctx, &l);
     if (status == TESS_OK && o->seeding == TESS_SEED_GIVEN)

@@ -190,6 +190,14 @@ int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *p
     return artefact_create(ctx, path, kind, 1, out);
 }
 
+int tessi_store_artefact_create_dropping(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
+{
+    int status = artefact_create(ctx, path, kind, 0, out);
+    if (status == TESS_OK)
+        (*out)->drops = 1;
+    return status;
+}
+
 void tessi_store_artefact_close(struct tess_artefact *a)
 {
     if (!a)

@@ -140,7 +140,7 @@ int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, st
     herr_t bad = 0;
     for (int32_t i = 1; i < e->rank; i++)
         count[i] = (hsize_t)e->dim[i];
-    if (elements) {
+    if (elements && !a->drops) {
         hid_t type = tessi_store_memory_type(e), there = H5Dget_space(e->dataset);
         hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
         bad = type < 0 || there < 0 || here < 0 || (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, first, NULL, count, NULL) < 0) ||

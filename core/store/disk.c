@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/inject.h"
+#include "core/base/pulse.h"
 #include "core/store/store_private.h"
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -128,6 +129,7 @@ static herr_t driver_read(H5FD_t *f, H5FD_mem_t type, hid_t transfer, haddr_t at
     d->last_at = at;
     d->last_bytes = bytes;
     while (bytes) {
+        tessi_base_pulse();
         ssize_t got = tessi_base_inject(TESSI_AT_READ) ? -1 : pread(d->fd, here, bytes, (off_t)at);
         if (got < 0 && errno == EINTR)
             continue;

@@ -32,6 +32,10 @@ int tessi_store_artefact_create(struct tess_context *ctx, const char *path, cons
 /* Creates an artefact for readers that know little of HDF5: the metadata of HDF5 1.8, whole bytes, shuffle and deflate alone. */
 int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *path, const char *kind,
                                          struct tess_artefact **out) TESS_CHECKED;
+/* Creates an artefact that is never finished: it takes all that is put into it, checks it, and drops rows. For a process whose results
+ * another one writes. */
+int tessi_store_artefact_create_dropping(struct tess_context *ctx, const char *path, const char *kind,
+                                         struct tess_artefact **out) TESS_CHECKED;
 /* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p,

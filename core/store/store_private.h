@@ -102,6 +102,7 @@ struct tessi_parts;
 struct tess_artefact {
     char *path, *kind;
     int writing;
+    int drops; /* 1: rows are counted, and neither written nor digested */
     char digest[TESS_DIGEST_TEXT];
     struct tess_attrs *attrs;
     struct tessi_disk disk;

@@ -269,7 +269,6 @@ static int loop_lead(struct tess_context *ctx, struct tessi_train_loop *l)
     }
     TESS_TRY(tessi_train_check_weights(ctx, l, 0, l->t->weights->kept));
     tessi_train_tell_divergence(l);
-    tessi_train_ranks_log(l);
     return l->curve.points ? put_curve(ctx, l) : TESS_OK;
 }
 
@@ -286,7 +285,7 @@ static int loop_follow(struct tess_context *ctx, struct tessi_train_loop *l)
         TESS_TRY(status);
         l->step++;
     }
-    return tessi_train_ranks_leave(ctx, l);
+    return step && !l->judged ? TESS_OK : tessi_train_ranks_leave(ctx, l);
 }
 
 static int loop_train(struct tess_context *ctx, struct tessi_train_loop *l)
@@ -309,7 +308,7 @@ int tess_train(struct tess_context *ctx, struct tess_stage_run *r, const struct 
     l->t = t;
     l->run = r;
     l->runtime = runtime;
-    l->ranks = tessi_ranks_size(runtime->ranks) > 1 ? runtime->ranks : NULL;
+    l->ranks = tessi_ranks_together(runtime->ranks) ? runtime->ranks : NULL;
     int status = loop_train(ctx, l);
     free_tensors(l->in);
     free_tensors(l->out);

@@ -60,7 +60,6 @@ int tessi_train_ranks_gather(struct tess_context *ctx, const struct tessi_train_
 int tessi_train_ranks_lost(struct tess_context *ctx, struct tessi_train_loop *l, int whole);
 /* Ends the training of a rank that rank 0 leads: TESS_E_STOPPED, for the stage to go no further. */
 int tessi_train_ranks_leave(struct tess_context *ctx, const struct tessi_train_loop *l) TESS_CHECKED;
-void tessi_train_ranks_log(const struct tessi_train_loop *l);
 
 /* ---- divergence.c: each fails with TESS_E_FAILED and a message that names the step, the cure and the last checkpoint */
 /* Completes the message of an operation that met a NaN or infinite value. */

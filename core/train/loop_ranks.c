@@ -2,7 +2,6 @@
  * and gradients over the ranks with the bits of one process, and then every rank makes the optimiser's step and the stage's reaction
  * itself, to the same weights. Rank 0 leads: it alone resumes, stops, writes checkpoints, and keeps log and curve. SPDX-License-Identifier:
  * MIT */
-#include "core/base/log.h"
 #include "core/train/loop.h"
 
 #include "core/graph/node.h"
@@ -38,10 +37,10 @@ int tessi_train_ranks_begin(struct tess_context *ctx, struct tessi_train_loop *l
         if (ranks > l->microbatches)
             tess_stage_note(l->run, "%lld of %lld ranks have nothing to do, as a batch has %lld microbatches; set `microbatches: %lld`",
                             (long long)(ranks - l->microbatches), (long long)ranks, (long long)l->microbatches, (long long)ranks);
-        TESS_TRY(tessi_ranks_say(ctx, l->ranks, TESSI_WORD_TRAIN, TESS_OK));
         for (int32_t role = 0; role < TESS_ROLES; role++)
             start.roles |= l->t->weights->role[role] ? UINT32_C(1) << role : 0;
     }
+    TESS_TRY(tessi_ranks_meet(ctx, l->ranks, TESSI_WORD_TRAIN, &(int64_t){l->t->params->steps}));
     TESS_TRY(tessi_ranks_broadcast(ctx, l->ranks, &start, sizeof start));
     l->step = start.step;
     return ranks_blocks(ctx, l, start.roles);
@@ -95,12 +94,4 @@ int tessi_train_ranks_leave(struct tess_context *ctx, const struct tessi_train_l
 {
     tessi_base_context_clear(ctx);
     return ctx->fail(ctx, TESS_E_STOPPED, "rank %d has made its share of the training", tessi_ranks_rank(l->ranks));
-}
-
-void tessi_train_ranks_log(const struct tessi_train_loop *l)
-{
-    struct tessi_ranks_traffic t = tessi_ranks_traffic(l->ranks);
-    if (l->ranks)
-        tessi_base_log_event(l->runtime->log, "ranks", "i:ranks", (int64_t)tessi_ranks_size(l->ranks), "i:bytes_sent", t.bytes,
-                             "f:seconds_waited", t.seconds, NULL);
 }

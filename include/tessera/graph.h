@@ -332,6 +332,11 @@ struct tess_batch {
 
 /* Runs forward only, on all workers; fails with the first microbatch's failure. Not to be called from two threads at once. */
 TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
+/* The same where several processes run the pipeline (kind/transport.h) and the call is made in a stage's `run`: each computes some of the
+ * microbatches, and all of them get every output and total. All ranks make the call, with the same inputs, so it is not made where only one
+ * comes by, such as behind a condition on time. The bits are those of tess_graph_run; on one process, in a batch of one microbatch, and
+ * outside a stage it is the same function. TESS_E_STOPPED where rank 0 has left the stage: the stage returns it. */
+TESS_EXPORT TESS_CHECKED int tess_graph_run_shared(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Runs forward and backward of every objective; gradients of the mean over microbatches are kept until the next step. */
 TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Gradient of a weight after tess_graph_step (f32, a view valid until the next). */

@@ -29,7 +29,7 @@ int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint3
 {
     struct tess_batch b = {
         .size = sizeof b, .samples = n, .step = step, .first = (uint32_t)first, .inputs = inputs, .in = in, .outputs = outputs, .out = out};
-    return tess_graph_run(ctx, s->graph, &b);
+    return tess_graph_run_shared(ctx, s->graph, &b);
 }
 
 int stage_graph_weights(struct tess_context *ctx, struct tess_weights *w, const struct tess_artefact *from)

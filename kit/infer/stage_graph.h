@@ -27,7 +27,8 @@ int stage_graph_open(struct tess_context *ctx, struct stage_graph *s, uint64_t s
 /* Makes an empty graph with microbatches of `rows`, which must not depend on the batch either. */
 int stage_graph_open_rows(struct tess_context *ctx, struct stage_graph *s, uint64_t seed, int64_t batch, int64_t rows) TESS_CHECKED;
 void stage_graph_close(struct stage_graph *s, int owns_weights);
-/* Runs `n` samples, the first of which has number `first`; every tensor's first dimension is cut to n. */
+/* Runs `n` samples, the first of which has number `first`; every tensor's first dimension is cut to n. Shared by the ranks of a run
+ * (tess_graph_run_shared). */
 int stage_graph_run(struct tess_context *ctx, const struct stage_graph *s, uint32_t step, int64_t first, int64_t n, int32_t inputs,
                     const struct tess_tensor *in, int32_t outputs, struct tess_tensor *out) TESS_CHECKED;
 /* Reads the weights of an inference, after the last graph over them was sealed, and settles them (tess_weights_settle). */

@@ -131,7 +131,7 @@ static int run_jobs(struct tess_context *ctx, struct canvas *k, const struct log
     out.dim[0] = rows;
     out.dim[1] = w->width;
     struct tess_batch b = {.size = sizeof b, .samples = rows, .inputs = inputs, .in = in, .outputs = 1, .out = &out};
-    TESS_TRY(tess_graph_run(ctx, w->graph, &b));
+    TESS_TRY(tess_graph_run_shared(ctx, w->graph, &b));
     canvas_hear(k, w);
     k->calls += k->jobs * k->rows;
     k->jobs = 0;

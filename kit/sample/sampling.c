@@ -220,7 +220,7 @@ static int check_resumed(struct tess_context *ctx, const struct sampling_state *
     return TESS_OK;
 }
 
-int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s)
+static int sampling_read(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s)
 {
     const struct tess_artefact *a = tess_stage_resume(r);
     struct tess_tensor x = s->x, left = s->left, call = s->call, state = s->state;
@@ -238,11 +238,26 @@ int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const st
     return TESS_OK;
 }
 
+int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s)
+{
+    const struct tess_tensor *const all[] = {&s->x, &s->left, &s->call, &s->state};
+    if (tess_stage_leads(r))
+        TESS_TRY(sampling_read(ctx, r, s));
+    TESS_TRY(tess_stage_agree(ctx, r, s->calls, sizeof *s->calls));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i]->data)
+            TESS_TRY(tess_stage_agree(ctx, r, all[i]->data, (int64_t)tess_tensor_bytes(all[i])));
+    return TESS_OK;
+}
+
 int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s)
 {
     int stops = tess_stage_stopping(r);
-    if (*s->calls > 0 && (stops || tess_stage_checkpoint_due(r)))
+    if (*s->calls > 0 && (stops || tess_stage_checkpoint_due(r))) {
+        if (s->shared)
+            TESS_TRY(tess_sampler_gather(ctx, s->shared));
         TESS_TRY(tess_stage_checkpoint(ctx, r, sampling_write_checkpoint, s));
+    }
     return stops ? stage_check_stop(ctx, r, sampling_done(s), sampling_total(s), "step") : TESS_OK; /* counting them all takes a while */
 }
 
@@ -256,14 +271,16 @@ int sampling_finish(struct tess_context *ctx, struct tess_stage_run *r, const st
                                    .sampler = p->sampler,
                                    .vocabulary = tess_prior_vocabulary(&p->prior),
                                    .calls = tess_sampler_calls(sampler),
+                                   .shared = sampler,
                                    .each = each,
                                    .steps = steps};
     int64_t all = sampling_total(&state);
     TESS_TRY(sampling_resume(ctx, r, &state));
+    TESS_TRY(tess_sampler_share(ctx, sampler));
     while (!tess_sampler_finished(sampler)) {
         TESS_TRY(sampling_pause(ctx, r, &state));
         TESS_TRY(tess_sampler_advance(ctx, sampler));
         tess_stage_progress(r, tess_sampler_steps_done(sampler), all, "step", NULL, 0.0);
     }
-    return TESS_OK;
+    return tess_sampler_gather(ctx, sampler);
 }

@@ -66,6 +66,7 @@ struct sampling_state {
     const struct tess_instance *sampler;
     int64_t vocabulary;
     int64_t *calls;
+    struct tess_sampler *shared; /* sampler whose sequences ranks share; NULL: none */
     const int32_t *each; /* (count) steps of each at the start; NULL: `steps` */
     int64_t steps;
 };
@@ -73,7 +74,7 @@ int64_t sampling_total(const struct sampling_state *s);
 int64_t sampling_done(const struct sampling_state *s);
 /* Writer of a checkpoint for tess_stage_checkpoint; `user` is a struct sampling_state. */
 int sampling_write_checkpoint(void *user, struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;
-/* Reads the state from the stage's checkpoint, where there is one. */
+/* Reads the state from the stage's checkpoint, where there is one; all ranks of a run get that of rank 0. */
 int sampling_resume(struct tess_context *ctx, struct tess_stage_run *r, const struct sampling_state *s) TESS_CHECKED;
 /* Pause between two calls of the denoiser: writes a checkpoint when one is due; TESS_E_STOPPED when asked to stop. */
 int sampling_pause(struct tess_context *ctx, struct tess_stage_run *r, struct sampling_state *s) TESS_CHECKED;

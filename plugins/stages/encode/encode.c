@@ -129,6 +129,7 @@ static int encode(struct tess_context *ctx, struct encode_work *k)
     TESS_TRY(open_images(ctx, k, images));
     TESS_TRY(open_rows(ctx, k));
     TESS_TRY(encode_all(ctx, k));
+    TESS_TRY(tess_stage_alone(ctx, k->run));
     TESS_TRY(check_rows(ctx, k));
     release_encoder(k);
     TESS_TRY(encode_describe(ctx, k, images ? tess_artefact_attrs(images) : NULL, k->at.rows,

@@ -170,6 +170,7 @@ int encode_read_open(struct tess_context *ctx, struct encode_work *k)
     void *memory;
     k->workers = tess_stage_workers(k->run);
     k->group = group_size(k);
+    TESS_TRY(tess_stage_agree(ctx, k->run, &k->group, sizeof k->group)); /* of the leading process's threads */
     TESS_TRY(tess_alloc(ctx, (size_t)k->workers * sizeof *k->worker, "pictures of threads", &memory));
     k->worker = memory;
     for (int32_t i = 0; i < k->workers; i++)

@@ -160,6 +160,16 @@ static int keep_slot(struct tess_context *ctx, struct encode_work *k, const stru
     return TESS_OK;
 }
 
+/* Puts the slot at the end of the list, which the leading process alone has; the others count it. */
+static int take_slot(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot, int64_t first)
+{
+    if (tess_stage_leads(k->run))
+        TESS_TRY(keep_slot(ctx, k, slot, first));
+    k->at.done++;
+    k->at.rows += slot->rows;
+    return TESS_OK;
+}
+
 static int encode_group(struct tess_context *ctx, struct encode_work *k)
 {
     int64_t n, encoded;
@@ -169,10 +179,8 @@ static int encode_group(struct tess_context *ctx, struct encode_work *k)
     TESS_TRY(encode_slots(ctx, k, n, &encoded));
     int64_t place = places_before(k);
     for (int64_t j = 0; j < n && place + places_of(k, &k->slot[j]) <= encoded; j++) {
-        TESS_TRY(keep_slot(ctx, k, &k->slot[j], place));
+        TESS_TRY(take_slot(ctx, k, &k->slot[j], place));
         place += places_of(k, &k->slot[j]);
-        k->at.done++;
-        k->at.rows += k->slot[j].rows;
     }
     tess_stage_progress(k->run, k->at.done, k->items, "image", k->s->skip_bad ? "skipped" : NULL, (double)k->at.bad);
     return TESS_OK;
@@ -248,7 +256,9 @@ int encode_all(struct tess_context *ctx, struct encode_work *k)
                           (const int64_t[]){stage_whole_microbatches(k->s->batch), t->height, t->width, t->channels}));
     TESS_TRY(tess_alloc(ctx, (size_t)encode_record_bytes(k), "a row", &memory));
     k->record = memory;
-    TESS_TRY(encode_resume(ctx, k));
+    if (tess_stage_leads(k->run))
+        TESS_TRY(encode_resume(ctx, k));
+    TESS_TRY(tess_stage_agree(ctx, k->run, &k->at, sizeof k->at));
     TESS_TRY(encode_read_open(ctx, k));
     int64_t saved = k->at.done;
     while (k->at.done < k->items) {

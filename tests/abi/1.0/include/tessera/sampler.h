@@ -91,6 +91,13 @@ TESS_EXPORT int64_t tess_sampler_positions(const struct tess_prior *p, int64_t s
 TESS_EXPORT TESS_CHECKED int tess_sampler_new(struct tess_context *ctx, const struct tess_sampler_options *o, struct tess_sampler **out);
 TESS_EXPORT void tess_sampler_free(struct tess_sampler *s); /* NULL is fine */
 
+/* Deals the sequences to the ranks of the run (kind/stage.h), in whole microbatches; by all ranks, whose samplers are in the same state.
+ * From here on each advances its own, and `finished`, `steps_done`, `calls` and `flops` tell of all. Nothing on one process. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_share(struct tess_context *ctx, struct tess_sampler *s);
+/* Brings the state of all sequences to all ranks: by all when they have finished, and by rank 0 alone before a checkpoint, where the others
+ * are in tess_sampler_advance. Nothing on one process. */
+TESS_EXPORT TESS_CHECKED int tess_sampler_gather(struct tess_context *ctx, struct tess_sampler *s);
+
 /* Advances the batch by one call of the denoiser for each of its sequences, and by what the sampler component draws from its logits, both
  * on all workers; draws are keyed by sequence, so the result does not depend on the number of workers. After a failure the sampler can only
  * be freed. */

@@ -1,0 +1,107 @@
+/* Stages that ranks share beside training: results are those of one process, and the log tells that the work was shared. Stopped runs go on
+ * with as many ranks or others. SPDX-License-Identifier: MIT */
+#include "tests/support/command_fixture.h"
+#include "tests/support/small_pipeline.h"
+#include "tests/support/suite.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { COUNT = 60, SIDE = 16 };
+
+static const char pipeline[] =
+    "tessera: 1\n"
+    "name: small\n"
+    "extends: small.yaml\n"
+    "stages:\n"
+    "  tokenizer: {steps: 2}\n"
+    "  refit: {use: refit, in: {images: images, model: tokenizer}, steps: 2, batch: 10, pool: 700, iterations: 3}\n"
+    "  likelihood: {use: train-likelihood, in: {images: images, model: refit}, steps: 2, batch: 10}\n"
+    "  codes: {batch: 24}\n"
+    "  prior: {steps: 2}\n"
+    "  causal:\n"
+    "    {use: train-prior, in: {codes: codes}, steps: 2, batch: 10, noise: {use: autoregressive},\n"
+    "     denoiser: {use: transformer, embed_dim: 32, layers: 1, heads: 2}}\n"
+    "  features: {use: train-features, in: {images: images}, network: {use: vgg16, channels: 4}, steps: 2, batch: 10,\n"
+    "             keep_classifier: true}\n"
+    "  samples: {count: 27, batch: 16}\n"
+    "  drawn: {use: sample, in: {prior: causal, model: tokenizer}, count: 21, batch: 8}\n"
+    "  metrics: {in: {samples: samples, features: features}, metrics: [psnr, lpips, classifier, frechet], draws: 2}\n"
+    "  told: {use: classify, in: {images: images, features: features}}\n"
+    "  near: {use: nearest-neighbours, in: {samples: samples, images: images, features: features}, neighbours: 3}\n"
+    "  edited: {use: edit, in: {images: images, mask: mask, model: tokenizer, prior: prior}, variants: 3, limit: 9}\n"
+    "  mask: {use: import, source: {use: idx, images: masks}}\n"
+    "  canvas: {use: sample-canvas, in: {prior: prior, model: tokenizer}, height: 10, width: 12, count: 3}\n";
+
+static const char *const stages[] = {"tokenizer", "refit",   "likelihood", "codes", "prior",  "causal", "features", "samples",
+                                     "drawn",     "metrics", "told",       "near",  "edited", "canvas", "decoded",  NULL};
+
+static void setup(void)
+{
+    static uint8_t image[COUNT * SIDE * SIDE], mask[SIDE * SIDE], label[COUNT];
+    (void)small_folder_enter();
+    for (int i = 0; i < COUNT * SIDE * SIDE; i++)
+        image[i] = small_pixel(i / (SIDE * SIDE), i % (SIDE * SIDE));
+    for (int i = 0; i < SIDE * SIDE; i++)
+        mask[i] = i % SIDE < SIDE / 2 ? 255 : 0;
+    for (int i = 0; i < COUNT; i++)
+        label[i] = small_label(i);
+    small_write_idx("images", 3, (const int64_t[]){COUNT, SIDE, SIDE}, image, sizeof image);
+    small_write_idx("labels", 1, (const int64_t[]){COUNT}, label, sizeof label);
+    small_write_idx("masks", 3, (const int64_t[]){1, SIDE, SIDE}, mask, sizeof mask);
+    small_write("shared.yaml", pipeline);
+    (void)command_ends(0, "", "run shared.yaml -q --threads 2 --workdir alone");
+}
+
+/* 1 where the run's log has a line of the stage's shared work. */
+static int was_shared(const char *workdir, const char *stage)
+{
+    char path[64], line[4096], name[64];
+    int found = 0;
+    snprintf(path, sizeof path, "%s/runs/small/log.jsonl", workdir);
+    snprintf(name, sizeof name, "\"stage\":\"%s\"", stage);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f))
+        found |= strstr(line, "\"event\":\"ranks\"") && strstr(line, name);
+    (void)fclose(f);
+    return found;
+}
+
+START_TEST(stages_are_shared_and_no_bit_changes)
+{
+    static const int ranks[] = {2, 4}, threads[] = {2, 1};
+    char workdir[32];
+    snprintf(workdir, sizeof workdir, "ranks%d", ranks[_i]);
+    (void)command_ends(0, "", "run shared.yaml -q --ranks %d --threads %d --workdir %s", ranks[_i], threads[_i], workdir);
+    command_same_and_whole(stages, "alone", workdir, "on ranks");
+    for (const char *const *stage = stages; *stage; stage++)
+        ck_assert_msg(was_shared(workdir, *stage), "rank 0 computed %s alone", *stage);
+    ck_assert(!was_shared("alone", "codes"));
+}
+END_TEST
+
+/* Stopped and killed in all stages that are not trainings, and resumed with two ranks and three in turn, at the same place or from the
+ * stage's beginning. */
+START_TEST(stopped_on_other_ranks)
+{
+    (void)command_ends(0, "", "run shared.yaml -q --threads 2 --workdir wild --until causal --until features --until refit");
+    struct command_kills kills = command_killed_until_it_ends("run shared.yaml -q --ranks 2 --threads %d --workdir wild",
+                                                              "run shared.yaml -q --ranks 3 --threads %d --workdir wild");
+    ck_assert_msg(kills.killed >= 3, "killed %d times", kills.killed);
+    command_same_and_whole(stages, "alone", "wild", "after kills");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stages on ranks");
+    TCase *t = tcase_create("stages");
+    tcase_add_unchecked_fixture(t, setup, small_folder_leave);
+    tcase_set_timeout(t, 120);
+    tcase_add_loop_test(t, stages_are_shared_and_no_bit_changes, 0, 2);
+    tcase_add_test(t, stopped_on_other_ranks);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
