@@ -11,14 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGES "samples.count=27 --until samples --until decoded"
+#define MORE "samples.count=27" /* several microbatches of samples */
 
-static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", NULL};
+static const char *const stage[] = {"images", "tokenizer", "codes", "prior", "samples", "decoded", "metrics", NULL};
 
 static void setup(void)
 {
     (void)small_folder_enter();
-    (void)command_ends(0, "", "run small.yaml -q --threads 2 --workdir alone " STAGES);
+    (void)command_ends(0, "", "run small.yaml -q --threads 2 --workdir alone " MORE);
 }
 
 /* Runs two ranks, of which one has this plan, until the run ends; then goes on with three. */
@@ -27,18 +27,17 @@ static void one_hangs(int rank, const char *plan, const char *words)
     struct command_limits limits = {.inject = rank == 0 ? plan : NULL};
     if (rank == 1)
         (void)setenv("TESSERA_INJECT_1", plan, 1);
-    const struct command_result *r =
-        command_within(&limits, "run small.yaml -q --ranks 2 --threads 1 --patience 4 --workdir still " STAGES);
+    const struct command_result *r = command_within(&limits, "run small.yaml -q --ranks 2 --threads 1 --patience 4 --workdir still " MORE);
     (void)unsetenv("TESSERA_INJECT_1");
     ck_assert_msg(r->code == 1 && strstr(r->err, words) && strstr(r->err, "has not moved for"), "%s: %d, %s", plan, r->code, r->err);
 }
 
 START_TEST(work_that_stands_still_is_noticed)
 {
-    one_hangs(1, "hang@word:4", "rank 1 ("); /* in the training, where rank 0 waits for its gradients */
-    one_hangs(0, "hang@step:4", "rank 0 ("); /* the rank that would tell */
-    one_hangs(1, "hang@alloc:6000", "rank 1 (");    /* while it plans the pipeline */
-    (void)command_ends(0, "", "run small.yaml -q --ranks 3 --threads 1 --workdir still " STAGES);
+    one_hangs(1, "hang@word:4", "rank 1 (");     /* in the training, where rank 0 waits for its gradients */
+    one_hangs(0, "hang@step:4", "rank 0 (");     /* the rank that would tell */
+    one_hangs(1, "hang@alloc:6000", "rank 1 ("); /* while it plans the pipeline */
+    (void)command_ends(0, "", "run small.yaml -q --ranks 3 --threads 1 --workdir still " MORE);
     command_same_and_whole(stage, "alone", "still", "after hangs");
 }
 END_TEST
@@ -82,7 +81,7 @@ START_TEST(a_rank_killed_anywhere)
         snprintf(plan, sizeof plan, "kill@word:%d", 3 + tries * 7 % 11 + tries * 2);
         (void)setenv("TESSERA_INJECT_1", plan, 1);
         const struct command_result *r = command_within(&(struct command_limits){.inject = "usr1@step:1+"},
-                                                        "run small.yaml -q --ranks %d --threads 1 --workdir dies " STAGES, 2 + tries % 2);
+                                                        "run small.yaml -q --ranks %d --threads 1 --workdir dies " MORE, 2 + tries % 2);
         (void)unsetenv("TESSERA_INJECT_1");
         code = r->code;
         killed += code != 0;
@@ -90,7 +89,7 @@ START_TEST(a_rank_killed_anywhere)
                       code, r->err);
     }
     ck_assert_int_eq(code, 0);
-    ck_assert_int_ge(killed, 5);
+    ck_assert_int_ge(killed, 3);
     command_same_and_whole(stage, "alone", "dies", "after a rank's deaths");
 }
 END_TEST

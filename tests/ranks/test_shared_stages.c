@@ -82,11 +82,11 @@ START_TEST(stages_are_shared_and_no_bit_changes)
 }
 END_TEST
 
-/* Stopped and killed in all stages that are not trainings, and resumed with two ranks and three in turn, at the same place or from the
- * stage's beginning. */
+/* Stopped and killed in all stages behind `refit`, and resumed with two ranks and three in turn, at the same place or from the stage's
+ * beginning. */
 START_TEST(stopped_on_other_ranks)
 {
-    (void)command_ends(0, "", "run shared.yaml -q --threads 2 --workdir wild --until causal --until features --until refit");
+    (void)command_ends(0, "", "run shared.yaml -q --threads 2 --workdir wild --until refit");
     struct command_kills kills = command_killed_until_it_ends("run shared.yaml -q --ranks 2 --threads %d --workdir wild",
                                                               "run shared.yaml -q --ranks 3 --threads %d --workdir wild");
     ck_assert_msg(kills.killed >= 3, "killed %d times", kills.killed);
