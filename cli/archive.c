@@ -45,9 +45,9 @@ const char *cli_archive_count(int64_t n, char text[32])
     return text;
 }
 
-static const struct cli_verb *const verbs[] = {&cli_archive_info,   &cli_archive_verify, &cli_archive_repair,
-                                               &cli_archive_merge,  &cli_archive_split,  &cli_archive_export,
-                                               &cli_archive_import, &cli_archive_stats,  NULL};
+static const struct cli_verb *const verbs[] = {
+    &cli_archive_info,   &cli_archive_verify, &cli_archive_repair, &cli_archive_merge,  &cli_archive_split,
+    &cli_archive_export, &cli_archive_import, &cli_archive_stats,  &cli_archive_revert, NULL};
 
 /* Any word here is none of the verbs: those are called by themselves. */
 static int archive_unknown_verb(void *options, const char *verb, const char *word)

@@ -6,8 +6,8 @@
 #include "core/archive/archive.h"
 #include "kit/archive/code_arrays.h"
 
-extern const struct cli_verb cli_archive_info, cli_archive_verify, cli_archive_repair, cli_archive_merge, cli_archive_split,
-    cli_archive_export, cli_archive_import, cli_archive_stats;
+extern const struct cli_verb cli_archive_info, cli_archive_verify, cli_archive_repair, cli_archive_revert, cli_archive_merge,
+    cli_archive_split, cli_archive_export, cli_archive_import, cli_archive_stats;
 
 /* Options of a verb of one archive; further options follow it. */
 struct cli_archive_one {

@@ -21,7 +21,7 @@ enum { FAULTY_MAX = 65536 };
 
 struct repair_options {
     struct cli_archive_one one; /* first */
-    const char *model;
+    const char *model, *source;
     int dry;
 };
 
@@ -128,20 +128,35 @@ static int repair_look(struct tess_context *ctx, struct repair *r, const struct 
 
 /* ---- one shard ------------------------------------------------------------------------------------------------------------ */
 
-/* The stage with the tokenizer of the command line, wherever the one of the recipe was. */
-static int repair_with_model(struct tess_context *ctx, const struct repair *r, int64_t shard, struct tessi_config **out)
+static int repair_set_path(struct tess_context *ctx, struct tessi_config *value, const char *path)
 {
-    char *path = NULL;
-    struct tessi_config *in, *model;
+    char *whole = NULL;
+    TESS_TRY(tessi_base_path_absolute(ctx, path, &whole));
+    int status = tessi_config_set_text(ctx, value, whole);
+    tess_free(whole);
+    return status;
+}
+
+/* The stage with absolute paths: the tokenizer of the command line, wherever that of the recipe was, and the images, where it says any. */
+static int repair_with_paths(struct tess_context *ctx, const struct repair *r, int64_t shard, struct tessi_config **out)
+{
+    struct tessi_config *in, *model, *source, *images;
     TESS_TRY(tessi_config_copy(ctx, repair_stage(r, shard), out));
+    TESS_TRY(cli_encode_paths(ctx, r->archive.runtime->registry, *out, r->o->one.path, CLI_PATHS_ABSOLUTE));
     in = tessi_config_child(*out, "in");
     model = in ? tessi_config_child(in, "model") : NULL;
     if (!model)
         return ctx->fail(ctx, TESS_E_DATA, "%s/" RECIPE ": a shard has no model; it is not the recipe of an archive", r->o->one.path);
-    TESS_TRY(tessi_base_path_absolute(ctx, r->o->model, &path));
-    int status = tessi_config_set_text(ctx, model, path);
-    tess_free(path);
-    return status;
+    TESS_TRY(repair_set_path(ctx, model, r->o->model));
+    if (!r->o->source)
+        return TESS_OK;
+    source = tessi_config_child(*out, "source");
+    images = source ? tessi_config_child(source, "path") : tessi_config_child(in, "images");
+    images = images || !source ? images : tessi_config_child(source, "images");
+    if (!images)
+        return ctx->fail(ctx, TESS_E_DATA, "%s/" RECIPE ": a shard has neither a source with a `path` nor images; leave --from out",
+                         r->o->one.path);
+    return repair_set_path(ctx, images, r->o->source);
 }
 
 /* Digest of shard i in the index, "" where the index is not to be trusted. */
@@ -188,7 +203,7 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
     if (status == TESS_OK)
         status = tessi_base_format(ctx, &aside, "%s" ASIDE, path);
     if (status == TESS_OK)
-        status = repair_with_model(ctx, r, shard, &stage);
+        status = repair_with_paths(ctx, r, shard, &stage);
     if (status == TESS_OK)
         (void)rename(path, aside); /* fails where the shard is missing */
     if (status == TESS_OK)
@@ -275,6 +290,12 @@ static const struct cli_flag flags[] = {
      .type = CLI_TEXT,
      .complete = CLI_COMPLETE_FILES,
      REPAIR(model)},
+    {.name = "--from",
+     .value = "SOURCE",
+     .help = "images that it was encoded from, where they lie elsewhere by now",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     REPAIR(source)},
     {.name = "--dry-run", .brief = "-n", .help = "only say what is damaged", .type = CLI_SWITCH, REPAIR(dry)},
     {.name = NULL}};
 
@@ -285,7 +306,8 @@ const struct cli_verb cli_archive_repair = {
     .description =
         "Verifies the archive, and has the pipeline in ARCHIVE/encode.yaml make the shards that are damaged or missing. A shard is of\n"
         "a fixed range of items, so the new one is the former, byte for byte: where its digest is not the one in the index, images or\n"
-        "tokenizer are not those of then, and what was there is put back. A damaged file is NAME.h5.damaged meanwhile.\n",
+        "tokenizer are not those of then, and what was there is put back. A damaged file is NAME.h5.damaged meanwhile. The recipe has\n"
+        "the images' place as seen from the archive's folder; --from says where they are, once either was moved.\n",
     .flags = flags,
     .run = repair,
 };

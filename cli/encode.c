@@ -3,6 +3,7 @@
 #include "cli/encode.h"
 #include "core/base/files.h"
 #include "core/store/store.h"
+#include "kit/archive/crop_list.h"
 
 #include <tessera/model.h>
 
@@ -46,6 +47,9 @@ static int read_line(struct cli_globals *g, int argc, char **argv, struct cli_en
         return cli_usage_error(argv[0], "wanted -o, the archive: FILE.h5, or a folder of shards");
     if (o->tiles && o->crops)
         return cli_usage_error(argv[0], "--tiles and --crops do not go together");
+    if (o->crops_of && (o->tiles || o->crops || o->crop_count || o->flip || o->size || o->crop || o->pad || o->fit))
+        return cli_usage_error(argv[0], "--crops-of says which parts of pictures are encoded; --crops, --crop-count, --tiles, --flip, "
+                                        "--size, --crop, --pad and --fit do not go with it");
     return 0;
 }
 
@@ -56,6 +60,20 @@ static int is_one_file(const char *path)
 }
 
 /* ---- the archive ------------------------------------------------------------------------------------------------------------ */
+
+/* Rows of a picture of the archive whose crops are taken. */
+static int read_views(struct tess_context *ctx, const char *path, int64_t *views)
+{
+    struct tess_artefact *archive = NULL;
+    TESS_TRY(tessi_store_artefact_open(ctx, path, &archive));
+    int status = TESS_OK;
+    if (strcmp(tess_artefact_kind(archive), "codes") != 0)
+        status =
+            ctx->fail(ctx, TESS_E_USAGE, "%s: is of kind %s; an archive of codes with crops was wanted", path, tess_artefact_kind(archive));
+    *views = crop_list_views(tess_artefact_attrs(archive));
+    tessi_store_artefact_close(archive);
+    return status;
+}
 
 /* Reads the tokenizer's digest, and the bits of an image's codes. */
 static int read_model(struct tess_context *ctx, struct cli_archive *a)
@@ -77,7 +95,11 @@ static int read_model(struct tess_context *ctx, struct cli_archive *a)
         bits++;
     enum { TEN = 10, TILES = 16 };
     const char *crops = a->o->crops ? a->o->crops : "";
-    int64_t views = a->o->tiles                                       ? TILES
+    int64_t given = 0;
+    if (status == TESS_OK && a->o->crops_of)
+        status = read_views(ctx, a->o->crops_of, &given);
+    int64_t views = given                                             ? given
+                    : a->o->tiles                                     ? TILES
                     : strcmp(crops, "multi") == 0 && a->o->crop_count ? a->o->crop_count
                     : *crops                                          ? TEN
                     : a->o->flip                                      ? 2
@@ -185,6 +207,7 @@ static int encode_all(struct tess_context *ctx, struct cli_archive *a, struct cl
     if (strcmp(o->source, "-") == 0)
         TESS_TRY(keep_list(ctx, a, o, &a->list));
     TESS_TRY(cli_encode_stage(ctx, o, &a->stage));
+    TESS_TRY(cli_encode_paths(ctx, a->runtime->registry, a->stage, NULL, CLI_PATHS_ABSOLUTE));
     TESS_TRY(is_one_file(output) ? encode_file(ctx, a) : cli_encode_folder(ctx, a));
     return show_result(ctx, a);
 }
@@ -262,6 +285,16 @@ static const struct cli_flag flags[] = {
      .help = "only the I-th of N shares of the shards, from 1: on N machines at once",
      .type = CLI_TEXT,
      ENCODE_AT(shard)},
+    {.name = "--crops-of",
+     .value = "ARCHIVE",
+     .help = "the very crops and flips that another tokenizer was given, by name and content",
+     .type = CLI_TEXT,
+     .complete = CLI_COMPLETE_FILES,
+     ENCODE_AT(crops_of)},
+    {.name = "--portable",
+     .help = "for readers that know little of HDF5: shuffle and deflate alone, no n-bit",
+     .type = CLI_SWITCH,
+     ENCODE_AT(portable)},
     {.name = "--shard-items",
      .value = "N",
      .help = "images of a shard; without it as many as make 128 MiB of codes",

@@ -11,9 +11,9 @@ enum { CLI_ENCODE_SETS = 64 };
 struct cli_encode {
     const char *source, *model, *output;
     const char *list; /* file that standard input was written to, where the source is `-` */
-    const char *use, *fit, *resize, *flip, *crops, *labels, *shard;
+    const char *use, *fit, *resize, *flip, *crops, *crops_of, *labels, *shard;
     int64_t size, crop, pad, fill, crop_count, limit, batch, shard_items, checkpoint_seconds, seed;
-    int tiles, skip_bad, append;
+    int tiles, skip_bad, append, portable;
     const char *set[CLI_ENCODE_SETS];
     int64_t sets;
 };
@@ -39,10 +39,18 @@ int cli_encode_put(struct tess_context *ctx, struct tessi_config *map, const cha
 int cli_encode_put_i64(struct tess_context *ctx, struct tessi_config *map, const char *key, int64_t value) TESS_CHECKED;
 /* Writes a pipeline of one stage, or `text`, lines of stages, as PATH. */
 int cli_encode_write(struct tess_context *ctx, const char *path, const char *name, const char *text) TESS_CHECKED;
-/* A line of a pipeline, "  NAME: {...}\n"; freed with tess_free. */
 /* Prints the line of a stage, as cli_encode_line makes it. */
 int cli_encode_put_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, FILE *to) TESS_CHECKED;
+/* A line of a pipeline, "  NAME: {...}\n"; freed with tess_free. */
 int cli_encode_line(struct tess_context *ctx, const char *name, const struct tessi_config *stage, char **line) TESS_CHECKED;
+
+/* ---- encode_paths.c ---- */
+
+enum { CLI_PATHS_ABSOLUTE, CLI_PATHS_RELATIVE, CLI_PATHS_NONE };
+/* Makes the paths of a stage (inputs, and parameters that are files) absolute, relative to a folder, or empty. Relative ones are relative
+ * to `folder`; NULL: to the current folder. */
+int cli_encode_paths(struct tess_context *ctx, const struct tessi_registry *r, struct tessi_config *stage, const char *folder,
+                     int to) TESS_CHECKED;
 
 /* ---- encode_work.c ---- */
 
@@ -71,17 +79,24 @@ struct cli_folder {
 
 enum { CLI_ENCODE_NAME = 64 };
 void cli_encode_shard_name(int64_t i, char name[CLI_ENCODE_NAME]);
-/* The stage of a shard of the n items from `first` on. */
+/* The stage of a shard of the n items from `first` on, as the recipe has it. */
 int cli_encode_shard(struct tess_context *ctx, const struct cli_folder *f, int64_t first, int64_t n,
                      struct tessi_config **stage) TESS_CHECKED;
 /* Writes the recipe of a new archive, or holds the command against that of one that was begun; loads it. */
 int cli_encode_recipe_begin(struct tess_context *ctx, struct cli_folder *f) TESS_CHECKED;
 int cli_encode_recipe_load(struct tess_context *ctx, struct cli_folder *f) TESS_CHECKED;
+/* The stage of this command for the shard that the recipe has under `name`; its paths are the command's, and absolute. */
+int cli_encode_recipe_stage(struct tess_context *ctx, const struct cli_folder *f, const char *name,
+                            struct tessi_config **stage) TESS_CHECKED;
+/* Writes the first n stages of a recipe as PATH. */
+int cli_encode_recipe_cut(struct tess_context *ctx, const struct tessi_config *recipe, int64_t n, const char *path) TESS_CHECKED;
 
 /* ---- encode_append.c ---- */
 
 /* Adds shards of the images whose contents a complete archive has not yet to its recipe; *added: their number. */
 int cli_encode_append(struct tess_context *ctx, struct cli_folder *f, int64_t *added) TESS_CHECKED;
+/* Name in an archive's folder of the list of images that the shards from number `shard` on are of. */
+void cli_encode_append_name(int64_t shard, char name[CLI_ENCODE_NAME]);
 
 /* ---- encode_archive.c ---- */
 

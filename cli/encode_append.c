@@ -195,27 +195,30 @@ static int remember_files(struct tess_context *ctx, const struct cli_folder *f)
     return status;
 }
 
+void cli_encode_append_name(int64_t shard, char name[CLI_ENCODE_NAME])
+{
+    (void)snprintf(name, CLI_ENCODE_NAME, "append-%06" PRId64 ".txt", shard);
+}
+
 int cli_encode_append(struct tess_context *ctx, struct cli_folder *f, int64_t *added)
 {
-    char *text = NULL, *path = NULL, *whole = NULL;
+    char *text = NULL, *path = NULL, name[CLI_ENCODE_NAME];
     size_t bytes = 0;
     int64_t end = 0;
     *added = 0;
+    cli_encode_append_name(f->shards, name);
     if (f->a->o->limit)
         return ctx->fail(ctx, TESS_E_USAGE, "--append and --limit do not go together: an archive of the first images does not grow");
     TESS_TRY(recipe_end(ctx, f, &end));
     TESS_TRY(remember_files(ctx, f));
     int status = list_new(ctx, f, &text, &bytes, added);
     if (status == TESS_OK && *added)
-        status = tessi_base_format(ctx, &path, "%s/append-%06" PRId64 ".txt", f->path, f->shards);
+        status = tessi_base_format(ctx, &path, "%s/%s", f->path, name);
     if (status == TESS_OK && *added)
         status = tessi_base_write_text(ctx, path, text, bytes);
     if (status == TESS_OK && *added)
-        status = tessi_base_path_absolute(ctx, path, &whole);
-    if (status == TESS_OK && *added)
-        status = extend_recipe(ctx, f, whole, end, *added);
+        status = extend_recipe(ctx, f, name, end, *added);
     free(text);
     tess_free(path);
-    tess_free(whole);
     return status;
 }

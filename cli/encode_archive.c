@@ -50,13 +50,28 @@ static int read_share(struct tess_context *ctx, const char *text, struct cli_fol
     return TESS_OK;
 }
 
+/* Counts the images of an artefact. */
+static int count_images(struct tess_context *ctx, struct cli_folder *f)
+{
+    struct tess_artefact *images = NULL;
+    if (f->a->o->append || f->a->o->limit)
+        return ctx->fail(ctx, TESS_E_USAGE, "%s is an artefact of images, of which all are encoded; --append and --limit are for sources",
+                         f->a->o->source);
+    TESS_TRY(tessi_store_artefact_open(ctx, f->a->o->source, &images));
+    int status = tess_attrs_i64(ctx, tess_artefact_attrs(images), "count", &f->items);
+    if (status == TESS_OK && f->items < 1)
+        status = ctx->fail(ctx, TESS_E_DATA, "%s: has no images", f->a->o->source);
+    tessi_store_artefact_close(images);
+    return status;
+}
+
 /* Counts the images of the source. */
 static int count_items(struct tess_context *ctx, struct cli_folder *f)
 {
     struct tess_instance *source = NULL;
     struct tessi_config *at = tessi_config_child(f->a->stage, "source"), *copy = NULL;
     if (!at)
-        return ctx->fail(ctx, TESS_E_USAGE, "%s is an artefact of images, which becomes one file: -o %s.h5", f->a->o->source, f->path);
+        return count_images(ctx, f);
     TESS_TRY(tessi_config_copy(ctx, at, &copy));
     int status = tessi_plug_instance_new(ctx, f->a->runtime->registry, "source/1", copy, NULL, NULL, 1, &source);
     if (status == TESS_OK) {
@@ -179,12 +194,12 @@ static int one_shard(struct tess_context *ctx, const struct cli_folder *f, int64
     char *path = NULL, name[NAME];
     int computed = 0;
     cli_encode_shard_name(i, name);
-    const struct tessi_config *stage = tessi_config_child(tessi_config_child(f->recipe, "stages"), name);
-    if (!stage)
-        return ctx->fail(ctx, TESS_E_DATA, "%s/" CLI_ENCODE_RECIPE ": has no stage `%s`; it is not the recipe of an archive", f->path,
-                         name);
+    struct tessi_config *stage = NULL;
     TESS_TRY(shard_path(ctx, f, i, &path));
-    int status = f->a->o->append && tessi_base_is_file(path) ? TESS_OK : cli_encode_part(ctx, f->a, name, stage, path, &computed);
+    int there = f->a->o->append && tessi_base_is_file(path), status = there ? TESS_OK : cli_encode_recipe_stage(ctx, f, name, &stage);
+    if (status == TESS_OK && !there)
+        status = cli_encode_part(ctx, f->a, name, stage, path, &computed);
+    tessi_config_free(stage);
     tess_free(path);
     return status;
 }

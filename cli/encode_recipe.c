@@ -32,6 +32,43 @@ int cli_encode_shard(struct tess_context *ctx, const struct cli_folder *f, int64
         status = cli_encode_put_i64(ctx, *stage, "first_item", first);
     if (status == TESS_OK)
         status = cli_encode_put_i64(ctx, *stage, "items", n);
+    return status == TESS_OK ? cli_encode_paths(ctx, f->a->runtime->registry, *stage, f->path, CLI_PATHS_RELATIVE) : status;
+}
+
+/* Copies a key of one stage to another, where it is there. */
+static int carry_key(struct tess_context *ctx, const struct tessi_config *from, const char *key, struct tessi_config *to)
+{
+    const struct tessi_config *value = tessi_config_child(from, key);
+    return value && value->text ? cli_encode_put(ctx, to, key, value->text, value->quoted) : TESS_OK;
+}
+
+int cli_encode_recipe_stage(struct tess_context *ctx, const struct cli_folder *f, const char *name, struct tessi_config **stage)
+{
+    static const char *const keys[] = {"expect_tokenizer", "expect_count", "first_item", "items", "offset", "select"};
+    const struct tessi_config *there = tessi_config_child(tessi_config_child(f->recipe, "stages"), name);
+    *stage = NULL;
+    if (!there)
+        return ctx->fail(ctx, TESS_E_DATA, "%s/" CLI_ENCODE_RECIPE ": has no stage `%s`; it is not the recipe of an archive", f->path,
+                         name);
+    TESS_TRY(tessi_config_copy(ctx, f->a->stage, stage));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        TESS_TRY(carry_key(ctx, there, keys[i], *stage));
+    return cli_encode_paths(ctx, f->a->runtime->registry, *stage, f->path, CLI_PATHS_ABSOLUTE);
+}
+
+int cli_encode_recipe_cut(struct tess_context *ctx, const struct tessi_config *recipe, int64_t n, const char *path)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    int status = to ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s", CLI_ENCODE_RECIPE);
+    for (const struct tessi_config *s = tessi_config_child(recipe, "stages")->child; s && n-- > 0 && status == TESS_OK; s = s->next)
+        status = cli_encode_put_line(ctx, s->key, s, to);
+    if (to && fclose(to) != 0 && status == TESS_OK)
+        status = ctx->fail(ctx, TESS_E_MEMORY, "no memory for %s", CLI_ENCODE_RECIPE);
+    if (status == TESS_OK)
+        status = cli_encode_write(ctx, path, "archive", text);
+    free(text);
     return status;
 }
 
@@ -82,6 +119,8 @@ static int compare_key(struct tess_context *ctx, const struct cli_folder *f, con
                        const struct tessi_config *now)
 {
     char *was = NULL, *is = NULL;
+    if (strcmp(key, "batch") == 0) /* changes no bit of a shard */
+        return TESS_OK;
     const struct tessi_config *a = tessi_config_child(before, key), *b = tessi_config_child(now, key);
     int status = a ? tessi_config_print(ctx, a, &was) : tessi_base_format(ctx, &was, "not set");
     if (status == TESS_OK)
@@ -103,25 +142,42 @@ static int is_of_a_part(const char *key)
     return strcmp(key, "expect_count") == 0 || strcmp(key, "items") == 0 || strcmp(key, "first_item") == 0;
 }
 
+/* Compares all keys of two stages; where the archive grows, but for those of a part. */
+static int compare_stages(struct tess_context *ctx, const struct cli_folder *f, const struct tessi_config *before,
+                          const struct tessi_config *now)
+{
+    const int grows = f->a->o->append;
+    TESS_TRY(compare_key(ctx, f, "expect_tokenizer", before, now));
+    if (!grows)
+        TESS_TRY(compare_key(ctx, f, "expect_count", before, now));
+    for (const struct tessi_config *key = before->child; key; key = key->next)
+        if (!grows || !is_of_a_part(key->key))
+            TESS_TRY(compare_key(ctx, f, key->key, before, now));
+    for (const struct tessi_config *key = now->child; key; key = key->next)
+        if (!grows || !is_of_a_part(key->key))
+            TESS_TRY(compare_key(ctx, f, key->key, before, now));
+    return TESS_OK;
+}
+
 /* Holds the first shard of an archive that was begun before against that of this command. Tokenizer and images first: they are the reason
- * where sizes of shards differ. */
+ * where sizes of shards differ. Paths may differ: what the files contain is the shards' to say. */
 static int compare_recipe(struct tess_context *ctx, const struct cli_folder *f, struct tessi_config *root)
 {
-    const struct tessi_config *stages = tessi_config_child(root, "stages"), *before = stages ? stages->child : NULL;
-    struct tessi_config *now = NULL;
-    if (!before || before->kind != TESSI_MAP)
+    const struct tessi_registry *r = f->a->runtime->registry;
+    const struct tessi_config *stages = tessi_config_child(root, "stages"), *first = stages ? stages->child : NULL;
+    struct tessi_config *before = NULL, *now = NULL;
+    if (!first || first->kind != TESSI_MAP)
         return ctx->fail(ctx, TESS_E_DATA, "%s/%s: has no stages; it is not the recipe of an archive", f->path, CLI_ENCODE_RECIPE);
-    int status = shard_stage(ctx, f, 0, &now), grows = f->a->o->append;
+    int status = tessi_config_copy(ctx, first, &before);
     if (status == TESS_OK)
-        status = compare_key(ctx, f, "expect_tokenizer", before, now);
-    if (status == TESS_OK && !grows)
-        status = compare_key(ctx, f, "expect_count", before, now);
-    for (const struct tessi_config *key = before->child; key && status == TESS_OK; key = key->next)
-        if (!grows || !is_of_a_part(key->key))
-            status = compare_key(ctx, f, key->key, before, now);
-    for (const struct tessi_config *key = now ? now->child : NULL; key && status == TESS_OK; key = key->next)
-        if (!grows || !is_of_a_part(key->key))
-            status = compare_key(ctx, f, key->key, before, now);
+        status = shard_stage(ctx, f, 0, &now);
+    if (status == TESS_OK)
+        status = cli_encode_paths(ctx, r, before, f->path, CLI_PATHS_NONE);
+    if (status == TESS_OK)
+        status = cli_encode_paths(ctx, r, now, f->path, CLI_PATHS_NONE);
+    if (status == TESS_OK)
+        status = compare_stages(ctx, f, before, now);
+    tessi_config_free(before);
     tessi_config_free(now);
     return status;
 }

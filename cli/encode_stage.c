@@ -161,6 +161,8 @@ static int put_settings(struct tess_context *ctx, const struct cli_encode *o, st
     for (size_t i = 0; i < sizeof number / sizeof *number; i++)
         if (number[i].value != number[i].usual)
             TESS_TRY(cli_encode_put_i64(ctx, stage, number[i].key, number[i].value));
+    if (o->portable)
+        TESS_TRY(cli_encode_put(ctx, stage, "portable", "true", 0));
     return o->skip_bad ? cli_encode_put(ctx, stage, "skip_bad", "true", 0) : TESS_OK;
 }
 
@@ -173,6 +175,8 @@ static int fill_stage(struct tess_context *ctx, const struct cli_encode *o, stru
     TESS_TRY(put_map(ctx, stage, "in", &in));
     TESS_TRY(put_path(ctx, in, "model", o->model));
     TESS_TRY(put_source(ctx, o, stage, in));
+    if (o->crops_of)
+        TESS_TRY(put_path(ctx, in, "crops", o->crops_of));
     TESS_TRY(put_settings(ctx, o, stage));
     TESS_TRY(tessi_config_new(ctx, TESSI_SEQUENCE, "command line", 1, 1, &dropped));
     int status = TESS_OK;

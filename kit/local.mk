@@ -3,7 +3,8 @@
 noinst_LTLIBRARIES += kit/libkit.la
 kit_libkit_la_CFLAGS = $(AM_CFLAGS) -ffunction-sections -fdata-sections
 kit_libkit_la_SOURCES = kit/archive/code_arrays.c kit/archive/code_arrays.h kit/archive/codebook.c kit/archive/codebook.h \
-    kit/archive/content.c kit/archive/content.h kit/archive/crops.c kit/archive/crops.h kit/archive/rows.c kit/archive/rows.h \
+    kit/archive/content.c kit/archive/content.h kit/archive/crop_list.c kit/archive/crop_list.h kit/archive/crops.c \
+    kit/archive/crops.h kit/archive/rows.c kit/archive/rows.h \
     kit/archive/selection.c kit/archive/selection.h kit/image/fit.c kit/image/fit.h kit/backend/addresses.h kit/backend/backend_table.h \
     kit/checkpoint/conv_layout.c kit/checkpoint/conv_layout.h kit/checkpoint/critic_names.c kit/checkpoint/critic_names.h \
     kit/checkpoint/extras.c kit/checkpoint/extras.h kit/checkpoint/name_table.c kit/checkpoint/name_table.h kit/checkpoint/renamed_names.c \

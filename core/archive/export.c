@@ -52,7 +52,7 @@ static int export_read(struct tess_context *ctx, const struct tessi_archive_expo
     buffers_drop_names(b);
     b->names = x->has_names ? rows : 0;
     if (x->has_names)
-        TESS_TRY(tessi_store_artefact_some_strings(ctx, x->a, "names", first, rows, b->name));
+        TESS_TRY(tess_artefact_read_strings(ctx, x->a, "names", first, rows, b->name));
     *out = (struct tessi_archive_block){first, rows, b->codes.data, x->has_labels ? b->label.data : NULL,
                                         x->has_names ? (const char *const *)b->name : NULL};
     return TESS_OK;

@@ -9,12 +9,14 @@
 
 #include <tessera/digest.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define RECIPE "encode.yaml" /* the pipeline that an archive is made by, which lies beside its index */
+#define LIST "append-"       /* beginning of the names of lists of images that were added */
 
 /* ---- order ---------------------------------------------------------------------------------------------------------------- */
 
@@ -93,10 +95,35 @@ static int merge_order(struct tess_context *ctx, struct tessi_archive_pieces *p)
 
 /* ---- into a folder -------------------------------------------------------------------------------------------------------- */
 
+/* Carries over the lists of images that the recipe's later shards are of. */
+static int merge_lists(struct tess_context *ctx, const char *from, const char *folder)
+{
+    struct dirent *e;
+    int status = TESS_OK;
+    DIR *d = opendir(from);
+    while (d && status == TESS_OK && (e = readdir(d))) {
+        char *path = NULL, *to = NULL;
+        size_t length = strlen(e->d_name);
+        if (strncmp(e->d_name, LIST, strlen(LIST)) != 0 || length < 4 || strcmp(e->d_name + length - 4, ".txt") != 0)
+            continue;
+        status = tessi_base_format(ctx, &path, "%s/%s", from, e->d_name);
+        if (status == TESS_OK)
+            status = tessi_base_format(ctx, &to, "%s/%s", folder, e->d_name);
+        if (status == TESS_OK)
+            status = tessi_base_link_file(ctx, path, to, NULL);
+        tess_free(path);
+        tess_free(to);
+    }
+    if (d)
+        (void)closedir(d);
+    return status;
+}
+
 /* Carries the recipe over where all archives that have one have the same. */
 static int merge_recipe(struct tess_context *ctx, const char *const *from, int64_t n, const char *folder)
 {
     char *to = NULL, *first = NULL, one[65] = "", other[65];
+    const char *whose = NULL;
     int status = TESS_OK, same = 1;
     for (int64_t i = 0; i < n && status == TESS_OK; i++) {
         struct tess_digest d;
@@ -110,6 +137,7 @@ static int merge_recipe(struct tess_context *ctx, const char *const *from, int64
             if (!first) {
                 memcpy(one, other, sizeof one);
                 first = path;
+                whose = from[i];
                 continue;
             }
         }
@@ -118,6 +146,8 @@ static int merge_recipe(struct tess_context *ctx, const char *const *from, int64
     if (status == TESS_OK && first && same)
         status = tessi_base_format(ctx, &to, "%s/" RECIPE, folder);
     if (to)
+        status = merge_lists(ctx, whose, folder);
+    if (to && status == TESS_OK)
         status = tessi_base_link_file(ctx, first, to, NULL);
     tess_free(first);
     tess_free(to);

@@ -5,191 +5,44 @@
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include "core/archive/pieces.h"
-#include "core/archive/verify_private.h"
-#include "core/base/child.h"
+#include "core/archive/verify_board.h"
 #include "core/base/clock.h"
 #include "core/base/context.h"
 #include "core/base/files.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#define SEATS 64
-#define FAULTS 4096
 #define SPIN_SECONDS 300 /* a process that reads nothing for so long is given up */
-#define ENDED (-1)
-
-/* Seat of a process at the board: the task that it is at. */
-struct seat {
-    atomic_llong task, steps; /* task ENDED: none */
-    char file[TESSI_ARCHIVE_NAME];
-};
-
-/* Tasks are numbered: 0 is the index, or the archive's one file, i > 0 its shard i - 1, and the last the sums over all shards. */
-struct board {
-    atomic_llong next, finished, shards, opened, rows_in_all, done, skipped, items, faults;
-    struct seat seat[SEATS];
-    struct tessi_archive_fault fault[FAULTS];
-};
-
-struct verify {
-    const struct tessi_archive_verify *o;
-    struct board *board;
-    struct tessi_child_process *child[SEATS];
-    double heard[SEATS]; /* when the process last took a step */
-    int64_t steps[SEATS];
-    int64_t started;
-    int own; /* a child's: its seat */
-};
-
-/* ---- the board ----------------------------------------------------------------------------------------------------------- */
-
-static void verify_note(void *user, const struct tessi_archive_fault *fault)
-{
-    struct verify *v = user;
-    long long i = atomic_fetch_add(&v->board->faults, 1);
-    if (i >= 0 && i < FAULTS)
-        v->board->fault[i] = *fault;
-}
-
-static void verify_progress(void *user, int64_t rows)
-{
-    struct verify *v = user;
-    (void)atomic_fetch_add(&v->board->done, rows);
-    (void)atomic_fetch_add(&v->board->seat[v->own].steps, 1);
-}
-
-static void verify_fault_text(struct verify *v, const struct tessi_archive_fault *where, const char *text)
-{
-    struct tessi_archive_fault f = *where;
-    size_t length = strlen(v->o->path);
-    f.archive_row = -1;
-    if (length && strncmp(text, v->o->path, length) == 0 && strstr(text + length, ": ")) /* the message's own path */
-        text = strstr(text + length, ": ") + 2;
-    (void)snprintf(f.text, sizeof f.text, "%s", text);
-    verify_note(v, &f);
-}
-
-/* ---- a process ----------------------------------------------------------------------------------------------------------- */
-
-/* Verifies one open file, and notes a failure as a fault. */
-static void verify_one(struct verify *v, const struct tess_artefact *a, const struct tessi_archive_fault *where)
-{
-    const struct tessi_archive_sink sink = {.user = v, .fault = verify_note, .progress = verify_progress, .deep = v->o->deep};
-    struct tessi_context own;
-    int64_t skipped = 0;
-    tessi_base_context_init(&own, NULL);
-    if (tessi_archive_verify_file(&own.context, a, where, &sink, &skipped) != TESS_OK)
-        verify_fault_text(v, where, tessi_base_context_message(&own.context));
-    (void)atomic_fetch_add(&v->board->skipped, skipped);
-}
-
-static void verify_shard(struct verify *v, const struct tess_artefact *index, int64_t i, int64_t first_row)
-{
-    struct tessi_archive_fault where = {.shard = i, .archive_row = first_row};
-    struct tessi_context own;
-    struct tess_artefact *part;
-    const char *digest;
-    int64_t rows;
-    (void)snprintf(where.file, sizeof where.file, "%s", tessi_store_part_name(index, i, &rows, &digest));
-    tessi_base_context_init(&own, NULL);
-    if (tessi_store_part_acquire(&own.context, index, i, &part) != TESS_OK) {
-        verify_fault_text(v, &where, tessi_base_context_message(&own.context));
-        return;
-    }
-    verify_one(v, part, &where);
-    if (tessi_store_part_same(&own.context, index, i, part) != TESS_OK)
-        verify_fault_text(v, &where, tessi_base_context_message(&own.context));
-    tessi_store_part_release(index, i);
-}
-
-/* The sums of the index, once every shard was verified, by whichever process ended the last: a shard that is still at work elsewhere may
- * have a fault, which would be told here once more. */
-static void verify_sums(struct verify *v, const struct tess_artefact *index, const struct tessi_archive_fault *where)
-{
-    struct tessi_context own;
-    struct seat *seat = &v->board->seat[v->own];
-    (void)snprintf(seat->file, sizeof seat->file, "%s", where->file);
-    atomic_store(&seat->task, 0);
-    tessi_base_context_init(&own, NULL);
-    if (atomic_load(&v->board->faults) == 0 && tessi_store_parts_check_sums(&own.context, index) != TESS_OK)
-        verify_fault_text(v, where, tessi_base_context_message(&own.context));
-}
-
-static void verify_take_tasks(struct verify *v, const struct tess_artefact *a, const struct tessi_archive_fault *where)
-{
-    int64_t shards = tessi_store_parts_count(a), row = 0, next = 0, rows;
-    struct seat *seat = &v->board->seat[v->own];
-    const char *digest;
-    for (int64_t i; (i = atomic_fetch_add(&v->board->next, 1)) <= shards;) {
-        for (; next < i - 1; next++, row += rows)
-            (void)tessi_store_part_name(a, next, &rows, &digest);
-        (void)snprintf(seat->file, sizeof seat->file, "%s", i ? tessi_store_part_name(a, i - 1, &rows, &digest) : where->file);
-        atomic_store(&seat->task, i);
-        if (i == 0)
-            verify_one(v, a, where);
-        else
-            verify_shard(v, a, i - 1, row);
-        if (atomic_fetch_add(&v->board->finished, 1) == shards && shards) /* the last to end, not to begin: faults of all are known */
-            verify_sums(v, a, where);
-        atomic_store(&seat->task, ENDED);
-    }
-}
-
-static int verify_process(void *user)
-{
-    struct verify *v = user;
-    struct tessi_archive_fault where = {.shard = -1, .archive_row = 0};
-    struct tessi_context own;
-    struct tess_artefact *a;
-    tessi_base_context_init(&own, NULL);
-    (void)snprintf(where.file, sizeof where.file, "%s", v->o->path);
-    int status = tessi_store_artefact_open(&own.context, v->o->path, &a);
-    if (status != TESS_OK) {
-        (void)snprintf(where.file, sizeof where.file, "%s%s", v->o->path, tessi_archive_is_folder(v->o->path) ? "/" TESSI_STORE_INDEX : "");
-        if (!atomic_load(&v->board->opened))
-            verify_fault_text(v, &where, tessi_base_context_message(&own.context));
-        return status;
-    }
-    (void)snprintf(where.file, sizeof where.file, "%s", tess_artefact_path(a));
-    atomic_store(&v->board->shards, tessi_store_parts_count(a));
-    atomic_store(&v->board->rows_in_all, tess_attrs_i64_or(tess_artefact_attrs(a), "count", 0));
-    atomic_store(&v->board->items, tess_attrs_i64_or(tess_artefact_attrs(a), "items", -1));
-    atomic_store(&v->board->opened, 1);
-    verify_take_tasks(v, a, &where);
-    tessi_store_artefact_close(a);
-    return TESS_OK;
-}
 
 /* ---- the parent ---------------------------------------------------------------------------------------------------------- */
 
-static int verify_start(struct tess_context *ctx, struct verify *v, int seat)
+static int verify_start(struct tess_context *ctx, struct tessi_archive_verifying *v, int seat)
 {
     v->own = seat;
-    atomic_store(&v->board->seat[seat].task, ENDED);
+    atomic_store(&v->board->seat[seat].task, TESSI_ARCHIVE_ENDED);
     v->heard[seat] = tessi_base_seconds();
     v->started++;
-    return tessi_base_child_begin(ctx, verify_process, v, &v->child[seat]);
+    return tessi_base_child_begin(ctx, tessi_archive_verify_process, v, &v->child[seat]);
 }
 
 /* Notes that a process ended before its task did. */
-static void verify_died(struct verify *v, int seat, const char *how)
+static void verify_died(struct tessi_archive_verifying *v, int seat, const char *how)
 {
     long long task = atomic_load(&v->board->seat[seat].task);
     struct tessi_archive_fault f = {.shard = task > 0 ? task - 1 : -1, .archive_row = -1};
     (void)snprintf(f.file, sizeof f.file, "%.*s", (int)sizeof f.file - 1, task >= 0 ? v->board->seat[seat].file : v->o->path);
     (void)snprintf(f.text, sizeof f.text, "reading it %s: it is damaged, or made to harm", how);
-    verify_note(v, &f);
+    tessi_archive_verify_note(v, &f);
 }
 
 /* Hears of the process at a seat; 0: it works on. */
-static int verify_hear(struct verify *v, int seat)
+static int verify_hear(struct tessi_archive_verifying *v, int seat)
 {
     struct tessi_child end;
     char words[200], how[240];
@@ -213,31 +66,35 @@ static int verify_hear(struct verify *v, int seat)
 }
 
 /* Number of processes that have something to do: one until the index is open. */
-static int verify_wanted(const struct verify *v)
+static int verify_wanted(const struct tessi_archive_verifying *v)
 {
     int64_t left = atomic_load(&v->board->shards) + 1 - atomic_load(&v->board->next);
     if (!atomic_load(&v->board->opened))
         return v->started ? 0 : 1;
-    if (v->started > atomic_load(&v->board->shards) + 2 * SEATS) /* each but the first few was to replace one that had died at a task */
+    if (v->started >
+        atomic_load(&v->board->shards) + 2 * TESSI_ARCHIVE_SEATS) /* each but the first few was to replace one that had died at a task */
         return 0;
-    return left < 1 ? 0 : left < v->o->processes ? (int)left : v->o->processes < SEATS ? v->o->processes : SEATS;
+    return left < 1                                ? 0
+           : left < v->o->processes                ? (int)left
+           : v->o->processes < TESSI_ARCHIVE_SEATS ? v->o->processes
+                                                   : TESSI_ARCHIVE_SEATS;
 }
 
-static void verify_show(const struct verify *v)
+static void verify_show(const struct tessi_archive_verifying *v)
 {
     if (v->o->log && atomic_load(&v->board->opened))
         tessi_base_progress(v->o->log, atomic_load(&v->board->done), atomic_load(&v->board->rows_in_all), "rows", NULL, 0);
 }
 
-static int verify_all(struct tess_context *ctx, struct verify *v)
+static int verify_all(struct tess_context *ctx, struct tessi_archive_verifying *v)
 {
     int status = TESS_OK, working = 1;
     while (working && status == TESS_OK) {
         working = 0;
-        for (int i = 0; i < SEATS; i++)
+        for (int i = 0; i < TESSI_ARCHIVE_SEATS; i++)
             working += v->child[i] && !verify_hear(v, i);
         int wanted = verify_wanted(v);
-        for (int i = 0; i < SEATS && working < wanted && status == TESS_OK; i++)
+        for (int i = 0; i < TESSI_ARCHIVE_SEATS && working < wanted && status == TESS_OK; i++)
             if (!v->child[i]) {
                 status = verify_start(ctx, v, i);
                 working++;
@@ -246,7 +103,7 @@ static int verify_all(struct tess_context *ctx, struct verify *v)
         if (tessi_base_signals_stopping())
             status = ctx->fail(ctx, TESS_E_STOPPED, "%s: stopped; nothing was changed", v->o->path);
     }
-    for (int i = 0; i < SEATS; i++)
+    for (int i = 0; i < TESSI_ARCHIVE_SEATS; i++)
         tessi_base_child_kill(v->child[i]);
     if (status == TESS_OK && atomic_load(&v->board->opened) && atomic_load(&v->board->next) <= atomic_load(&v->board->shards))
         status = ctx->fail(ctx, TESS_E_FAILED, "%s: the processes that verify it ended before all shards were read; run again with `-j 1`",
@@ -291,15 +148,15 @@ static int64_t verify_non_negative(long long value)
 }
 
 /* Hands the faults out. A child may have written anything to the board: texts are ended, numbers held to their range. */
-static void verify_report(const struct verify *v, struct tessi_archive_counts *out)
+static void verify_report(const struct tessi_archive_verifying *v, struct tessi_archive_counts *out)
 {
-    struct board *b = v->board;
+    struct tessi_archive_board *b = v->board;
     out->shards = verify_non_negative(atomic_load(&b->shards));
     out->rows = verify_non_negative(atomic_load(&b->rows_in_all));
     out->skipped = verify_non_negative(atomic_load(&b->skipped));
     out->items = atomic_load(&b->items) < 0 ? out->rows + out->skipped : verify_non_negative(atomic_load(&b->items));
     out->faults = verify_non_negative(atomic_load(&b->faults));
-    size_t n = out->faults < FAULTS ? (size_t)out->faults : FAULTS;
+    size_t n = out->faults < TESSI_ARCHIVE_FAULTS ? (size_t)out->faults : TESSI_ARCHIVE_FAULTS;
     for (size_t i = 0; i < n; i++) {
         b->fault[i].file[TESSI_ARCHIVE_NAME - 1] = b->fault[i].text[TESSI_ARCHIVE_TEXT - 1] = '\0';
         b->fault[i].dataset[sizeof b->fault[i].dataset - 1] = '\0';
@@ -380,7 +237,7 @@ static int verify_shards_alone(struct tess_context *ctx, const struct tessi_arch
 
 int tessi_archive_verify(struct tess_context *ctx, const struct tessi_archive_verify *o, struct tessi_archive_counts *out)
 {
-    struct verify v = {.o = o};
+    struct tessi_archive_verifying v = {.o = o};
     struct stat st;
     double begin = tessi_base_seconds();
     memset(out, 0, sizeof *out);

@@ -176,7 +176,8 @@ static int values_open(struct tess_context *ctx, struct values *v)
     v->last_item = -1;
     if (strcmp(tess_artefact_kind(v->a), "codes") != 0)
         return ctx->fail(ctx, TESS_E_DATA, "is of kind `%s`, an archive is of kind `codes`", tess_artefact_kind(v->a));
-    if (tess_attrs_i64_or(f, "count", -1) != 0 || v->items <= 0) /* a shard whose items were all skipped has no rows to check */
+    /* A shard may be without rows, as all its items were skipped, or without rows for training. */
+    if ((tess_attrs_i64_or(f, "count", -1) != 0 && tess_attrs_i64_or(f, "train_count", -1) != 0) || v->items <= 0)
         TESS_TRY(tessi_store_artefact_check_attrs(ctx, v->a));
     return tess_levels_get(ctx, f, v->largest, &v->depth, v->level_size);
 }

@@ -61,7 +61,7 @@ static int column_copy_texts(struct tess_context *ctx, struct column *c, const s
     int status = TESS_OK;
     for (int64_t i = 0; i < rows && status == TESS_OK; i += TEXTS) {
         int64_t n = rows - i < TEXTS ? rows - i : TEXTS;
-        status = tessi_store_artefact_some_strings(ctx, a, c->name, first + i, n, text);
+        status = tess_artefact_read_strings(ctx, a, c->name, first + i, n, text);
         if (status == TESS_OK)
             status = tess_artefact_append_strings(ctx, c->to, c->name, n, (const char *const *)text);
         for (int64_t k = 0; k < n; k++)

@@ -189,7 +189,7 @@ static void change_files(struct found *f, const struct tessi_pipeline *p, const 
     int64_t before = f->to->count, same = 0;
     if (strcmp(then ? then : "", s->files) == 0 || f->status != TESS_OK)
         return;
-    f->status = tessi_flow_file_list_read(f->ctx, p, a, &list);
+    f->status = tessi_flow_file_list_read(f->ctx, p, s, a, &list);
     change_kept(f, s, &list, &same);
     if (list.count && (same < list.count || same < s->witness.count))
         change_moved(f, s, &list);

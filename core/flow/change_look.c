@@ -88,6 +88,9 @@ static int change_look_file(struct tess_context *ctx, const struct tessi_stage *
     TESS_TRY(change_look_now(ctx, s, c->name, &now, &found));
     if (!found || !then)
         return TESS_OK;
+    if (strcmp(then->time, "-") == 0)
+        return tessi_base_format(ctx, &c->detail, "%" PRId64 " bytes -> %" PRId64 " bytes of %s", then->size, now.size,
+                                 tessi_flow_file_time(now.changed, time));
     return tessi_base_format(ctx, &c->detail, "%" PRId64 " bytes of %s -> %" PRId64 " bytes of %s", then->size, then->time, now.size,
                              tessi_flow_file_time(now.changed, time));
 }
@@ -96,7 +99,7 @@ int tessi_flow_changes_look(struct tess_context *ctx, const struct tessi_pipelin
                             const struct tess_artefact *a, struct tessi_changes *c)
 {
     struct tessi_file_list list = {.text = NULL};
-    int status = tessi_flow_file_list_read(ctx, p, a, &list);
+    int status = tessi_flow_file_list_read(ctx, p, s, a, &list);
     for (int64_t i = 0; i < c->count && status == TESS_OK; i++)
         if (c->item[i].kind == TESSI_CHANGE_FILE && c->item[i].before && c->item[i].now && *c->item[i].name)
             status = change_look_file(ctx, s, &list, &c->item[i]);

@@ -134,7 +134,8 @@ static int execute(struct tess_context *ctx, struct tessi_pipeline *p, struct te
     (void)tessi_base_inject(TESSI_AT_STAGE);
     int status = tessi_flow_stage_run_open(ctx, p, &r);
     if (status == TESS_OK)
-        status = tessi_store_artefact_create(ctx, s->cached, s->ops->output, &r.output);
+        status =
+            (s->portable ? tessi_store_artefact_create_portable : tessi_store_artefact_create)(ctx, s->cached, s->ops->output, &r.output);
     if (status == TESS_OK)
         status = tessi_flow_disk_reserve(ctx, p, &r);
     if (status == TESS_OK)

@@ -22,19 +22,48 @@ const char *tessi_flow_file_time(int64_t nanoseconds, char text[TIME_TEXT])
     return text;
 }
 
-/* Calls `line` with each file's line. */
-static int file_list_each(struct tess_context *ctx, const struct tessi_stage *s,
-                          int (*line)(void *user, struct tess_context *ctx, const char *text, size_t bytes), void *user)
+/* Number of bytes, a `/` the last, that the paths of all files begin with. */
+static int file_list_common(struct tess_context *ctx, const struct tessi_stage *s, size_t *common)
 {
     struct tessi_witness_walk walk = {.w = &s->witness};
-    char time[TIME_TEXT], *text = NULL;
+    char *first = NULL;
     int more = 1, status = TESS_OK;
+    *common = 0;
     while (status == TESS_OK && more) {
         status = tessi_host_witness_next(ctx, &walk, &more);
         if (status != TESS_OK || !more)
             continue;
-        status = tessi_base_format(ctx, &text, "%s %" PRId64 " %s %s\n", walk.seen.digest, walk.seen.at.size,
-                                   tessi_flow_file_time(walk.seen.at.changed, time), walk.seen.path);
+        if (!first) {
+            status = tess_copy_text(ctx, walk.seen.path, &first);
+            *common = status == TESS_OK ? strlen(first) : 0;
+        }
+        for (size_t i = 0; i < *common; i++)
+            if (first[i] != walk.seen.path[i])
+                *common = i;
+        while (*common && first[*common - 1] != '/')
+            --*common;
+    }
+    tessi_host_witness_walk_close(&walk);
+    tess_free(first);
+    return status;
+}
+
+/* Calls `line` with each file's line. */
+static int file_list_each(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s,
+                          int (*line)(void *user, struct tess_context *ctx, const char *text, size_t bytes), void *user)
+{
+    struct tessi_witness_walk walk = {.w = &s->witness};
+    char time[TIME_TEXT] = "-", *text = NULL;
+    size_t common = 0;
+    int more = 1, status = p->anonymous ? file_list_common(ctx, s, &common) : TESS_OK;
+    while (status == TESS_OK && more) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        if (status != TESS_OK || !more)
+            continue;
+        if (!p->anonymous)
+            (void)tessi_flow_file_time(walk.seen.at.changed, time);
+        status =
+            tessi_base_format(ctx, &text, "%s %" PRId64 " %s %s\n", walk.seen.digest, walk.seen.at.size, time, walk.seen.path + common);
         if (status == TESS_OK)
             status = line(user, ctx, text, strlen(text));
         tess_free(text);
@@ -63,10 +92,10 @@ static int file_list_to_text(void *user, struct tess_context *ctx, const char *t
     return TESS_OK;
 }
 
-int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_stage *s, char **out)
+int tessi_flow_file_list_text(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, char **out)
 {
     struct file_list_text t = {.text = NULL};
-    int status = s->witness.count > ATTRIBUTE_MAX / TESS_DIGEST_TEXT ? TESS_OK : file_list_each(ctx, s, file_list_to_text, &t);
+    int status = s->witness.count > ATTRIBUTE_MAX / TESS_DIGEST_TEXT ? TESS_OK : file_list_each(ctx, p, s, file_list_to_text, &t);
     *out = status == TESS_OK && !t.is_long ? t.text : NULL;
     if (!*out)
         tess_free(t.text);
@@ -94,12 +123,12 @@ static int file_list_to_file(void *user, struct tess_context *ctx, const char *t
     return TESS_OK;
 }
 
-int tessi_flow_file_list_write(struct tess_context *ctx, const struct tessi_stage *s, const char *path)
+int tessi_flow_file_list_write(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s, const char *path)
 {
     struct file_list_file f = {.to = NULL};
     int status = tessi_base_aside_open(ctx, path, 1, &f.to);
     if (status == TESS_OK)
-        status = file_list_each(ctx, s, file_list_to_file, &f);
+        status = file_list_each(ctx, p, s, file_list_to_file, &f);
     if (status == TESS_OK)
         status = tessi_base_aside_put(ctx, f.to, f.block, f.used);
     if (status == TESS_OK)
@@ -149,8 +178,8 @@ static int file_list_load(struct tess_context *ctx, const struct tessi_pipeline 
     return status;
 }
 
-int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tess_artefact *a,
-                              struct tessi_file_list *out)
+int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipeline *p, const struct tessi_stage *s,
+                              const struct tess_artefact *a, struct tessi_file_list *out)
 {
     const char *text = tessi_store_artefact_provenance(a, "files"), *key = tessi_store_artefact_provenance(a, "key");
     int64_t lines = 0;
@@ -171,7 +200,7 @@ int tessi_flow_file_list_read(struct tess_context *ctx, const struct tessi_pipel
         out->count += file_list_line(line, &out->item[out->count]);
     }
     qsort(out->item, (size_t)out->count, sizeof *out->item, file_list_by_path);
-    return TESS_OK;
+    return out->count && *out->item->path != '/' ? file_list_common(ctx, s, &out->common) : TESS_OK;
 }
 
 void tessi_flow_file_list_free(struct tessi_file_list *l)
@@ -183,6 +212,6 @@ void tessi_flow_file_list_free(struct tessi_file_list *l)
 
 struct tessi_listed *tessi_flow_file_list_find(const struct tessi_file_list *l, const char *path)
 {
-    const struct tessi_listed wanted = {.path = path};
+    const struct tessi_listed wanted = {.path = *path == '/' && strlen(path) > l->common ? path + l->common : path};
     return l->count ? bsearch(&wanted, l->item, (size_t)l->count, sizeof *l->item, file_list_by_path) : NULL;
 }

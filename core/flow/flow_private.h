@@ -20,8 +20,8 @@
 struct tessi_input {
     const struct tess_port *port;
     const struct tessi_config *at; /* node of the pipeline that connects the port; NULL: not connected */
-    int64_t stage;               /* index of the stage, or -1 */
-    char *file;                  /* path of an artefact from outside, or NULL */
+    int64_t stage;                 /* index of the stage, or -1 */
+    char *file;                    /* path of an artefact from outside, or NULL */
     struct tess_attrs *file_attrs;
     char file_digest[TESS_DIGEST_TEXT];
 };
@@ -49,27 +49,28 @@ struct tessi_stage {
     struct tess_cost cost;
     int64_t steps;
     int64_t output_bytes, checkpoint_bytes; /* disk space of the artefact and of a checkpoint, as planned; 0: not known */
-    char *plugins;                 /* plugins that have a part in the result: "stage/1 encode, tessera-stages 0.1.0; ..." */
-    char files[TESS_DIGEST_TEXT];  /* digest of the files read from outside the pipeline; "": none */
-    struct tessi_witness witness;  /* files read from outside, as they were when they were digested */
-    char key[TESS_DIGEST_TEXT];    /* cache key; "": not known before its inputs are */
-    char identity[TESS_DIGEST_TEXT]; /* digest of all that the key has, with the inputs' identities in place of their contents */
-    char digest[TESS_DIGEST_TEXT]; /* content digest of its artefact; "": not known */
+    int32_t portable;                       /* 1: the artefact is written for readers that know little of HDF5 */
+    char *plugins;                          /* plugins that have a part in the result: "stage/1 encode, tessera-stages 0.1.0; ..." */
+    char files[TESS_DIGEST_TEXT];           /* digest of the files read from outside the pipeline; "": none */
+    struct tessi_witness witness;           /* files read from outside, as they were when they were digested */
+    char key[TESS_DIGEST_TEXT];             /* cache key; "": not known before its inputs are */
+    char identity[TESS_DIGEST_TEXT];        /* digest of all that the key has, with the inputs' identities in place of their contents */
+    char digest[TESS_DIGEST_TEXT];          /* content digest of its artefact; "": not known */
     int32_t state;
     int32_t outcome;
     char busy[256];               /* process that computes it, where it was left for that; "": none */
     double seconds_predicted;     /* time of what is left to be done; negative: not known; 0 where it is cached */
     struct tessi_kept checkpoint; /* last checkpoint on the disk, while the stage is computed */
     double seconds;
-    double flops_done; /* FLOP of its execution here, as planned; 0: the plan tells none */
-    char warning[512]; /* warnings of the run, or those that the cached result was made with; "": none */
-    char *record;      /* record of the stage's result for the log (stage_record.h); NULL until the result is published */
-    char *reason; /* why it will run; NULL: none */
-    int64_t done, total;           /* progress of its checkpoint; total 0: there is none, or it does not say */
+    double flops_done;   /* FLOP of its execution here, as planned; 0: the plan tells none */
+    char warning[512];   /* warnings of the run, or those that the cached result was made with; "": none */
+    char *record;        /* record of the stage's result for the log (stage_record.h); NULL until the result is published */
+    char *reason;        /* why it will run; NULL: none */
+    int64_t done, total; /* progress of its checkpoint; total 0: there is none, or it does not say */
     char unit[24];
-    int64_t recorded;              /* memory in bytes that planning took, and so will running */
-    char *cached; /* path in the cache, RUNS/.cache/KEY.h5, once the key is known; the file may not exist */
-    char *path;   /* path in the run's folder, RUNS/NAME/STAGE.h5 */
+    int64_t recorded; /* memory in bytes that planning took, and so will running */
+    char *cached;     /* path in the cache, RUNS/.cache/KEY.h5, once the key is known; the file may not exist */
+    char *path;       /* path in the run's folder, RUNS/NAME/STAGE.h5 */
     int64_t pictures;
     char **picture; /* files of the pictures, once exported */
 };
@@ -171,9 +172,9 @@ struct tess_stage_run {
     char *checkpoint;              /* path of the checkpoint */
     struct tess_artefact *resumed; /* checkpoint to resume from; NULL: the stage starts over */
     const struct tessi_pipeline *pipeline;
-    int waited, gave_up;           /* waited: number of waits for disk space; gave_up: 1, until a stop was asked for */
-    double waited_seconds;         /* length of all of them */
-    int follows;                   /* 1: on a rank that follows rank 0 through the stage */
+    int waited, gave_up;                         /* waited: number of waits for disk space; gave_up: 1, until a stop was asked for */
+    double waited_seconds;                       /* length of all of them */
+    int follows;                                 /* 1: on a rank that follows rank 0 through the stage */
     double interval, last_checkpoint, last_line; /* seconds between checkpoints; monotonic times of the last of each */
     int64_t done, total;                         /* progress reported last; total 0: none yet */
     char unit[24];

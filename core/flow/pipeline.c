@@ -113,7 +113,7 @@ static int find_stage(struct tess_context *ctx, const struct tessi_pipeline *p, 
             return TESS_OK;
         }
     return ctx->fail(ctx, TESS_E_USAGE, "%s: there is no stage `%s`%s", flag, name,
-                   tessi_config_suggest(tessi_config_child(p->root, "stages"), name, near, sizeof near));
+                     tessi_config_suggest(tessi_config_child(p->root, "stages"), name, near, sizeof near));
 }
 
 static int pipeline_choose(struct tess_context *ctx, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
@@ -184,6 +184,7 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
         s->steps = plan.steps;
         s->recorded = tessi_base_memory_peak() - before;
         s->output_bytes = plan.output_bytes;
+        s->portable = plan.portable;
         s->checkpoint_bytes = plan.checkpoint_bytes;
     }
     p->runtime->graph_sealed = NULL;

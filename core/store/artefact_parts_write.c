@@ -1,28 +1,10 @@
-/* Writing an index: the finished parts are opened one after the other, held against the first, and listed in a table
- * (artefact_parts_table.c) beside a copy of what they all have. No values of joined datasets are read. SPDX-License-Identifier: MIT */
+/* Writing an index: the finished parts are opened one after the other, and held against the first; then they are listed in a table
+ * (artefact_parts_index.c) beside a copy of what they all have. No values of joined datasets are read. SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
-#include "core/store/store_private.h"
+#include "core/store/artefact_parts_index.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* A joined dataset: what is the largest of the parts' so far. */
-struct joined {
-    const char *name;
-    int gathered;             /* 1: any number of rows */
-    struct tessi_entry shape; /* shape in the first part that has the dataset, widened; rank 0: none has it yet */
-    int32_t *length;          /* first dimension in each part */
-};
-
-struct index {
-    const struct tessi_parts_options *o;
-    struct tess_artefact *first, *a; /* the first part; the index */
-    char (*digest)[TESS_DIGEST_TEXT];
-    int32_t *rows;
-    int64_t *sum, sums, end; /* end: where the next part's range must begin */
-    struct joined *joined;
-    int64_t joineds;
-};
 
 static int64_t list_length(const char *const *list)
 {
@@ -32,7 +14,7 @@ static int64_t list_length(const char *const *list)
     return n;
 }
 
-static int unfit(struct tess_context *ctx, const struct index *x, int64_t i, const char *what)
+static int unfit(struct tess_context *ctx, const struct tessi_parts_index *x, int64_t i, const char *what)
 {
     return ctx->fail(ctx, TESS_E_DATA, "%s: cannot have `%s` as part %lld: %s; all parts must be of one making", x->o->path, x->o->file[i],
                      (long long)i + 1, what);
@@ -41,7 +23,7 @@ static int unfit(struct tess_context *ctx, const struct index *x, int64_t i, con
 /* ---- attributes ---------------------------------------------------------------------------------------------------- */
 
 /* Index of a name among the summed attributes, or -1. */
-static int64_t sum_of(const struct index *x, const char *name)
+static int64_t sum_of(const struct tessi_parts_index *x, const char *name)
 {
     for (int64_t i = 0; i < x->sums; i++)
         if (strcmp(x->o->summed[i], name) == 0)
@@ -49,12 +31,12 @@ static int64_t sum_of(const struct index *x, const char *name)
     return -1;
 }
 
-static int write_is_range(const struct index *x, const char *name)
+static int write_is_range(const struct tessi_parts_index *x, const char *name)
 {
     return x->o->start && strcmp(name, x->o->start) == 0;
 }
 
-static int add_sums(struct tess_context *ctx, struct index *x, int64_t i, const struct tess_artefact *part)
+static int add_sums(struct tess_context *ctx, struct tessi_parts_index *x, int64_t i, const struct tess_artefact *part)
 {
     char what[200];
     for (int64_t k = 0; k < x->sums; k++) {
@@ -79,7 +61,7 @@ static int add_sums(struct tess_context *ctx, struct index *x, int64_t i, const 
     return TESS_OK;
 }
 
-static int check_same_attrs(struct tess_context *ctx, const struct index *x, int64_t i, const struct tess_artefact *part)
+static int check_same_attrs(struct tess_context *ctx, const struct tessi_parts_index *x, int64_t i, const struct tess_artefact *part)
 {
     char what[200];
     if (strcmp(part->kind, x->first->kind) != 0)
@@ -106,7 +88,7 @@ static int check_same_attrs(struct tess_context *ctx, const struct index *x, int
 
 /* ---- datasets ------------------------------------------------------------------------------------------------------ */
 
-static struct joined *joined_of(const struct index *x, const char *name)
+static struct tessi_parts_joined *joined_of(const struct tessi_parts_index *x, const char *name)
 {
     for (int64_t k = 0; k < x->joineds; k++)
         if (strcmp(x->joined[k].name, name) == 0)
@@ -134,11 +116,11 @@ static int join_shape(struct tessi_entry *shape, const struct tessi_entry *e)
     return 1;
 }
 
-static int add_joined(struct tess_context *ctx, struct index *x, int64_t i, const struct tess_artefact *part)
+static int add_joined(struct tess_context *ctx, struct tessi_parts_index *x, int64_t i, const struct tess_artefact *part)
 {
     char what[200];
     for (int64_t k = 0; k < x->joineds; k++) {
-        struct joined *j = &x->joined[k];
+        struct tessi_parts_joined *j = &x->joined[k];
         const struct tessi_entry *e = tessi_store_entry_find(part, j->name);
         if (e && !join_shape(&j->shape, e)) {
             (void)snprintf(what, sizeof what, "its /%.60s is of another type or shape than those before", j->name);
@@ -152,7 +134,7 @@ static int add_joined(struct tess_context *ctx, struct index *x, int64_t i, cons
 }
 
 /* Checks that a dataset of a row each is in every part, or in none. */
-static int check_lengths(struct tess_context *ctx, const struct index *x)
+static int check_lengths(struct tess_context *ctx, const struct tessi_parts_index *x)
 {
     char what[200];
     if (x->joined[0].shape.rank == 0)
@@ -167,19 +149,19 @@ static int check_lengths(struct tess_context *ctx, const struct index *x)
     return TESS_OK;
 }
 
-static int is_shared(const struct index *x, const struct tessi_entry *e)
+int tessi_store_parts_index_shared(const struct tessi_parts_index *x, const struct tessi_entry *e)
 {
     return !joined_of(x, e->name) && !tessi_store_reserved_name(e->name);
 }
 
 /* Compares what is no joined dataset with the first part's. */
-static int check_shared(struct tess_context *ctx, struct index *x, int64_t i, const struct tess_artefact *part)
+static int check_shared(struct tess_context *ctx, struct tessi_parts_index *x, int64_t i, const struct tess_artefact *part)
 {
     int64_t shared = 0;
     char what[200], one[TESS_DIGEST_TEXT], other[TESS_DIGEST_TEXT];
     for (int64_t k = 0; k < part->entries; k++) {
         struct tessi_entry *e = &part->entry[k], *own = tessi_store_entry_find(x->first, e->name);
-        if (!is_shared(x, e))
+        if (!tessi_store_parts_index_shared(x, e))
             continue;
         shared++;
         int same = own && own->dtype == e->dtype && own->rank == e->rank && memcmp(own->dim, e->dim, sizeof e->dim) == 0;
@@ -195,20 +177,31 @@ static int check_shared(struct tess_context *ctx, struct index *x, int64_t i, co
             return unfit(ctx, x, i, what);
     }
     for (int64_t k = 0; k < x->first->entries; k++)
-        shared -= is_shared(x, &x->first->entry[k]);
+        shared -= tessi_store_parts_index_shared(x, &x->first->entry[k]);
     return shared ? unfit(ctx, x, i, "it lacks a dataset that the first has") : TESS_OK;
 }
 
 /* ---- the parts ----------------------------------------------------------------------------------------------------- */
 
-static int add_part(struct tess_context *ctx, struct index *x, int64_t i, const struct tess_artefact *part)
+/* 1 where the file has the metadata of HDF5 1.8: byte 8 is the version of its superblock, 2 there and 3 from 1.10 on. */
+static int write_is_portable(const char *path)
+{
+    FILE *f = fopen(path, "rbe");
+    int is = f && fseek(f, 8, SEEK_SET) == 0 && getc(f) == 2;
+    if (f)
+        (void)fclose(f);
+    return is;
+}
+
+static int add_part(struct tess_context *ctx, struct tessi_parts_index *x, int64_t i, const struct tess_artefact *part)
 {
     if (part->parts)
         return unfit(ctx, x, i, "it is in parts itself");
     memcpy(x->digest[i], part->digest, TESS_DIGEST_TEXT);
+    x->portable = x->portable && write_is_portable(part->path);
     if (i == 0)
         for (int64_t k = 0; k < part->entries; k++)
-            if (is_shared(x, &part->entry[k]))
+            if (tessi_store_parts_index_shared(x, &part->entry[k]))
                 TESS_TRY(tessi_store_digest_entry(ctx, part, &part->entry[k]));
     TESS_TRY(check_same_attrs(ctx, x, i, part));
     TESS_TRY(add_sums(ctx, x, i, part));
@@ -216,7 +209,7 @@ static int add_part(struct tess_context *ctx, struct index *x, int64_t i, const 
     return i ? check_shared(ctx, x, i, part) : TESS_OK;
 }
 
-static int open_part(struct tess_context *ctx, const struct index *x, int64_t i, struct tess_artefact **out)
+static int open_part(struct tess_context *ctx, const struct tessi_parts_index *x, int64_t i, struct tess_artefact **out)
 {
     const char *slash = strrchr(x->o->path, '/');
     char *path = NULL;
@@ -228,7 +221,7 @@ static int open_part(struct tess_context *ctx, const struct index *x, int64_t i,
     return status;
 }
 
-static int add_parts(struct tess_context *ctx, struct index *x)
+static int add_parts(struct tess_context *ctx, struct tessi_parts_index *x)
 {
     for (int64_t i = 0; i < x->o->files; i++) {
         struct tess_artefact *part = NULL;
@@ -244,135 +237,21 @@ static int add_parts(struct tess_context *ctx, struct index *x)
     return check_lengths(ctx, x);
 }
 
-/* ---- the index ----------------------------------------------------------------------------------------------------- */
-
-static int write_attrs(struct tess_context *ctx, const struct index *x)
-{
-    TESS_TRY(tessi_base_attrs_copy(ctx, x->first->attrs, x->a->attrs));
-    for (int64_t k = 0; k < x->sums; k++)
-        for (int64_t i = 0; i < x->a->attrs->count; i++)
-            if (strcmp(x->a->attrs->item[i].name, x->o->summed[k]) == 0)
-                x->a->attrs->item[i].i64 = x->sum[k];
-    return tess_attrs_set_i64(ctx, x->a->attrs, "parts", x->o->files);
-}
-
-/* Attribute `labels` or `unit` of a dataset of the first part, or NULL; to be freed. */
-static int dataset_text(struct tess_context *ctx, const struct index *x, hid_t dataset, const char *name, char **out)
-{
-    struct tessi_value v = {0};
-    hid_t attribute = H5Aexists(dataset, name) > 0 ? H5Aopen(dataset, name, H5P_DEFAULT) : -1;
-    int status = attribute < 0 ? TESS_OK : tessi_store_read_value(ctx, x->first, name, attribute, &v);
-    tessi_store_close(attribute);
-    *out = v.text;
-    return status;
-}
-
-static int copy_shared(struct tess_context *ctx, const struct index *x, const char *name)
-{
-    char *labels = NULL, *unit = NULL;
-    tessi_store_lock();
-    hid_t dataset = H5Dopen2(x->first->file, name, H5P_DEFAULT);
-    int status = dataset < 0 ? tessi_store_fail(ctx, x->first, name) : dataset_text(ctx, x, dataset, "labels", &labels);
-    if (status == TESS_OK)
-        status = dataset_text(ctx, x, dataset, "unit", &unit);
-    tessi_store_close(dataset);
-    tessi_store_unlock();
-    if (status == TESS_OK)
-        status = tess_artefact_copy(ctx, x->a, name, x->first,
-                                    &(struct tess_dataset){.size = sizeof(struct tess_dataset), .labels = labels, .unit = unit});
-    tess_free(labels);
-    tess_free(unit);
-    return status;
-}
-
-static int put_numbers(struct tess_context *ctx, const struct index *x, const char *name, const int32_t *values, int32_t rank, int64_t n,
-                       int64_t width)
-{
-    const struct tess_dataset plain = {.size = sizeof plain};
-    struct tess_tensor t = tess_tensor_over((void *)(uintptr_t)values, TESS_I32, rank, (int64_t[]){n, width});
-    tessi_store_lock();
-    int status = tessi_store_put(ctx, x->a, name, &t, &plain);
-    tessi_store_unlock();
-    return status;
-}
-
-static int put_texts(struct tess_context *ctx, const struct index *x, const char *name, int64_t n, const char *const *text)
-{
-    tessi_store_lock();
-    int status = tessi_store_put_strings(ctx, x->a, name, n, text);
-    tessi_store_unlock();
-    return status;
-}
-
-/* Writes the joined datasets that a part has, in the order of the options. `number` has room for all their rows and lengths. */
-static int write_joined(struct tess_context *ctx, const struct index *x, const char **text, int32_t *number)
-{
-    int64_t n = 0, files = x->o->files;
-    for (int64_t k = 0; k < x->joineds; k++)
-        if (x->joined[k].shape.rank)
-            x->joined[n++] = x->joined[k]; /* the others go; the lengths belong to one block */
-    for (int64_t k = 0; k < n; k++)
-        text[k] = x->joined[k].name;
-    TESS_TRY(put_texts(ctx, x, "parts/joined", n, text));
-    for (int64_t k = 0; k < n; k++)
-        text[k] = x->joined[k].shape.dtype == TESSI_TEXT ? "string" : tess_dtype_name(x->joined[k].shape.dtype);
-    TESS_TRY(put_texts(ctx, x, "parts/dtype", n, text));
-    for (int64_t k = 0; k < n; k++)
-        number[k] = x->joined[k].shape.precision;
-    TESS_TRY(put_numbers(ctx, x, "parts/bits", number, 1, n, 1));
-    for (int64_t k = 0; k < n; k++)
-        for (int32_t d = 1; d < TESS_MAX_RANK; d++)
-            number[k * (TESS_MAX_RANK - 1) + d - 1] = d < x->joined[k].shape.rank ? (int32_t)x->joined[k].shape.dim[d] : 0;
-    TESS_TRY(put_numbers(ctx, x, "parts/row", number, 2, n, TESS_MAX_RANK - 1));
-    for (int64_t k = 0; k < n; k++)
-        memcpy(number + k * files, x->joined[k].length, (size_t)files * sizeof *number);
-    return put_numbers(ctx, x, "parts/length", number, 2, n, files);
-}
-
-static int write_table(struct tess_context *ctx, const struct index *x, const char **text, int32_t *number)
-{
-    int64_t n = x->o->files;
-    TESS_TRY(put_texts(ctx, x, "parts/file", n, x->o->file));
-    for (int64_t i = 0; i < n; i++)
-        text[i] = x->digest[i];
-    TESS_TRY(put_texts(ctx, x, "parts/digest", n, text));
-    TESS_TRY(put_numbers(ctx, x, "parts/rows", x->rows, 1, n, 1));
-    if (x->sums)
-        TESS_TRY(put_texts(ctx, x, "parts/summed", x->sums, x->o->summed));
-    if (x->o->start)
-        TESS_TRY(put_texts(ctx, x, "parts/start", 1, &x->o->start));
-    return write_joined(ctx, x, text, number);
-}
-
-static int write_index(struct tess_context *ctx, struct index *x, const char **text, int32_t *number, char digest[65])
-{
-    TESS_TRY(tessi_store_artefact_create(ctx, x->o->path, x->first->kind, &x->a));
-    int status = write_attrs(ctx, x);
-    for (int64_t k = 0; k < x->first->entries && status == TESS_OK; k++)
-        if (is_shared(x, &x->first->entry[k]))
-            status = copy_shared(ctx, x, x->first->entry[k].name);
-    if (status == TESS_OK)
-        status = write_table(ctx, x, text, number);
-    if (status == TESS_OK)
-        return tessi_store_artefact_finish(ctx, x->a, x->o->provenance, digest);
-    tessi_store_artefact_close(x->a);
-    return status;
-}
-
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
 /* Names the joined datasets; their lengths lie in `length`, a row each. */
-static void name_joined(struct index *x, int32_t *length)
+static void name_joined(struct tessi_parts_index *x, int32_t *length)
 {
     int64_t rows = list_length(x->o->joined);
     for (int64_t k = 0; k < x->joineds; k++)
-        x->joined[k] = (struct joined){
+        x->joined[k] = (struct tessi_parts_joined){
             .name = k < rows ? x->o->joined[k] : x->o->gathered[k - rows], .gathered = k >= rows, .length = length + k * x->o->files};
 }
 
 int tessi_store_parts_write(struct tess_context *ctx, const struct tessi_parts_options *o, char digest[65])
 {
-    struct index x = {.o = o, .sums = list_length(o->summed), .joineds = list_length(o->joined) + list_length(o->gathered)};
+    struct tessi_parts_index x = {
+        .o = o, .portable = 1, .sums = list_length(o->summed), .joineds = list_length(o->joined) + list_length(o->gathered)};
     size_t files = (size_t)o->files, joined = (size_t)x.joineds, names = files > joined ? files : joined;
     void *memory[7] = {0};
     if (o->files < 1 || o->files > TESSI_PARTS_MAX || list_length(o->joined) < 1)
@@ -381,7 +260,7 @@ int tessi_store_parts_write(struct tess_context *ctx, const struct tessi_parts_o
     const size_t bytes[7] = {files * TESS_DIGEST_TEXT,
                              files * sizeof(int32_t),
                              ((size_t)x.sums + 1) * sizeof(int64_t),
-                             joined * sizeof(struct joined),
+                             joined * sizeof(struct tessi_parts_joined),
                              joined * files * sizeof(int32_t),
                              names * sizeof(char *),
                              joined * (files + TESS_MAX_RANK) * sizeof(int32_t)};
@@ -397,7 +276,7 @@ int tessi_store_parts_write(struct tess_context *ctx, const struct tessi_parts_o
         status = add_parts(ctx, &x);
     }
     if (status == TESS_OK)
-        status = write_index(ctx, &x, memory[5], memory[6], digest);
+        status = tessi_store_parts_index_write(ctx, &x, memory[5], memory[6], digest);
     tessi_store_artefact_close(x.first);
     for (int i = 0; i < 7; i++)
         tess_free(memory[i]);

@@ -44,7 +44,7 @@ static int artefact_read_find(struct tess_context *ctx, const struct tess_artefa
     *out = tessi_store_entry_find(a, name);
     if (!*out)
         return ctx->fail(ctx, TESS_E_DATA, "%s: there is no dataset /%s in this artefact of kind `%s`; check which file was given", a->path,
-                       name, a->kind);
+                         name, a->kind);
     if ((*out)->dtype == TESSI_TEXT)
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds strings, numbers were wanted", a->path, name);
     return TESS_OK;
@@ -150,11 +150,11 @@ int tess_artefact_read(struct tess_context *ctx, const struct tess_artefact *a, 
     same.dtype = have.dtype;
     if (a->writing || !tessi_store_can_widen(e->dtype, t->dtype) || !tess_tensor_same_shape(&same, &have))
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, rows of %s were wanted", a->path, e->name,
-                       tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
+                         tess_tensor_text(&have, found, sizeof found), tess_tensor_text(t, wanted, sizeof wanted));
     int64_t rows = t->rank ? t->dim[0] : 1, all = e->rank ? e->dim[0] : 1;
     if (first < 0 || rows < 0 || rows > all || first > all - rows)
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s has %lld rows, rows %lld to %lld were wanted", a->path, e->name, (long long)all,
-                       (long long)first, (long long)(first + rows - 1));
+                         (long long)first, (long long)(first + rows - 1));
     return read_some(ctx, a, e, first, t);
 }
 
@@ -167,7 +167,7 @@ int tess_artefact_load(struct tess_context *ctx, const struct tess_artefact *a, 
     if (a->writing || !tessi_store_can_widen(e->dtype, dtype)) {
         struct tess_tensor have = tess_tensor_over(NULL, e->dtype, e->rank, e->dim);
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s is %s, %s was wanted", a->path, e->name, tess_tensor_text(&have, found, sizeof found),
-                       tess_dtype_name(dtype));
+                         tess_dtype_name(dtype));
     }
     if (e->joined)
         TESS_TRY(tessi_store_parts_check(ctx, a)); /* before memory is allocated that no part has values for */
@@ -236,13 +236,19 @@ const char *tessi_store_artefact_picture_at(const struct tess_artefact *a, int64
     return i < 0 || i >= a->pictures ? NULL : a->picture[i];
 }
 
-int tessi_store_artefact_some_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
-                                      char **out)
+int64_t tess_artefact_strings(const struct tess_artefact *a, const char *name)
+{
+    const struct tessi_entry *e = tessi_store_entry_find(a, name);
+    return e && e->dtype == TESSI_TEXT && e->rank == 1 ? e->dim[0] : -1;
+}
+
+int tess_artefact_read_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
+                               char **out)
 {
     struct tessi_entry *e = tessi_store_entry_find(a, name);
     void *packed;
     memset(out, 0, (size_t)n * sizeof *out);
-    if (!e || e->dtype != TESSI_TEXT || e->rank != 1 || first < 0 || n > e->dim[0] - first)
+    if (!e || e->dtype != TESSI_TEXT || e->rank != 1 || first < 0 || n < 0 || n > e->dim[0] - first)
         return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)(first + n));
     size_t width = tessi_store_entry_size(e);
     if (e->joined)
@@ -261,7 +267,7 @@ int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_art
 {
     const struct tessi_entry *e = tessi_store_entry_find(a, name);
     if (e && e->rank == 1 && e->dim[0] == n)
-        return tessi_store_artefact_some_strings(ctx, a, name, 0, n, out);
+        return tess_artefact_read_strings(ctx, a, name, 0, n, out);
     memset(out, 0, (size_t)n * sizeof *out);
     return ctx->fail(ctx, TESS_E_DATA, "%s: /%s holds no %lld strings", a->path, name, (long long)n);
 }

@@ -9,12 +9,12 @@
 
 /* The attributes that are written under /provenance. All strings borrowed; NULL leaves one out. */
 struct tessi_provenance {
-    const char *stage;        /* name of the stage in the pipeline */
-    const char *plugin;       /* "stage/1 train-autoencoder, tessera-stages 0.1.0" */
-    const char *parameters;   /* parameters with all defaults, as flow-style YAML */
-    const char *key;          /* cache key */
+    const char *stage;      /* name of the stage in the pipeline */
+    const char *plugin;     /* "stage/1 train-autoencoder, tessera-stages 0.1.0" */
+    const char *parameters; /* parameters with all defaults, as flow-style YAML */
+    const char *key;        /* cache key */
     const char *numeric_mode;
-    const char *tool;         /* "tessera 0.1.0" */
+    const char *tool; /* "tessera 0.1.0" */
     uint64_t seed;
     int64_t epoch;            /* the results' epoch; 0 leaves it out */
     const char *warning;      /* warnings of its making; NULL: none */
@@ -99,9 +99,6 @@ const char *tessi_store_artefact_dataset_at(const struct tess_artefact *a, int64
  * n strings. */
 int tessi_store_artefact_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t n,
                                  char **out) TESS_CHECKED;
-/* Reads n strings of a dataset, from `first` on, like the function above. */
-int tessi_store_artefact_some_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int64_t first, int64_t n,
-                                      char **out) TESS_CHECKED;
 /* The i-th metric in the order written: 1 where there is one, 0 past the end. Its texts are borrowed. */
 int tessi_store_artefact_metric(const struct tess_artefact *a, int64_t i, struct tess_metric_value *out);
 /* Prints two members of an artefact's JSON object, `"metrics":[...],"pictures":[...]`: for each metric an object with `name`, `value`,

@@ -119,6 +119,12 @@ TESS_EXPORT TESS_CHECKED int tess_artefact_read(struct tess_context *ctx, const 
 TESS_EXPORT TESS_CHECKED int tess_artefact_load(struct tess_context *ctx, const struct tess_artefact *a, const char *name, int32_t dtype,
                                                 struct tess_tensor *t);
 
+/* Number of strings in a dataset of them; -1: there is none of that name. */
+TESS_EXPORT int64_t tess_artefact_strings(const struct tess_artefact *a, const char *name);
+/* Strings first .. first + n - 1 of a dataset, each freed with tess_free; where it fails, the entries that could not be read are NULL. */
+TESS_EXPORT TESS_CHECKED int tess_artefact_read_strings(struct tess_context *ctx, const struct tess_artefact *a, const char *name,
+                                                        int64_t first, int64_t n, char **text);
+
 /* A contact sheet: n images u8 (n, H, W, C) in a grid `across` wide with a gap of `gap` pixels (white), nearest-enlarged
  * `zoom` times, into a picture the caller frees with tess_free(out->data). across 0: the squarest. */
 TESS_EXPORT TESS_CHECKED int tess_contact_sheet(struct tess_context *ctx, const struct tess_tensor *images, int64_t across, int64_t gap,

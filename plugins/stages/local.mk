@@ -24,7 +24,8 @@ plugins_stages_train_prior_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_train_prior_la_LIBADD = $(PLUGIN_LIBS)
 
 plugins_stages_encode_la_SOURCES = plugins/stages/encode/encode.c plugins/stages/encode/encode_plan.c plugins/stages/encode/encode_read.c \
-    plugins/stages/encode/encode_result.c plugins/stages/encode/encode_run.c plugins/stages/encode/encode_work.h
+    plugins/stages/encode/encode_given.c plugins/stages/encode/encode_result.c plugins/stages/encode/encode_run.c \
+    plugins/stages/encode/encode_work.h
 plugins_stages_encode_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_stages_encode_la_LIBADD = $(PLUGIN_LIBS)
 

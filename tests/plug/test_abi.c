@@ -258,7 +258,7 @@ static const struct row rows[] = {
         F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
     S(tess_stage_plan)
         F(tess_stage_plan, size) F(tess_stage_plan, in) F(tess_stage_plan, out) F(tess_stage_plan, seed) F(tess_stage_plan, cost)
-        F(tess_stage_plan, steps) F(tess_stage_plan, output_bytes) F(tess_stage_plan, checkpoint_bytes)
+        F(tess_stage_plan, steps) F(tess_stage_plan, output_bytes) F(tess_stage_plan, checkpoint_bytes) F(tess_stage_plan, portable)
     S(tess_test_options)
         F(tess_test_options, size) F(tess_test_options, threads) F(tess_test_options, backend) F(tess_test_options, precision)
         F(tess_test_options, plugin_path)

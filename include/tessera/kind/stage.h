@@ -32,6 +32,7 @@ struct tess_stage_plan {
     int64_t steps;                      /* units of work, for progress and estimates */
     int64_t output_bytes;               /* disk space of the artefact, at least; reserved before the work; 0: not known */
     int64_t checkpoint_bytes;           /* disk space of a checkpoint */
+    int32_t portable; /* 1: the artefact is for readers that know little of HDF5: metadata of 1.8, whole bytes, shuffle and deflate alone */
 };
 
 struct tess_stage_run; /* one execution; the functions below */

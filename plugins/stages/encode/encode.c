@@ -71,7 +71,11 @@ static int open_images(struct tess_context *ctx, struct encode_work *k, const st
 {
     const struct encode_stage *s = k->s;
     const struct tess_tokenizer *t = &k->tokenizer;
+    const struct tess_artefact *crops = tess_stage_input(k->run, "crops");
+    encode_given_describe(k, crops ? tess_artefact_attrs(crops) : NULL);
     TESS_TRY(encode_measure(ctx, k, images ? tess_artefact_attrs(images) : NULL));
+    if (crops)
+        TESS_TRY(crop_list_open(ctx, crops, &k->list));
     k->crop = (struct crop_rule){.crops = s->crops,
                                  .resize = s->to.resize,
                                  .size = s->to.size,
@@ -85,10 +89,11 @@ static int open_images(struct tess_context *ctx, struct encode_work *k, const st
     if (k->source)
         return TESS_OK;
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
-    if (k->layout.count - k->layout.flipped != k->images.shape.dim[0])
-        return ctx->fail(ctx, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
-                         tess_artefact_path(images), (long long)k->images.shape.dim[0], (long long)(k->layout.count - k->layout.flipped));
-    return TESS_OK;
+    const int64_t said = tess_attrs_i64_or(tess_artefact_attrs(images), "count", -1);
+    if (said == k->images.shape.dim[0])
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA, "%s: /images has %lld rows, its `count` says %lld; it is damaged, import again",
+                     tess_artefact_path(images), (long long)k->images.shape.dim[0], (long long)said);
 }
 
 static int open_rows(struct tess_context *ctx, struct encode_work *k)
@@ -140,9 +145,12 @@ static int encode(struct tess_context *ctx, struct encode_work *k)
 
 static int encode_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)
 {
-    struct encode_work k = {.s = self, .run = r};
+    struct encode_work k = {.s = self, .run = r, .given_last = -1};
+    pthread_mutex_init(&k.listing, NULL);
     int status = encode(ctx, &k);
     release_encoder(&k);
+    crop_list_close(&k.list);
+    pthread_mutex_destroy(&k.listing);
     archive_rows_close(&k.rows);
     archive_selection_free(&k.selection);
     stage_graph_close(&k.codebook, 0);
@@ -158,11 +166,10 @@ static int encode_run(void *self, struct tess_context *ctx, struct tess_stage_ru
 static int without_source(struct tess_context *ctx, const struct encode_stage *s)
 {
     const struct image_fit *to = &s->to;
-    if (to->size || to->crop || to->pad || to->fill || to->fit || s->limit || s->crops || s->first_item || s->items || s->offset ||
-        s->select || s->skip_bad)
+    if (to->size || to->crop || to->pad || to->fill || to->fit || s->limit || s->crops || s->offset || s->select || s->skip_bad)
         return ctx->fail(
             ctx, TESS_E_VALUE,
-            "encode: of an artefact's images all are encoded as they are; `size`, `crop`, `items` and the like go with `source`");
+            "encode: of an artefact's images all are encoded as they are; `size`, `crop`, `limit` and the like go with `source`");
     return TESS_OK;
 }
 
@@ -185,6 +192,7 @@ static int open_encode(void *self, struct tess_context *ctx)
 static const struct tess_port ports[] = {
     {.name = "images", .kind = "images", .optional = 1, .help = "what to encode, unless there is a `source`"},
     {.name = "model", .kind = "autoencoder", .help = "the tokenizer"},
+    {.name = "crops", .kind = "codes", .optional = 1, .help = "archive of another tokenizer, of whose crops and flips the codes are to be"},
     {.name = NULL}};
 
 static const struct tess_stage_1 ops = {.size = sizeof ops,
@@ -254,6 +262,11 @@ static const struct tess_param params[] = {
      .type = TESS_BOOL,
      .flags = TESS_LATER,
      .offset = offsetof(struct encode_stage, skip_bad)},
+    {.name = "portable",
+     .help = "write for readers that know little of HDF5: whole bytes, shuffle and deflate alone, metadata of HDF5 1.8; the same content",
+     .type = TESS_BOOL,
+     .flags = TESS_LATER,
+     .offset = offsetof(struct encode_stage, portable)},
     ENCODE_COUNT("limit", "images at most, the first ones of the source; 0: all", limit),
     ENCODE_COUNT("items", "images of the source to encode, for a part of an archive; 0: all from `first_item` on", items),
     ENCODE_COUNT("first_item", "number in the archive of the first of them", first_item),

@@ -13,8 +13,7 @@ static size_t row_bytes(const struct encode_work *k)
     return (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
 }
 
-/* Makes space for `rows` rows in a slot, and for their boxes. */
-static int reserve_rows(struct tess_context *ctx, const struct encode_work *k, struct encode_slot *slot, int64_t rows)
+int encode_reserve_rows(struct tess_context *ctx, const struct encode_work *k, struct encode_slot *slot, int64_t rows)
 {
     int64_t capacity = slot->capacity;
     slot->rows = rows;
@@ -40,7 +39,7 @@ static int make_centre(struct tess_context *ctx, const struct encode_work *k, st
     const struct tess_image *image = &worker->image;
     const int64_t to[2] = {t->height, t->width};
     const struct image_sizes z = image_fit_sizes_to(&k->s->to, image->height, image->width, to);
-    TESS_TRY(reserve_rows(ctx, k, slot, encode_views(k->s)));
+    TESS_TRY(encode_reserve_rows(ctx, k, slot, encode_views(k)));
     TESS_TRY(image_fit_apply(ctx, &k->s->to, &z, worker, t->height, t->width, t->channels, slot->bytes));
     for (int64_t v = 0; v < slot->rows; v++)
         slot->box[v] = (struct crop_box){.flipped = (int32_t)v};
@@ -49,6 +48,15 @@ static int make_centre(struct tess_context *ctx, const struct encode_work *k, st
         geometry_flip(slot->bytes + row_bytes(k), t->height, t->width, t->channels);
     }
     return TESS_OK;
+}
+
+static int check_channels(struct tess_context *ctx, const struct encode_work *k, const struct tess_image *image)
+{
+    const int64_t wanted = k->tokenizer.channels;
+    if (image->channels == wanted || image->channels == 1 || image->channels == 3)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_SHAPE, "image %s has %lld channels; 1 or 3 can be changed to %lld", image->name,
+                     (long long)image->channels, (long long)wanted);
 }
 
 static int make_crops(struct tess_context *ctx, const struct encode_work *k, int64_t item, struct image_fit_worker *worker,
@@ -64,10 +72,8 @@ static int make_crops(struct tess_context *ctx, const struct encode_work *k, int
                    ? TESS_OK
                    : ctx->fail(ctx, TESS_E_ITEM, "%s: %s; leave such pictures out with `skip_bad: true`", image->name, slot->reason);
     }
-    if (image->channels != t->channels && image->channels != 1 && image->channels != 3)
-        return ctx->fail(ctx, TESS_E_SHAPE, "image %s has %lld channels; 1 or 3 can be changed to %lld", image->name,
-                         (long long)image->channels, (long long)t->channels);
-    TESS_TRY(reserve_rows(ctx, k, slot, n));
+    TESS_TRY(check_channels(ctx, k, image));
+    TESS_TRY(encode_reserve_rows(ctx, k, slot, n));
     for (int64_t v = 0; v < n; v++) {
         slot->box[v] = crops_box(&k->crop, item, image->height, image->width, v);
         TESS_TRY(crops_apply(ctx, &k->crop, &slot->box[v], worker, t->channels, slot->bytes + (size_t)v * row_bytes(k)));
@@ -85,7 +91,7 @@ static int check_label(struct tess_context *ctx, const struct encode_work *k, co
 
 /* ---- one item -------------------------------------------------------------------------------------------------------- */
 
-static int read_from_source(struct tess_context *ctx, const struct encode_work *k, struct image_fit_worker *worker, int64_t item,
+static int read_from_source(struct tess_context *ctx, struct encode_work *k, struct image_fit_worker *worker, int64_t item,
                             struct encode_slot *slot)
 {
     struct tess_image *image = &worker->image;
@@ -97,8 +103,13 @@ static int read_from_source(struct tess_context *ctx, const struct encode_work *
     memcpy(slot->reason, image->reason, sizeof slot->reason);
     if (!*slot->reason) {
         TESS_TRY(check_label(ctx, k, image));
-        TESS_TRY(k->s->crops == CROPS_CENTRE ? make_centre(ctx, k, worker, slot) : make_crops(ctx, k, item, worker, slot));
+        if (k->given)
+            TESS_TRY(check_channels(ctx, k, image));
+        if (!k->given)
+            TESS_TRY(k->s->crops == CROPS_CENTRE ? make_centre(ctx, k, worker, slot) : make_crops(ctx, k, item, worker, slot));
     }
+    if (k->given)
+        TESS_TRY(encode_given_take(ctx, k, item, worker, slot));
     if (!k->source->names(k->self)) /* the index is the name of a bad one; others have their place */
         (void)snprintf(slot->name, sizeof slot->name, "%.*lld", *slot->reason ? 1 : 0, *slot->reason ? (long long)index : 0LL);
     return TESS_OK;
@@ -107,7 +118,7 @@ static int read_from_source(struct tess_context *ctx, const struct encode_work *
 static int read_from_artefact(struct tess_context *ctx, const struct encode_work *k, int64_t row, struct encode_slot *slot)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
-    TESS_TRY(reserve_rows(ctx, k, slot, 1));
+    TESS_TRY(encode_reserve_rows(ctx, k, slot, 1));
     slot->box[0] = (struct crop_box){.flipped = encode_is_flipped(&k->layout, row)};
     TESS_TRY(stage_images_get(ctx, &k->images, encode_image_of(&k->layout, row), slot->bytes));
     if (slot->box[0].flipped)
@@ -157,8 +168,8 @@ int encode_read_group(struct tess_context *ctx, struct encode_work *k, int64_t *
 /* Items of a group: as many as make about a batch of rows, in whole microbatches; where a picture has many tiles, two a thread. */
 static int64_t group_size(const struct encode_work *k)
 {
-    int64_t views = k->source ? encode_views(k->s) : 1, n = (k->s->batch + views - 1) / views;
-    if (k->source && k->s->crops == CROPS_TILES)
+    int64_t views = k->source ? encode_views(k) : 1, n = (k->s->batch + views - 1) / views;
+    if (encode_views_differ(k) && !k->given)
         return 2 * (int64_t)k->workers;
     if (views > 1)
         n = (n + STAGE_MICROBATCH - 1) / STAGE_MICROBATCH * STAGE_MICROBATCH;

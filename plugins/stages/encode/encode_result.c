@@ -24,11 +24,13 @@ struct block {
 /* 1 where rows of one item differ in their box, and where they may be turned over. */
 static int has_boxes(const struct encode_work *k)
 {
-    return k->source && k->s->crops != CROPS_CENTRE;
+    return k->source && (k->given || k->s->crops != CROPS_CENTRE);
 }
 
 static int may_be_flipped(const struct encode_work *k)
 {
+    if (k->given)
+        return k->list.flipped;
     return k->source && (k->s->flip == FLIP_BOTH || k->s->crops == CROPS_TEN || k->s->crops == CROPS_MULTI);
 }
 
@@ -269,23 +271,47 @@ static int put_codebook(struct tess_context *ctx, const struct encode_work *k, s
     return status;
 }
 
-/* Copies labels and names of each row's image, and marks the mirrored rows. */
-static int carry_over(struct tess_context *ctx, const struct encode_layout *l, const struct tess_artefact *images, struct tess_artefact *a)
+/* Marks the mirrored rows, and in a shard says which image each row is of. */
+static int put_flips(struct tess_context *ctx, const struct encode_layout *l, const int64_t *row, struct tess_artefact *a)
 {
-    struct tess_dataset how = {.size = sizeof how, .bits = 1, .compress = 1, .labels = "image"};
-    struct tess_tensor flipped = {.data = NULL};
-    void *row;
-    TESS_TRY(tess_alloc(ctx, (size_t)l->count * sizeof(int64_t), "rows", &row));
+    const struct tess_dataset bit = {.size = sizeof bit, .bits = 1, .compress = 1, .labels = "image"},
+                              packed = {.size = sizeof packed, .by_row = 1, .compress = 1, .labels = "image"};
+    struct tess_tensor flipped = {.data = NULL}, item = {.data = NULL};
     int status = stage_tensor(ctx, &flipped, TESS_U8, 1, &l->count);
+    if (status == TESS_OK)
+        status = stage_tensor(ctx, &item, TESS_I32, 1, &l->count);
     for (int64_t i = 0; i < l->count && status == TESS_OK; i++) {
-        ((int64_t *)row)[i] = encode_image_of(l, i);
         ((uint8_t *)flipped.data)[i] = (uint8_t)encode_is_flipped(l, i);
+        ((int32_t *)item.data)[i] = (int32_t)row[i];
     }
     if (status == TESS_OK)
-        status = stage_carry_rows(ctx, images, a, l->count, row);
-    if (status == TESS_OK)
-        status = tess_artefact_put(ctx, a, "flipped", &flipped, &how);
+        status = tess_artefact_put(ctx, a, "flipped", &flipped, &bit);
+    if (status == TESS_OK && l->paired)
+        status = tess_artefact_put(ctx, a, "item", &item, &packed);
     tess_free(flipped.data);
+    tess_free(item.data);
+    return status;
+}
+
+/* Copies what a shard has of each row's image; images that the artefact left out are none of its items. */
+static int carry_shard(struct tess_context *ctx, const struct tess_artefact *images, struct tess_artefact *a, int64_t n, const int64_t *row)
+{
+    const struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
+    TESS_TRY(tess_artefact_copy_rows(ctx, a, "labels", images, n, row, &how));
+    TESS_TRY(tess_artefact_copy_rows(ctx, a, "names", images, n, row, NULL));
+    return tess_artefact_copy(ctx, a, "classes", images, NULL);
+}
+
+/* Copies labels and names of each row's image. */
+static int carry_over(struct tess_context *ctx, const struct encode_layout *l, const struct tess_artefact *images, struct tess_artefact *a)
+{
+    void *row;
+    TESS_TRY(tess_alloc(ctx, (size_t)l->count * sizeof(int64_t), "rows", &row));
+    for (int64_t i = 0; i < l->count; i++)
+        ((int64_t *)row)[i] = encode_image_of(l, i);
+    int status = (l->paired ? carry_shard : stage_carry_rows)(ctx, images, a, l->count, row);
+    if (status == TESS_OK && l->flipped_rows)
+        status = put_flips(ctx, l, row, a);
     tess_free(row);
     return status;
 }
@@ -315,7 +341,8 @@ static int write_all(struct tess_context *ctx, struct block *b, const struct tes
     if (encode_shows_codebook(&k->tokenizer))
         TESS_TRY(put_codebook(ctx, k, b->to));
     if (images)
-        TESS_TRY(k->layout.flipped ? carry_over(ctx, &k->layout, images, b->to) : stage_carry_over(ctx, images, b->to));
+        TESS_TRY(k->layout.flipped_rows || k->layout.paired ? carry_over(ctx, &k->layout, images, b->to)
+                                                            : stage_carry_over(ctx, images, b->to));
     else
         TESS_TRY(stage_put_classes(ctx, k->source, k->self, k->classes, b->to));
     return put_metrics(ctx, b);

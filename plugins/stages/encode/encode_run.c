@@ -16,16 +16,28 @@
 
 static int64_t places_of(const struct encode_work *k, const struct encode_slot *slot)
 {
+    if (k->given)
+        return slot->rows;
     if (k->source && k->s->crops == CROPS_TILES)
         return stage_whole_microbatches(slot->rows);
-    return k->source ? encode_views(k->s) : 1;
+    return k->source ? encode_views(k) : 1;
 }
 
 /* Empty places before the next picture in its microbatch. */
 static int64_t places_before(const struct encode_work *k)
 {
-    int64_t item = k->first_item + k->at.done;
-    return k->source && k->s->crops == CROPS_TILES ? 0 : item * (k->source ? encode_views(k->s) : 1) % STAGE_MICROBATCH;
+    if (!k->source)
+        return (k->layout.place + k->at.done) % STAGE_MICROBATCH;
+    return encode_views_differ(k) ? 0 : (k->first_item + k->at.done) * encode_views(k) % STAGE_MICROBATCH;
+}
+
+/* First place of a slot's rows, where places up to `place` are taken. Rows of which another archive tells the crops have the place of their
+ * number there. */
+static int64_t place_of(const struct encode_work *k, const struct encode_slot *slot, int64_t place)
+{
+    if (!k->given || !slot->rows)
+        return place;
+    return place + (slot->given % STAGE_MICROBATCH - place % STAGE_MICROBATCH + STAGE_MICROBATCH) % STAGE_MICROBATCH;
 }
 
 /* Makes memory for the codes and errors of a group. */
@@ -52,32 +64,51 @@ static int encode_batch(struct tess_context *ctx, struct encode_work *k, int64_t
     return stage_graph_run(ctx, &k->encode, 0, k->at.rows + first, n, 1, &k->batch, 2, out);
 }
 
+/* Places of a group on their way through the batch. */
+struct places {
+    int64_t filled, place, all; /* places in the batch; places before the next, and in all */
+    int64_t encoded;
+};
+
+/* Puts a row's bytes at the next place, or zeros (NULL), and encodes the batch once it is full, or the group's last place. */
+static int put_place(struct tess_context *ctx, struct encode_work *k, struct places *p, const uint8_t *bytes)
+{
+    const size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
+    uint8_t *to = (uint8_t *)k->batch.data + (size_t)p->filled++ * row;
+    if (bytes)
+        memcpy(to, bytes, row);
+    else
+        memset(to, 0, row);
+    if (++p->place < p->all && p->filled < stage_whole_microbatches(k->s->batch))
+        return TESS_OK;
+    TESS_TRY(encode_batch(ctx, k, p->encoded, p->filled));
+    p->encoded += p->filled;
+    p->filled = 0;
+    return TESS_OK;
+}
+
 /* Encodes the rows of n slots; *encoded: the number of places, fewer once a stop is asked for. */
 static int encode_slots(struct tess_context *ctx, struct encode_work *k, int64_t n, int64_t *encoded)
 {
-    const int64_t before = places_before(k), capacity = stage_whole_microbatches(k->s->batch);
-    size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
-    int64_t filled = before, all = before, place = before;
+    const size_t row = (size_t)(k->tokenizer.height * k->tokenizer.width * k->tokenizer.channels);
+    const int64_t before = places_before(k);
+    struct places p = {.all = before};
     *encoded = 0;
     for (int64_t j = 0; j < n; j++)
-        all += places_of(k, &k->slot[j]);
-    TESS_TRY(reserve_codes(ctx, k, all));
-    memset(k->batch.data, 0, (size_t)before * row);
-    for (int64_t j = 0; j < n; j++)
-        for (int64_t v = 0, places = places_of(k, &k->slot[j]); v < places; v++) {
-            uint8_t *to = (uint8_t *)k->batch.data + (size_t)filled++ * row;
-            if (v < k->slot[j].rows)
-                memcpy(to, k->slot[j].bytes + (size_t)v * row, row);
-            else
-                memset(to, 0, row);
-            if (++place < all && filled < capacity)
-                continue;
-            TESS_TRY(encode_batch(ctx, k, *encoded, filled));
-            *encoded += filled;
-            filled = 0;
-            if (tess_stage_stopping(k->run))
+        p.all = place_of(k, &k->slot[j], p.all) + places_of(k, &k->slot[j]);
+    TESS_TRY(reserve_codes(ctx, k, p.all));
+    for (int64_t j = 0, end = before; j < n; j++) {
+        const struct encode_slot *slot = &k->slot[j];
+        const int64_t first = place_of(k, slot, end);
+        end = first + places_of(k, slot);
+        while (p.place < end) {
+            const int64_t v = p.place - first;
+            TESS_TRY(put_place(ctx, k, &p, v >= 0 && v < slot->rows ? slot->bytes + (size_t)v * row : NULL));
+            *encoded = p.encoded;
+            if (!p.filled && tess_stage_stopping(k->run))
                 return TESS_OK;
         }
+    }
     return TESS_OK;
 }
 
@@ -120,6 +151,7 @@ static int keep_bad(struct tess_context *ctx, struct encode_work *k, const struc
     struct archive_record record = {.name = slot->name, .reason = slot->reason};
     uint8_t content[ARCHIVE_CONTENT];
     TESS_TRY(next_content(ctx, k, content));
+    TESS_TRY(encode_given_same(ctx, k, slot, content));
     memcpy(&record.label, content, sizeof record.label);
     TESS_TRY(archive_rows_add(ctx, &k->rows, &record));
     (void)snprintf(k->last_skipped, sizeof k->last_skipped, "%s: %s", slot->name, slot->reason);
@@ -146,6 +178,7 @@ static int keep_slot(struct tess_context *ctx, struct encode_work *k, const stru
         return keep_bad(ctx, k, slot);
     uint8_t content[ARCHIVE_CONTENT];
     TESS_TRY(next_content(ctx, k, content));
+    TESS_TRY(encode_given_same(ctx, k, slot, content));
     for (int64_t v = 0; v < slot->rows; v++) {
         TESS_TRY(check_row(ctx, k, first + v, k->at.rows + v));
         struct encode_about about = {
@@ -178,7 +211,8 @@ static int encode_group(struct tess_context *ctx, struct encode_work *k)
         return TESS_OK;
     TESS_TRY(encode_slots(ctx, k, n, &encoded));
     int64_t place = places_before(k);
-    for (int64_t j = 0; j < n && place + places_of(k, &k->slot[j]) <= encoded; j++) {
+    for (int64_t j = 0; j < n && place_of(k, &k->slot[j], place) + places_of(k, &k->slot[j]) <= encoded; j++) {
+        place = place_of(k, &k->slot[j], place);
         TESS_TRY(take_slot(ctx, k, &k->slot[j], place));
         place += places_of(k, &k->slot[j]);
     }

@@ -6,25 +6,32 @@
 #define PLUGINS_STAGES_ENCODE_WORK_H
 
 #include "kit/archive/content.h"
+#include "kit/archive/crop_list.h"
 #include "kit/archive/crops.h"
 #include "kit/archive/rows.h"
 #include "kit/archive/selection.h"
 #include "kit/infer/common.h"
 
+#include <pthread.h>
+
 enum { FLIP_NONE, FLIP_BOTH };
 
 struct encode_stage {
     int64_t batch, limit, offset, first_item, items, crop_count, expect_count;
-    int32_t flip, crops, skip_bad;
+    int32_t flip, crops, skip_bad, portable;
     struct tess_instance *source; /* NULL: the images are an artefact's */
     struct image_fit to;
     const char *select, *expect_tokenizer;
 };
 
 /* Rows of the archive of an artefact's images: training images, with flips the same mirrored (docs/models.md, (24.5)), then those kept for
- * validation. */
+ * validation. In a shard, which is of images `first` and on, a mirrored image follows its own; else the rows would depend on where shards
+ * begin. */
 struct encode_layout {
-    int64_t train, flipped, count;
+    int64_t train, flipped, count; /* images for training, mirrored ones, rows in all */
+    int64_t first, images;         /* first image, and their number */
+    int64_t place;                 /* number of the shard's first row among all rows */
+    int paired, flipped_rows;      /* 1: of a shard; 1: rows may be mirrored */
 };
 
 /* Row beside its codes, as in the list of rows. */
@@ -41,6 +48,9 @@ struct encode_slot {
     int64_t label, rows, capacity, boxes;
     uint8_t *bytes;
     struct crop_box *box;
+    int64_t given; /* where crops are an archive's: its first row there, and its content */
+    uint8_t content[ARCHIVE_CONTENT];
+    int has_content;
     char name[sizeof((struct tess_image *)0)->name], reason[sizeof((struct tess_image *)0)->reason];
 };
 
@@ -67,6 +77,13 @@ struct encode_work {
     struct encode_layout layout;
     int64_t items, first_item, classes; /* items to do, and number of the first in the archive */
     struct crop_rule crop;
+    /* Crops of another archive. */
+    int given;                                    /* 1: there are any */
+    int64_t given_rows, given_items, given_views; /* rows and pictures of that archive; rows of a picture, about */
+    struct crop_list list;
+    pthread_mutex_t listing; /* lock of `list` */
+    int64_t given_last;      /* row there of the picture that was kept last */
+    int given_noted;
     /* A group. */
     struct image_fit_worker *worker;
     int32_t workers;
@@ -94,7 +111,8 @@ int encode_measure(struct tess_context *ctx, struct encode_work *k, const struct
 int encode_is_archive(const struct encode_stage *s);
 int32_t encode_code_dtype(const struct encode_work *k);   /* dtype of codes in the list of rows */
 int64_t encode_record_bytes(const struct encode_work *k); /* bytes of a row's payload */
-int64_t encode_views(const struct encode_stage *s);       /* rows of an item at most; tiles: an estimate */
+int64_t encode_views(const struct encode_work *k);        /* rows of an item at most; where items differ, an estimate */
+int encode_views_differ(const struct encode_work *k);     /* 1 where nobody knows an item's rows before it was looked at */
 int encode_is_flipped(const struct encode_layout *l, int64_t row);
 int64_t encode_image_of(const struct encode_layout *l, int64_t row); /* number of the image that a row holds the codes of */
 int encode_count_rows(struct tess_context *ctx, const struct encode_stage *s, const struct tess_attrs *images,
@@ -112,6 +130,23 @@ int encode_read_open(struct tess_context *ctx, struct encode_work *k) TESS_CHECK
 void encode_read_close(struct encode_work *k);
 /* Reads the next items into the slots, at most a group, on all threads; *n is their number. */
 int encode_read_group(struct tess_context *ctx, struct encode_work *k, int64_t *n) TESS_CHECKED;
+
+/* Makes space for `rows` rows in a slot, and for their boxes. */
+int encode_reserve_rows(struct tess_context *ctx, const struct encode_work *k, struct encode_slot *slot, int64_t rows) TESS_CHECKED;
+
+/* ---- encode_given.c ---- */
+
+/* Takes from an archive's attributes what planning wants of its crops; NULL: there is no such archive. */
+void encode_given_describe(struct encode_work *k, const struct tess_attrs *archive);
+/* Checks the parameters, and that the source has as many items as that archive. */
+int encode_given_check(struct tess_context *ctx, const struct encode_work *k) TESS_CHECKED;
+int encode_given_count(struct tess_context *ctx, const struct encode_work *k) TESS_CHECKED;
+/* Fills a slot with the rows of worker->image that the archive tells. [any thread] */
+int encode_given_take(struct tess_context *ctx, struct encode_work *k, int64_t item, struct image_fit_worker *worker,
+                      struct encode_slot *slot) TESS_CHECKED;
+/* Checks the content of the next item against the archive's; notes where items come in another order. [one thread] */
+int encode_given_same(struct tess_context *ctx, struct encode_work *k, const struct encode_slot *slot,
+                      const uint8_t content[ARCHIVE_CONTENT]) TESS_CHECKED;
 
 /* ---- encode_run.c ---- */
 
