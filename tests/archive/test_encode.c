@@ -271,7 +271,6 @@ START_TEST(words_that_are_wrong)
     (void)command_ends(2, "--tiles and --crops do not go together", "encode photos" MODEL "-o no.h5 --tiles --crops ten");
     (void)command_ends(74, "none.tar: cannot be opened: No such file or directory", "encode none.tar" MODEL "-o no.h5");
     (void)command_ends(2, "stage/encode has no parameter `sizee`; did you mean `size`?", "encode photos" MODEL "-o no.h5 --set sizee=3");
-    (void)command_ends(2, "is an artefact of images, which becomes one file: -o no.h5", "encode model/runs/small/images.h5" MODEL "-o no");
     shell("test ! -e no.h5 && test ! -e no");
 }
 END_TEST
