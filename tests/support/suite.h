@@ -3,6 +3,7 @@
 #define TESTS_SUITE_H
 
 #include <check.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ __attribute__((weak, visibility("default"))) const char *__lsan_default_suppress
 static inline int suite_failures(Suite *s)
 {
     (void)setenv("XDG_CACHE_HOME", "/dev/null", 1); /* nothing is remembered from one run to the next */
+    (void)signal(SIGHUP, SIG_DFL);                  /* under nohup it would be ignored, and by the programs under test too */
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
