@@ -15,9 +15,8 @@
 #include <unistd.h>
 
 #define UNIFORM "prior.noise.use=uniform tokenizer.steps=40 metrics.draws=16 "
-enum { DIGEST = 96, STAGES = 3 };
 
-static const char *const stage[STAGES] = {"prior", "samples", "metrics"};
+static const char *const stage[] = {"prior", "samples", "metrics", NULL};
 
 static void setup(void)
 {
