@@ -285,8 +285,9 @@ int tessi_flow_pipeline_open(struct tess_context *ctx, struct tessi_runtime *r, 
         status = tessi_flow_rates_plan(ctx, p);
     tessi_host_file_digests_save(r->files); /* where there has been a run */
     tessi_base_memory_trim();               /* lists of files and graphs of the plan */
-    p->held = tessi_base_memory_resident();
-    if (status != TESS_OK) {
+    if (status == TESS_OK) {
+        p->held = tessi_base_memory_resident();
+    } else {
         tessi_flow_pipeline_free(p);
         p = NULL;
     }

@@ -706,6 +706,30 @@ START_TEST(unwritable)
 }
 END_TEST
 
+/* The first allocations of a pipeline fail: a plan of the whole may end its search at a failure that costs no more than a hint. */
+START_TEST(no_memory_to_begin_with)
+{
+    struct tessi_context context;
+    struct tessi_runtime *runtime = NULL;
+    struct tessi_pipeline *p = NULL;
+    const struct tessi_pipeline_options o = {.path = "p.yaml"};
+    flow_write("p.yaml", flow_chain);
+    tessi_base_context_init(&context, NULL);
+    const struct tessi_runtime_options options = {.plugin_path = TEST_FLOW_PLUGINS, .threads = 1, .backend = "flow-one"};
+    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &options, &runtime), TESS_OK);
+    for (int64_t i = 1; i <= 20; i++) {
+        tessi_base_memory_fail_at(i);
+        int status = tessi_flow_pipeline_open(&context.context, runtime, &o, &p);
+        tessi_base_memory_fail_at(0);
+        ck_assert_int_eq(status, TESS_E_MEMORY);
+        ck_assert_ptr_null(p);
+        tessi_base_context_clear(&context.context);
+    }
+    tessi_host_runtime_free(runtime);
+    ck_assert_int_eq(tessi_base_memory_in_use(), 0);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
     flow_write("p.yaml", flow_chain);
@@ -818,6 +842,7 @@ int main(void)
     tcase_add_test(t, several_at_once);
     tcase_add_test(t, one_of_two_is_killed);
     tcase_add_test(t, unwritable);
+    tcase_add_test(t, no_memory_to_begin_with);
     tcase_add_test(t, no_memory);
     tcase_add_test(t, links);
     suite_add_tcase(s, t);
