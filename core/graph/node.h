@@ -194,9 +194,9 @@ struct tess_graph {
     struct tessi_ranks *ranks;     /* ranks that share the microbatches; NULL: this process has them all */
 };
 
-/* Has the graph's batches run on all ranks: each runs its share of the microbatches, and all have the totals and gradients, with the bits
- * of one process. Rows of inputs and outputs are those of this rank's share alone. Every rank must run the same batches. NULL: this
- * process alone. */
+/* Has the graph's batches run on all ranks: each runs its share of the microbatches, and all get the same totals and gradients as one
+ * process, bit for bit. A rank's input and output tensors have the rows of its own share alone. Every rank must run the same batches.
+ * `ranks` NULL: this process alone. */
 void tessi_graph_over_ranks(struct tess_graph *g, struct tessi_ranks *ranks);
 
 /* ---- recording (graph.c, record.c; graph_named.c has endpoints with a name) */

@@ -105,10 +105,10 @@ TESS_EXPORT void tess_objective(struct tess_graph *g, const char *name, const ch
 /* A scalar whose mean over the microbatches of each step is a column of the training's curve and in its log, beside the losses: what a
  * component wants to be seen (a temperature, a share of codes in use). Named like a total; objectives and columns are 10 at most. */
 TESS_EXPORT void tess_column(struct tess_graph *g, const char *name, struct tess_node *scalar);
-/* The mean of x (f32) over all microbatches of the batch, in each of them: statistics that a part of a batch would get wrong (the entropy
- * of the codes' mean distribution). A step then runs forward twice, with its own x in the first half; at most 8. A value computed from
- * means alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's own values,
- * the gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
+/* The mean of x (f32) over all microbatches of the batch, in each of them: for statistics that a part of a batch would get wrong, such as
+ * the codes' mean distribution and its entropy. A step then runs forward twice, with its own x in the first half; at most 8. A value
+ * computed from means alone is the same in every microbatch and gets the gradient of the whole batch; where it is mixed with a microbatch's
+ * own values, the gradient passes as if x were the mean. The x of microbatches have one shape, whatever its first dimension. */
 TESS_EXPORT struct tess_node *tess_batch_mean(struct tess_graph *g, struct tess_node *x);
 /* A loss that weighs another by gradients: `scalar`'s gradient in the weight of that name is found before the objectives' (mean over the
  * microbatches), handed to the function of tess_set_adaptive_weights in the order of the gradient probes, and the values it sets are those
@@ -332,10 +332,10 @@ struct tess_batch {
 
 /* Runs forward only, on all workers; fails with the first microbatch's failure. Not to be called from two threads at once. */
 TESS_EXPORT TESS_CHECKED int tess_graph_run(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
-/* The same where several processes run the pipeline (kind/transport.h) and the call is made in a stage's `run`: each computes some of the
- * microbatches, and all of them get every output and total. All ranks make the call, with the same inputs, so it is not made where only one
- * comes by, such as behind a condition on time. The bits are those of tess_graph_run; on one process, in a batch of one microbatch, and
- * outside a stage it is the same function. TESS_E_STOPPED where rank 0 has left the stage: the stage returns it. */
+/* Runs forward on all ranks, where several processes run the pipeline (kind/transport.h) and the call is made in a stage's `run`: each
+ * computes some of the microbatches, and all of them get every output and total. All ranks make the call, with the same inputs, so it is
+ * not made where only one comes by, such as behind a condition on time. The bits are those of tess_graph_run; on one process, in a batch of
+ * one microbatch, and outside a stage it is the same function. TESS_E_STOPPED where rank 0 has left the stage: the stage returns it. */
 TESS_EXPORT TESS_CHECKED int tess_graph_run_shared(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);
 /* Runs forward and backward of every objective; gradients of the mean over microbatches are kept until the next step. */
 TESS_EXPORT TESS_CHECKED int tess_graph_step(struct tess_context *ctx, struct tess_graph *g, const struct tess_batch *b);

@@ -275,8 +275,8 @@ START_TEST(words_that_are_wrong)
 }
 END_TEST
 
-/* What a file is, its first bytes tell, else its name. The tokenizer is of grey pictures, and others say so by the source they came from.
- */
+/* The type of a file is told by its first bytes, else by its name. The tokenizer takes grey pictures; a source of another number of channels
+ * is refused by name. */
 START_TEST(sources_by_their_bytes)
 {
     static const struct {

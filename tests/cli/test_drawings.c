@@ -142,7 +142,7 @@ START_TEST(reasons_in_files)
 }
 END_TEST
 
-/* What each source reads is in the key: the same again is cached, another file is named. */
+/* The files that each source reads are in the stage's key: with the same files it is cached, and a changed one is named. */
 START_TEST(files_of_every_source)
 {
     static const struct {

@@ -120,7 +120,7 @@ START_TEST(arrays)
 }
 END_TEST
 
-/* What a site wants beside, and words that a shell would take apart. */
+/* Further #SBATCH lines that a site wants, and words that a shell would take apart. */
 START_TEST(words_and_lines_of_the_users)
 {
     const struct command_result *r =

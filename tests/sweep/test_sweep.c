@@ -86,7 +86,7 @@ START_TEST(a_dry_run)
 }
 END_TEST
 
-/* What a dry run leaves out, and why, as lines and as JSON. */
+/* Variants that a dry run leaves out, and the reasons, as lines and as JSON. */
 START_TEST(a_dry_run_of_fewer)
 {
     const struct command_result *r = sweep_expect(command(SWEEP_COMMAND "-n one.chatter=1,2 --exclude K=4,seed=1"), 0);
