@@ -4,7 +4,8 @@ if HAVE_CHECK
 check_LTLIBRARIES += tests/support/libsupport.la
 tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/support/causal_fixture.h tests/support/checkpoint_fixture.c \
     tests/support/checkpoint_fixture.h tests/support/checkpoint_model.c tests/support/checkpoint_model.h tests/support/command_fixture.c \
-    tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
+    tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/encode_fixture.c \
+    tests/support/encode_fixture.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
     tests/support/metric_case.c tests/support/metric_case.h tests/support/golden.c tests/support/golden.h tests/support/gradients.c \
     tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c tests/support/noise_fixture.h \
     tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h \

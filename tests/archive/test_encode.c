@@ -6,6 +6,7 @@
 #include "core/base/context.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"
+#include "tests/support/encode_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 #include "tests/support/paths.h"
@@ -20,44 +21,24 @@
 enum { PICTURES = 26, BAD = 4 };
 #define MODEL " -m model.h5 "
 
-static void shell(const char *line)
-{
-    ck_assert_msg(system(line) == 0, "%s", line);
-}
-
 /* Pictures of several sizes in two folders, some of them no pictures. */
 static void write_pictures(const char *folder, int first, int n)
 {
-    static uint8_t pixel[40 * 60];
-    struct tessi_context context;
     char path[128];
-    tessi_base_context_init(&context, NULL);
     for (int i = first; i < first + n; i++) {
-        const int64_t dim[3] = {8 + i % 9, 12 + 3 * (i % 11), 1};
-        for (int64_t at = 0; at < dim[0] * dim[1]; at++)
-            pixel[at] = (uint8_t)(small_pixel(i, at % (SMALL_H * SMALL_W)) + i);
-        const struct tess_tensor picture = tess_tensor_over(pixel, TESS_U8, 3, dim);
         snprintf(path, sizeof path, "%s/%c", folder, "ab"[i % 2]);
         (void)mkdir(folder, 0777);
         (void)mkdir(path, 0777);
         snprintf(path, sizeof path, "%s/%c/p%03d.png", folder, "ab"[i % 2], i);
-        if (i % 7 == 3)
-            small_write(path, "no picture");
-        else
-            ck_assert_int_eq(tessi_store_png_write(&context.context, path, &picture), TESS_OK);
+        encode_write_picture(path, i, 8 + i % 9, 12 + 3 * (i % 11));
     }
-}
-
-static int has_folders(void)
-{
-    return command("plugins source/folder")->code == 0;
 }
 
 static void setup(void)
 {
     (void)small_folder_enter();
     (void)command_ends(0, "", "run small.yaml --until tokenizer --workdir model");
-    shell("cp model/runs/small/tokenizer.h5 model.h5; sed 's/seed: 3/seed: 4/' small.yaml > other.yaml");
+    small_shell("cp model/runs/small/tokenizer.h5 model.h5; sed 's/seed: 3/seed: 4/' small.yaml > other.yaml");
     write_pictures("photos", 0, PICTURES);
 }
 
@@ -81,32 +62,17 @@ static void rows_are(const char *path, int64_t rows, int64_t skipped)
 
 /* ---- kills --------------------------------------------------------------------------------------------------------------- */
 
-/* Runs the command until it ends, each time asked for a checkpoint and killed a little further on. Gives the number of kills. */
-static int killed_until_it_ends(const char *line)
-{
-    for (int kills = 0;; kills++) {
-        char plan[80];
-        snprintf(plan, sizeof plan, "usr1@step:%d,kill@%s:%d", 1 + kills % 2, kills % 3 ? "step" : "write",
-                 kills % 3 ? 2 + kills % 2 : 5 + kills);
-        const struct command_limits limits = {.inject = plan};
-        const struct command_result *r = command_within(&limits, "%s --threads %d", line, 1 + kills % 2);
-        if (r->code == 0)
-            return kills;
-        ck_assert_msg(r->code == -9 && kills < 100, "%s: %d: %s", plan, r->code, r->err);
-    }
-}
-
 START_TEST(one_file_killed)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "skipped a/p010.png", "encode photos" MODEL "-o calm.h5 --skip-bad --batch 4");
     rows_are("calm.h5", PICTURES - BAD, BAD);
-    shell("find photos -name '*.png' | sort > paths && " TEST_PROGRAM " encode - -m model.h5 -o listed.h5 --skip-bad -q < paths");
+    small_shell("find photos -name '*.png' | sort > paths && " TEST_PROGRAM " encode - -m model.h5 -o listed.h5 --skip-bad -q < paths");
     rows_are("listed.h5", PICTURES - BAD, BAD);
-    int kills = killed_until_it_ends("encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
+    int kills = encode_killed_until_it_ends("encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
     ck_assert_int_ge(kills, 3);
-    shell("cmp calm.h5 wild.h5 && test ! -e wild.h5.work");
+    small_shell("cmp calm.h5 wild.h5 && test ! -e wild.h5.work");
     (void)command_ends(0, "nothing to do", "encode photos" MODEL "-o wild.h5 --skip-bad --batch 4");
 }
 END_TEST
@@ -115,12 +81,12 @@ END_TEST
 
 START_TEST(shards_killed)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos" MODEL "-o calm-s " SHARDED " --threads 1");
     rows_are("calm-s", PICTURES - BAD, BAD);
-    ck_assert_int_ge(killed_until_it_ends("encode photos" MODEL "-o wild-s " SHARDED), 3);
-    shell("diff -r calm-s wild-s && test ! -e wild-s/.work");
+    ck_assert_int_ge(encode_killed_until_it_ends("encode photos" MODEL "-o wild-s " SHARDED), 3);
+    small_shell("diff -r calm-s wild-s && test ! -e wild-s/.work");
     (void)command_ends(0, "nothing to do", "encode photos" MODEL "-o wild-s " SHARDED);
 }
 END_TEST
@@ -128,13 +94,13 @@ END_TEST
 /* Shares of an archive, in any order, make the same files; the index comes with the last. */
 START_TEST(shares)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos" MODEL "-o whole " SHARDED);
     (void)command_ends(0, "2 of 4 shards of parts are left", "encode photos" MODEL "-o parts " SHARDED " --shard 2/2");
-    shell("test ! -e parts/index.h5 && test -e parts/shard-000003.h5 && test ! -e parts/shard-000002.h5");
+    small_shell("test ! -e parts/index.h5 && test -e parts/shard-000003.h5 && test ! -e parts/shard-000002.h5");
     (void)command_ends(0, "", "encode photos" MODEL "-o parts " SHARDED " --shard 1/2 --threads 2");
-    shell("diff -r whole parts");
+    small_shell("diff -r whole parts");
     (void)command_ends(2, "as 2/4", "encode photos" MODEL "-o parts " SHARDED " --shard 3/2");
 }
 END_TEST
@@ -145,7 +111,7 @@ START_TEST(one_or_four)
     struct tessi_context context;
     struct tess_tensor t[2];
     static const char *const path[] = {"one.h5", "four"};
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos" MODEL "-o one.h5 --skip-bad --flip both");
     (void)command_ends(0, "", "encode photos" MODEL "-o four --skip-bad --flip both --shard-items 7");
@@ -167,22 +133,22 @@ END_TEST
  * were left out before it. */
 START_TEST(cut_anyhow)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos" MODEL "-o cut --skip-bad --shard-items 5 --batch 3 --threads 2");
     (void)command_ends(0, "", "encode photos" MODEL "-o uncut --skip-bad --threads 1");
     (void)command_ends(0, "", "archive merge cut -o cut.h5");
     (void)command_ends(0, "", "archive merge uncut -o uncut.h5");
-    shell("cmp cut.h5 uncut.h5");
+    small_shell("cmp cut.h5 uncut.h5");
 }
 END_TEST
 
 /* A shard of which every picture is bad has no rows, and is whole. */
 START_TEST(nothing_but_bad)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
-    shell("mkdir -p few && for i in 1 2 3; do echo none > few/$i.png; done && cp photos/a/p000.png few/4.png");
+    small_shell("mkdir -p few && for i in 1 2 3; do echo none > few/$i.png; done && cp photos/a/p000.png few/4.png");
     const struct command_result *r = command_ends(0, "skipped 3.png", "encode few" MODEL "-o shards --skip-bad --shard-items 3");
     ck_assert_msg(strstr(r->out, "1 row of 4 images, 3 skipped, in 2 shards") != NULL, "%s", r->out);
     r = command_ends(0, "", "archive verify shards");
@@ -195,9 +161,9 @@ END_TEST
 
 START_TEST(changes_are_told)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
-    shell("cp -r photos mine");
+    small_shell("cp -r photos mine");
     (void)command_ends(0, "", "run other.yaml --until tokenizer --workdir other");
     (void)command_ends(0, "", "encode mine" MODEL "-o first.h5 --skip-bad");
     (void)command_ends(0, "left to other shares", "encode mine" MODEL "-o some " SHARDED " --shard 1/2");
@@ -205,7 +171,7 @@ START_TEST(changes_are_told)
     (void)command_ends(65, "codes of two tokenizers cannot be one", "encode mine -m other/runs/small/tokenizer.h5 -o some " SHARDED);
     (void)command_ends(65, "skip_bad: true -> false", "encode mine" MODEL "-o first.h5");
     (void)command_ends(65, "`size: 20` is wanted now", "encode mine" MODEL "-o some " SHARDED " --size 20");
-    shell("printf changed > mine/a/p010.png");
+    small_shell("printf changed > mine/a/p010.png");
     (void)command_ends(65, "a/p010.png changed", "encode mine" MODEL "-o first.h5 --skip-bad");
     (void)command_ends(65, "a/p010.png changed", "encode mine" MODEL "-o some " SHARDED);
     write_pictures("mine", PICTURES, 1);
@@ -219,19 +185,19 @@ END_TEST
 /* An archive grows by what is new, wherever that lies among the rest; killed while it does, it becomes the same. */
 START_TEST(grows)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
-    shell("cp -r photos growing");
+    small_shell("cp -r photos growing");
     (void)command_ends(0, "", "encode growing" MODEL "-o grow " SHARDED);
     (void)command_ends(0, "nothing to do", "encode growing" MODEL "-o grow --append " SHARDED);
     write_pictures("growing", PICTURES, 8);
     (void)command_ends(65, "or add new ones to the finished archive with --append", "encode growing" MODEL "-o grow " SHARDED);
-    shell("cp -r grow kept");
+    small_shell("cp -r grow kept");
     (void)command_ends(0, "grow: 7 images in 5 shards", "encode growing" MODEL "-o grow --append " SHARDED);
     rows_are("grow", PICTURES - BAD + 7, BAD); /* the file that is no picture has the content of those before */
-    shell("mv grow calm-g && mv kept grow");
-    ck_assert_int_ge(killed_until_it_ends("encode growing" MODEL "-o grow --append " SHARDED), 1);
-    shell("diff -r calm-g grow");
+    small_shell("mv grow calm-g && mv kept grow");
+    ck_assert_int_ge(encode_killed_until_it_ends("encode growing" MODEL "-o grow --append " SHARDED), 1);
+    small_shell("diff -r calm-g grow");
     (void)command_ends(0, "nothing to do", "encode growing" MODEL "-o grow --append " SHARDED);
     (void)command_ends(65, "`flip: both` is wanted now", "encode growing" MODEL "-o grow --append --flip both " SHARDED);
     (void)command_ends(2, "nothing to add to", "encode growing" MODEL "-o none --append " SHARDED);
@@ -242,17 +208,17 @@ END_TEST
 
 START_TEST(decoded)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     const struct command_limits stop = {.inject = "term@write:5"};
     (void)command_ends(0, "", "encode photos" MODEL "-o codes " SHARDED);
     (void)command_ends(0, "", "decode codes" MODEL "-o calm");
-    shell("test $(find calm -name '*.png' | wc -l) = 22 && test -e calm/a/p000.png.png && test ! -e calm/.decoding");
+    small_shell("test $(find calm -name '*.png' | wc -l) = 22 && test -e calm/a/p000.png.png && test ! -e calm/.decoding");
     const struct command_result *r = command_within(&stop, "decode codes" MODEL "-o wild --batch 4");
     ck_assert_msg(r->code == 75, "%d: %s", r->code, r->err);
     (void)command_ends(73, "another archive, or with another tokenizer", "decode codes/shard-000000.h5" MODEL "-o wild");
     (void)command_ends(0, "", "decode codes" MODEL "-o wild");
-    shell("diff -r calm wild");
+    small_shell("diff -r calm wild");
     (void)command_ends(0, "", "decode codes" MODEL "-o images.h5");
     (void)command_ends(0, "nothing to do", "decode codes" MODEL "-o images.h5");
     (void)command_ends(73, "is not empty", "decode codes" MODEL "-o photos");
@@ -262,7 +228,7 @@ END_TEST
 /* Command lines that are wrong, each with its sentence; nothing is written. */
 START_TEST(words_that_are_wrong)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(2, "wanted a source of images: a folder, a file, or - for a list", "encode" MODEL "-o no.h5");
     (void)command_ends(2, "wanted -m MODEL.h5, the tokenizer", "encode photos -o no.h5");
@@ -271,7 +237,7 @@ START_TEST(words_that_are_wrong)
     (void)command_ends(2, "--tiles and --crops do not go together", "encode photos" MODEL "-o no.h5 --tiles --crops ten");
     (void)command_ends(74, "none.tar: cannot be opened: No such file or directory", "encode none.tar" MODEL "-o no.h5");
     (void)command_ends(2, "stage/encode has no parameter `sizee`; did you mean `size`?", "encode photos" MODEL "-o no.h5 --set sizee=3");
-    shell("test ! -e no.h5 && test ! -e no");
+    small_shell("test ! -e no.h5 && test ! -e no");
 }
 END_TEST
 
@@ -285,17 +251,17 @@ START_TEST(sources_by_their_bytes)
                   {"pictures.tar", "has 3 channels, others have 1"},
                   {"pictures.h5", "image 0 has 3 channels"},
                   {"pictures.csv", "has 3 channels, others have 1"}};
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode images" MODEL "-o bytes.h5 -q");
-    shell("cp images byte-images.idx && gzip -n byte-images.idx ");
+    small_shell("cp images byte-images.idx && gzip -n byte-images.idx ");
     (void)command_ends(0, "", "encode byte-images.idx.gz" MODEL "-o zipped.h5 -q");
     (void)command_ends(0, "", "archive export bytes.h5 -o bytes.npy");
     (void)command_ends(0, "", "archive export zipped.h5 -o zipped.npy");
-    shell("cmp bytes.npy zipped.npy");
+    small_shell("cmp bytes.npy zipped.npy");
     (void)command_ends(0, "", "encode model/runs/small/images.h5" MODEL "-o artefact.h5 -q --set batch=7");
     (void)command_ends(0, "", "archive export artefact.h5 -o artefact.npy");
-    shell("cmp bytes.npy artefact.npy");
+    small_shell("cmp bytes.npy artefact.npy");
     for (size_t i = 0; i < sizeof colour / sizeof *colour; i++)
         (void)command_ends(2, colour[i].told, "encode " TEST_FOLDER "/%s" MODEL "-o colour-%zu.h5 --skip-bad", colour[i].file, i);
 }

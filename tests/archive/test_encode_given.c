@@ -6,6 +6,7 @@
 #include "core/store/store.h"
 #include "kit/archive/crop_list.h"
 #include "tests/support/command_fixture.h"
+#include "tests/support/encode_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 #include "tests/support/paths.h"
@@ -21,87 +22,32 @@ enum { PICTURES = 20, BAD = 3, CROPS = 3 };
 #define MULTI "--skip-bad --batch 4 --crops multi --crop-count 3"
 #define SHARDED "--skip-bad --batch 4 --shard-items 7"
 
-static void shell(const char *line)
-{
-    ck_assert_msg(system(line) == 0, "%s", line);
-}
-
 static void write_pictures(const char *folder, int first, int n)
 {
-    static uint8_t pixel[40 * 60];
-    struct tessi_context context;
     char path[128];
-    tessi_base_context_init(&context, NULL);
     (void)mkdir(folder, 0777);
     for (int i = first; i < first + n; i++) {
-        const int64_t dim[3] = {9 + i % 9, 13 + 3 * (i % 11), 1};
-        for (int64_t at = 0; at < dim[0] * dim[1]; at++)
-            pixel[at] = (uint8_t)(small_pixel(i, at % (SMALL_H * SMALL_W)) + i);
-        const struct tess_tensor picture = tess_tensor_over(pixel, TESS_U8, 3, dim);
         snprintf(path, sizeof path, "%s/p%03d.png", folder, i);
-        if (i % 7 == 3)
-            small_write(path, "no picture");
-        else
-            ck_assert_int_eq(tessi_store_png_write(&context.context, path, &picture), TESS_OK);
+        encode_write_picture(path, i, 9 + i % 9, 13 + 3 * (i % 11));
     }
-}
-
-static int has_folders(void)
-{
-    return command("plugins source/folder")->code == 0;
 }
 
 static void setup(void)
 {
     (void)small_folder_enter();
     (void)command_ends(0, "", "run small.yaml --until tokenizer --workdir model");
-    shell("cp model/runs/small/tokenizer.h5 model.h5; cp model/runs/small/images.h5 images.h5;"
-          "sed 's/seed: 3/seed: 4/' small.yaml > other.yaml");
+    small_shell("cp model/runs/small/tokenizer.h5 model.h5; cp model/runs/small/images.h5 images.h5;"
+                "sed 's/seed: 3/seed: 4/' small.yaml > other.yaml");
     (void)command_ends(0, "", "run other.yaml --until tokenizer --workdir other");
-    shell("cp other/runs/small/tokenizer.h5 other.h5");
+    small_shell("cp other/runs/small/tokenizer.h5 other.h5");
     write_pictures("photos", 0, PICTURES);
-}
-
-static void read_all(const char *path, const char *name, int32_t dtype, struct tess_tensor *t)
-{
-    struct tessi_context context;
-    struct tess_artefact *a = NULL;
-    tessi_base_context_init(&context, NULL);
-    ck_assert_msg(tessi_store_artefact_open(&context.context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
-    ck_assert_msg(tess_artefact_load(&context.context, a, name, dtype, t) == TESS_OK, "%s", tessi_base_context_message(&context.context));
-    tessi_store_artefact_close(a);
-}
-
-static int same(const char *one, const char *two, const char *name, int32_t dtype)
-{
-    struct tess_tensor a, b;
-    read_all(one, name, dtype, &a);
-    read_all(two, name, dtype, &b);
-    int is = tess_tensor_same_shape(&a, &b) && memcmp(a.data, b.data, tess_tensor_bytes(&a)) == 0;
-    tess_free(a.data);
-    tess_free(b.data);
-    return is;
 }
 
 static void same_crops(const char *one, const char *two)
 {
-    ck_assert_msg(same(one, two, "crops", TESS_I32) && same(one, two, "flipped", TESS_I32) && same(one, two, "item", TESS_I32), "%s and %s",
-                  one, two);
-}
-
-/* Runs the command until it ends, each time asked for a checkpoint and killed a little further on. Gives the number of kills. */
-static int killed_until_it_ends(const char *line)
-{
-    for (int kills = 0;; kills++) {
-        char plan[80];
-        snprintf(plan, sizeof plan, "usr1@step:%d,kill@%s:%d", 1 + kills % 2, kills % 3 ? "step" : "write",
-                 kills % 3 ? 2 + kills % 2 : 5 + kills);
-        const struct command_limits limits = {.inject = plan};
-        const struct command_result *r = command_within(&limits, "%s --threads %d", line, 1 + kills % 2);
-        if (r->code == 0)
-            return kills;
-        ck_assert_msg(r->code == -9 && kills < 100, "%s: %d: %s", plan, r->code, r->err);
-    }
+    ck_assert_msg(encode_same(one, two, "crops", TESS_I32) && encode_same(one, two, "flipped", TESS_I32) &&
+                      encode_same(one, two, "item", TESS_I32),
+                  "%s and %s", one, two);
 }
 
 /* ---- crops of another archive ----------------------------------------------------------------------------------------- */
@@ -109,16 +55,16 @@ static int killed_until_it_ends(const char *line)
 /* Two tokenizers, the same crops, rows aligned; the same tokenizer makes the same codes and errors of them. */
 START_TEST(the_same_crops)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos -m model.h5 -o a.h5 " MULTI " --seed 7");
     (void)command_ends(0, "", "encode photos -m other.h5 -o b.h5 --skip-bad --batch 4 --crops-of a.h5 --threads 2");
     same_crops("a.h5", "b.h5");
-    ck_assert(!same("a.h5", "b.h5", "codes", TESS_I32));
-    shell("mkdir -p x && " TEST_PROGRAM " inspect a.h5 > x/a && " TEST_PROGRAM " inspect b.h5 > x/b");
+    ck_assert(!encode_same("a.h5", "b.h5", "codes", TESS_I32));
+    small_shell("mkdir -p x && " TEST_PROGRAM " inspect a.h5 > x/a && " TEST_PROGRAM " inspect b.h5 > x/b");
     (void)command_ends(0, "", "encode photos -m model.h5 -o again --skip-bad --batch 3 --crops-of a.h5 --shard-items 5");
     same_crops("a.h5", "again");
-    ck_assert(same("a.h5", "again", "codes", TESS_I32));
+    ck_assert(encode_same("a.h5", "again", "codes", TESS_I32));
     (void)command_ends(0, "", "archive verify again");
 }
 END_TEST
@@ -126,35 +72,35 @@ END_TEST
 /* An archive of shards, killed, of the crops of another of shards; and tiles, of which pictures have different numbers. */
 START_TEST(killed_and_sharded)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos -m model.h5 -o tiles " SHARDED " --tiles --size 9");
     (void)command_ends(0, "", "encode photos -m other.h5 -o calm --crops-of tiles " SHARDED);
-    ck_assert(same("tiles", "calm", "crops", TESS_I32) && same("tiles", "calm", "item", TESS_I32));
-    ck_assert_int_ge(killed_until_it_ends("encode photos -m other.h5 -o wild --crops-of tiles " SHARDED), 3);
-    shell("diff -r calm wild");
+    ck_assert(encode_same("tiles", "calm", "crops", TESS_I32) && encode_same("tiles", "calm", "item", TESS_I32));
+    ck_assert_int_ge(encode_killed_until_it_ends("encode photos -m other.h5 -o wild --crops-of tiles " SHARDED), 3);
+    small_shell("diff -r calm wild");
 }
 END_TEST
 
 /* A picture that is missing, changed, new or in another place is told; other folders with the same names will do. */
 START_TEST(other_pictures)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos -m model.h5 -o list.h5 " MULTI);
-    shell("mkdir mine && cp photos/* mine && rm mine/p005.png");
+    small_shell("mkdir mine && cp photos/* mine && rm mine/p005.png");
     (void)command_ends(65, "has 19 images, and the archive at `crops` is of 20",
                        "encode mine -m other.h5 -o m.h5 --skip-bad --crops-of list.h5");
-    shell("cp photos/p006.png mine/p005.png");
+    small_shell("cp photos/p006.png mine/p005.png");
     (void)command_ends(65, "p005.png: is not the picture that", "encode mine -m other.h5 -o m.h5 --skip-bad --crops-of list.h5");
-    shell("rm mine/p005.png && cp photos/p005.png mine/q005.png");
+    small_shell("rm mine/p005.png && cp photos/p005.png mine/q005.png");
     (void)command_ends(65, "q005.png: ", "encode mine -m other.h5 -o m.h5 --skip-bad --crops-of list.h5");
-    shell("rm mine/q005.png && echo none > mine/p005.png");
+    small_shell("rm mine/q005.png && echo none > mine/p005.png");
     (void)command_ends(65, "p005.png: cannot be read", "encode mine -m other.h5 -o m.h5 --skip-bad --crops-of list.h5");
-    shell("cp photos/p005.png mine && cp photos/p006.png mine/p003.png");
+    small_shell("cp photos/p005.png mine && cp photos/p006.png mine/p003.png");
     (void)command_ends(65, "p003.png: is not the picture", "encode mine -m other.h5 -o m.h5 --skip-bad --crops-of list.h5");
     (void)command_ends(65, "leave such", "encode photos -m other.h5 -o n.h5 --crops-of list.h5");
-    shell("cd photos && ls -r *.png > ../list.txt");
+    small_shell("cd photos && ls -r *.png > ../list.txt");
     (void)command_ends(0, "in another order",
                        "encode list.txt -m other.h5 -o turned.h5 --skip-bad --crops-of list.h5 --set source.root=photos");
 }
@@ -162,7 +108,7 @@ END_TEST
 
 START_TEST(no_crops)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos -m model.h5 -o plain.h5 --skip-bad");
     (void)command_ends(2, "tells no crops", "encode photos -m other.h5 -o none.h5 --skip-bad --crops-of plain.h5");
@@ -177,18 +123,18 @@ END_TEST
 /* Files for other readers have the same content, in shards as well as whole. */
 START_TEST(portable)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", "encode photos -m model.h5 -o ours.h5 " MULTI);
     (void)command_ends(0, "", "encode photos -m model.h5 -o theirs.h5 " MULTI " --portable");
-    shell("for f in ours theirs; do " TEST_PROGRAM
-          " inspect --verify $f.h5 | grep digest > $f; done; cmp ours theirs && ! cmp -s ours.h5 theirs.h5");
+    small_shell("for f in ours theirs; do " TEST_PROGRAM
+                " inspect --verify $f.h5 | grep digest > $f; done; cmp ours theirs && ! cmp -s ours.h5 theirs.h5");
     (void)command_ends(0, "", "encode photos -m model.h5 -o os " SHARDED);
     (void)command_ends(0, "", "encode photos -m model.h5 -o ts " SHARDED " --portable");
     (void)command_ends(0, "", "archive verify ts");
-    shell("for f in os ts; do for s in $f/shard*.h5; do " TEST_PROGRAM " inspect $s | grep digest; done > $f.d; done; cmp os.d ts.d");
+    small_shell("for f in os ts; do for s in $f/shard*.h5; do " TEST_PROGRAM " inspect $s | grep digest; done > $f.d; done; cmp os.d ts.d");
     /* version of the superblock: 2 of HDF5 1.8, 3 of 1.10 */
-    shell("for s in ts/*.h5; do test $(od -An -tu1 -j8 -N1 $s) = 2 || exit 1; done; test $(od -An -tu1 -j8 -N1 os/index.h5) = 3");
+    small_shell("for s in ts/*.h5; do test $(od -An -tu1 -j8 -N1 $s) = 2 || exit 1; done; test $(od -An -tu1 -j8 -N1 os/index.h5) = 3");
     (void)command_ends(65, "`portable: true` is wanted now", "encode photos -m model.h5 -o os " SHARDED " --portable");
 }
 END_TEST
@@ -198,32 +144,32 @@ END_TEST
 /* Nothing in an archive says where it was made, and it may be moved: with its pictures, or with the word where they are. */
 START_TEST(elsewhere)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     for (int i = 0; i < 2; i++) {
         char folder[32], line[512];
         snprintf(folder, sizeof folder, i ? "there/deep/er" : "here");
         snprintf(line, sizeof line, "mkdir -p %s && cp -r photos model.h5 %s", folder, folder);
-        shell(line);
+        small_shell(line);
         snprintf(line, sizeof line, "cd %s && " TEST_PROGRAM " encode %s -m model.h5 -o a " SHARDED " -q", folder,
                  i ? "$PWD/photos" : "photos");
-        shell(line);
+        small_shell(line);
         write_pictures(i ? "there/deep/er/photos" : "here/photos", PICTURES, 4);
         snprintf(line, sizeof line, "%s -q " SHARDED " --append",
                  i ? TEST_PROGRAM " encode there/deep/er/photos -m there/deep/er/model.h5 -o there/deep/er/a"
                    : "cd here && " TEST_PROGRAM " encode photos -m model.h5 -o a");
-        shell(line);
+        small_shell(line);
     }
-    shell("diff -r here/a there/deep/er/a");
-    shell("for f in here/a/*; do ! grep -q -a \"$PWD\" $f || exit 1; done");
-    shell("mv there moved && mkdir far && cp -r here/a far/a && rm far/a/shard-000003.h5 moved/deep/er/a/shard-000003.h5");
+    small_shell("diff -r here/a there/deep/er/a");
+    small_shell("for f in here/a/*; do ! grep -q -a \"$PWD\" $f || exit 1; done");
+    small_shell("mv there moved && mkdir far && cp -r here/a far/a && rm far/a/shard-000003.h5 moved/deep/er/a/shard-000003.h5");
     (void)command_ends(0, "", "archive repair moved/deep/er/a -m model.h5");
-    shell("diff -r here/a moved/deep/er/a");
+    small_shell("diff -r here/a moved/deep/er/a");
     (void)command_ends(0, "", "archive repair far/a -m model.h5 --from here/photos");
-    shell("cmp here/a/shard-000003.h5 far/a/shard-000003.h5");
+    small_shell("cmp here/a/shard-000003.h5 far/a/shard-000003.h5");
     (void)command_ends(0, "nothing to do", "encode here/photos -m model.h5 -o far/a --append " SHARDED);
     (void)command_ends(0, "", "archive merge here/a -o merged");
-    shell("diff -r here/a merged");
+    small_shell("diff -r here/a merged");
 }
 END_TEST
 
@@ -232,13 +178,13 @@ END_TEST
 /* An append given up at any point leaves the former archive, from which another may begin. */
 START_TEST(given_up)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
-    shell("cp -r photos growing");
+    small_shell("cp -r photos growing");
     (void)command_ends(0, "", "encode growing -m model.h5 -o grow " SHARDED);
     const char *out = command_ends(0, "", "archive revert grow")->out;
     ck_assert_msg(strstr(out, "nothing to give up") != NULL, "%s", out);
-    shell("cp -r grow kept");
+    small_shell("cp -r grow kept");
     write_pictures("growing", PICTURES, 9);
     for (int at = 4; at < 40; at += 9) {
         char plan[32];
@@ -250,7 +196,7 @@ START_TEST(given_up)
         if (r->code == 0)
             break;
         (void)command_ends(0, "", "archive revert grow");
-        shell("diff -r kept grow");
+        small_shell("diff -r kept grow");
     }
     (void)command_ends(2, "is no folder", "archive revert model.h5");
     (void)command_ends(0, "", "encode growing -m model.h5 -o grow --append " SHARDED);
@@ -265,16 +211,16 @@ START_TEST(of_an_artefact)
 {
     (void)command_ends(0, "", "encode images.h5 -m model.h5 -o one.h5");
     (void)command_ends(0, "", "encode images.h5 -m model.h5 -o four --shard-items 11");
-    ck_assert(same("one.h5", "four", "codes", TESS_I32) && same("one.h5", "four", "labels", TESS_I32));
+    ck_assert(encode_same("one.h5", "four", "codes", TESS_I32) && encode_same("one.h5", "four", "labels", TESS_I32));
     (void)command_ends(0, "left to other shares", "encode images.h5 -m model.h5 -o shares --shard-items 11 --shard 2/2");
     (void)command_ends(0, "", "encode images.h5 -m model.h5 -o shares --shard-items 11 --shard 1/2 --batch 3 --threads 2");
-    shell("diff -r four shares");
+    small_shell("diff -r four shares");
     (void)command_ends(0, "", "encode images.h5 -m model.h5 -o flips --shard-items 11 --flip both");
     (void)command_ends(0, "", "encode images.h5 -m model.h5 -o uncut --flip both");
     (void)command_ends(0, "", "archive verify flips");
-    ck_assert(same("flips", "uncut", "codes", TESS_I32) && same("flips", "uncut", "flipped", TESS_I32));
-    ck_assert_int_ge(killed_until_it_ends("encode images.h5 -m model.h5 -o killed --shard-items 11 --flip both"), 1);
-    shell("diff -r flips killed");
+    ck_assert(encode_same("flips", "uncut", "codes", TESS_I32) && encode_same("flips", "uncut", "flipped", TESS_I32));
+    ck_assert_int_ge(encode_killed_until_it_ends("encode images.h5 -m model.h5 -o killed --shard-items 11 --flip both"), 1);
+    small_shell("diff -r flips killed");
     (void)command_ends(2, "are for sources", "encode images.h5 -m model.h5 -o four --append");
 }
 END_TEST

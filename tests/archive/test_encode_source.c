@@ -6,6 +6,7 @@
 #include "core/store/store.h"
 #include "kit/archive/crops.h"
 #include "tests/support/command_fixture.h"
+#include "tests/support/encode_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 #include "tests/support/paths.h"
@@ -28,23 +29,13 @@ static void setup(void)
                           "  direct: {use: encode, " MODEL ", source: " RAGGED ", skip_bad: true, batch: 4}\n");
 }
 
-static void read_all(const char *path, const char *name, int32_t dtype, struct tess_tensor *t)
-{
-    struct tessi_context context;
-    struct tess_artefact *a = NULL;
-    tessi_base_context_init(&context, NULL);
-    ck_assert_msg(tessi_store_artefact_open(&context.context, path, &a) == TESS_OK, "%s", tessi_base_context_message(&context.context));
-    ck_assert_msg(tess_artefact_load(&context.context, a, name, dtype, t) == TESS_OK, "%s", tessi_base_context_message(&context.context));
-    tessi_store_artefact_close(a);
-}
-
 /* ---- the same as importing first --------------------------------------------------------------------------------------- */
 
 static void same_data(const char *one, const char *two, const char *name, int32_t dtype)
 {
     struct tess_tensor a, b;
-    read_all(one, name, dtype, &a);
-    read_all(two, name, dtype, &b);
+    encode_load(one, name, dtype, &a);
+    encode_load(two, name, dtype, &b);
     ck_assert_msg(tess_tensor_same_shape(&a, &b) && memcmp(a.data, b.data, tess_tensor_bytes(&a)) == 0, "%s of %s and %s", name, one, two);
     tess_free(a.data);
     tess_free(b.data);
@@ -142,9 +133,9 @@ START_TEST(parts_of_the_items)
     (void)command_ends(0, "", "run p.yaml " RUN "w");
     (void)command_ends(0, "", "run p.yaml name=first direct.items=23 " RUN "w");
     (void)command_ends(0, "", "run p.yaml name=second direct.items=37 direct.first_item=23 " RUN "w");
-    read_all("w/runs/p/direct.h5", "codes", TESS_I32, &whole);
-    read_all("w/runs/first/direct.h5", "codes", TESS_I32, &part[0]);
-    read_all("w/runs/second/direct.h5", "codes", TESS_I32, &part[1]);
+    encode_load("w/runs/p/direct.h5", "codes", TESS_I32, &whole);
+    encode_load("w/runs/first/direct.h5", "codes", TESS_I32, &part[0]);
+    encode_load("w/runs/second/direct.h5", "codes", TESS_I32, &part[1]);
     size_t first = tess_tensor_bytes(&part[0]), second = tess_tensor_bytes(&part[1]);
     ck_assert_uint_eq(tess_tensor_bytes(&whole), first + second);
     ck_assert_int_eq(memcmp(whole.data, part[0].data, first), 0);
@@ -163,7 +154,7 @@ START_TEST(a_selection)
     (void)command_ends(0, "",
                        "run p.yaml direct.select=some direct.crops=multi direct.crop_count=2 direct.offset=100 "
                        "direct.first_item=100 " RUN "w");
-    read_all("w/runs/p/direct.h5", "item", TESS_I32, &item);
+    encode_load("w/runs/p/direct.h5", "item", TESS_I32, &item);
     ck_assert_int_eq(item.dim[0], 6);
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(((int32_t *)item.data)[i], 100 + i / 2);
@@ -216,8 +207,8 @@ START_TEST(crops_of_a_source)
 {
     struct tess_tensor box, flipped;
     (void)command_ends(0, "", "run p.yaml direct.crops=ten " RUN "w");
-    read_all("w/runs/p/direct.h5", "crops", TESS_I32, &box);
-    read_all("w/runs/p/direct.h5", "flipped", TESS_I32, &flipped);
+    encode_load("w/runs/p/direct.h5", "crops", TESS_I32, &box);
+    encode_load("w/runs/p/direct.h5", "flipped", TESS_I32, &flipped);
     ck_assert_int_eq(box.dim[0], flipped.dim[0]);
     ck_assert_int_eq(box.dim[0] % 10, 0);
     for (int64_t i = 0; i < box.dim[0]; i++)

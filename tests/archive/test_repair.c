@@ -4,6 +4,7 @@
 #include "core/base/context.h"
 #include "core/store/store.h"
 #include "tests/support/command_fixture.h"
+#include "tests/support/encode_fixture.h"
 #include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 
@@ -15,47 +16,27 @@
 enum { PICTURES = 26 };
 #define ENCODE "encode photos -m model.h5 --skip-bad --batch 4 --shard-items 7"
 
-static void shell(const char *line)
-{
-    ck_assert_msg(system(line) == 0, "%s", line);
-}
-
 static void setup(void)
 {
-    struct tessi_context context;
-    uint8_t pixel[SMALL_H * SMALL_W];
     char path[64];
-    tessi_base_context_init(&context, NULL);
     (void)small_folder_enter();
     (void)command_ends(0, "", "run small.yaml --until tokenizer --workdir model");
-    shell("cp model/runs/small/tokenizer.h5 model.h5 && mkdir photos");
+    small_shell("cp model/runs/small/tokenizer.h5 model.h5 && mkdir photos");
     for (int i = 0; i < PICTURES; i++) {
-        const int64_t dim[3] = {SMALL_H, SMALL_W, 1};
-        for (int64_t at = 0; at < SMALL_H * SMALL_W; at++)
-            pixel[at] = (uint8_t)(small_pixel(i, at) + i);
-        const struct tess_tensor picture = tess_tensor_over(pixel, TESS_U8, 3, dim);
         snprintf(path, sizeof path, "photos/p%03d.png", i);
-        if (i % 7 == 3)
-            small_write(path, "no picture");
-        else
-            ck_assert_int_eq(tessi_store_png_write(&context.context, path, &picture), TESS_OK);
+        encode_write_picture(path, i, SMALL_H, SMALL_W);
     }
-}
-
-static int has_folders(void)
-{
-    return command("plugins source/folder")->code == 0;
 }
 
 START_TEST(machines)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o whole");
     for (int i = 1; i <= 4; i++)
         (void)command_ends(0, "", ENCODE " -o m%d --shard %d/4", i, i);
     (void)command_ends(0, "", "archive merge m3 m1 m4 m2 -o merged");
-    shell("diff -r whole merged");
+    small_shell("diff -r whole merged");
     (void)command_ends(0, "", "archive verify merged");
     ck_assert_ptr_nonnull(strstr(command("archive verify merged")->out, "4 shards, 22 rows of 26 items, 4 skipped"));
     (void)command_ends(65, "items 7 to 13 are missing", "archive merge m1 m3 m4 -o less");
@@ -67,41 +48,42 @@ END_TEST
 
 START_TEST(repaired)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o whole");
-    shell("cp -r whole a");
+    small_shell("cp -r whole a");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive repair a -m model.h5")->out, "nothing to repair"));
-    shell("printf x | dd of=a/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm a/shard-000003.h5");
+    small_shell("printf x | dd of=a/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm a/shard-000003.h5");
     (void)command_ends(65, "2 of its files", "archive verify a");
     (void)command_ends(0, "", "archive repair a -m model.h5 -n");
     (void)command_ends(0, "", "archive repair a -m model.h5");
-    shell("diff -r whole a");
-    shell("head -c 900 whole/index.h5 > a/index.h5 && rm a/shard-000000.h5");
+    small_shell("diff -r whole a");
+    small_shell("head -c 900 whole/index.h5 > a/index.h5 && rm a/shard-000000.h5");
     (void)command_ends(0, "", "archive repair a -m model.h5");
-    shell("diff -r whole a");
-    shell("rm a/shard-000002.h5 && cp photos/p015.png photos/p016.png"); /* other pictures than then */
+    small_shell("diff -r whole a");
+    small_shell("rm a/shard-000002.h5 && cp photos/p015.png photos/p016.png"); /* other pictures than then */
     (void)command_ends(65, "encoded again it is", "archive repair a -m model.h5");
-    shell("test ! -e a/shard-000002.h5");
-    shell("cp whole/shard-000002.h5 a && printf x | dd of=a/shard-000002.h5 bs=1 seek=700 conv=notrunc 2>/dev/null; cp a/shard-000002.h5 "
-          "kept.h5");
+    small_shell("test ! -e a/shard-000002.h5");
+    small_shell(
+        "cp whole/shard-000002.h5 a && printf x | dd of=a/shard-000002.h5 bs=1 seek=700 conv=notrunc 2>/dev/null; cp a/shard-000002.h5 "
+        "kept.h5");
     (void)command_ends(65, "encoded again it is", "archive repair a -m model.h5"); /* what was there is there again */
-    shell("cmp a/shard-000002.h5 kept.h5 && test ! -e a/shard-000002.h5.damaged");
+    small_shell("cmp a/shard-000002.h5 kept.h5 && test ! -e a/shard-000002.h5.damaged");
     (void)command_ends(74, "encode.yaml: is not there", "archive repair photos -m model.h5");
 }
 END_TEST
 
 START_TEST(appended)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o grown");
-    shell("for i in 1 2 3 4 5 6 7 8; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done");
+    small_shell("for i in 1 2 3 4 5 6 7 8; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done");
     (void)command_ends(0, "", ENCODE " -o grown --append");
     (void)command_ends(0, "", "archive verify grown");
-    shell("cp -r grown kept && n=$(ls grown/shard-*.h5 | tail -1) && rm $n");
+    small_shell("cp -r grown kept && n=$(ls grown/shard-*.h5 | tail -1) && rm $n");
     (void)command_ends(0, "", "archive repair grown -m model.h5");
-    shell("diff -r kept grown; rm photos/q*.png");
+    small_shell("diff -r kept grown; rm photos/q*.png");
 }
 END_TEST
 
@@ -114,21 +96,21 @@ static void full_then_again(const char *line, const char *before, const char *ca
         char plan[60], reset[200];
         snprintf(plan, sizeof plan, "fail@write:%d+,term@full:1", writes[i]);
         snprintf(reset, sizeof reset, "rm -rf made made.npy; test -z '%s' || cp -r '%s' made", before, before);
-        shell(reset);
+        small_shell(reset);
         int code = command_within(&(const struct command_limits){.inject = plan}, "%s", line)->code;
         ck_assert_msg(code == 0 || code == 73 || code == 74 || code == 75, "%s: %s: %d", line, plan, code);
         refused += code != 0;
         if (code != 0)
             (void)command_ends(0, "", "%s", line);
         snprintf(reset, sizeof reset, "diff -r %s %s", calm, strstr(calm, ".npy") ? "made.npy" : "made");
-        shell(reset);
+        small_shell(reset);
     }
     ck_assert_int_gt(refused, 1);
 }
 
 START_TEST(disk_full)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o calm");
     full_then_again(ENCODE " -o made", "", "calm");
@@ -138,40 +120,41 @@ START_TEST(disk_full)
     full_then_again("archive split calm -o made --rows 4", "", "split");
     (void)command_ends(0, "", "archive merge calm -o calm-merged");
     full_then_again("archive merge calm -o made", "", "calm-merged");
-    shell("for i in 1 2 4; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done; cp -r calm before; rm -rf made; cp -r "
-          "before made");
+    small_shell(
+        "for i in 1 2 4; do cp photos/p00$i.png photos/q$i.png; printf x >> photos/q$i.png; done; cp -r calm before; rm -rf made; cp -r "
+        "before made");
     (void)command_ends(0, "", ENCODE " -o made --append"); /* its recipe has the folder's name */
-    shell("mv made calm-grown");
+    small_shell("mv made calm-grown");
     full_then_again(ENCODE " -o made --append", "before", "calm-grown");
-    shell("rm photos/q*.png");
+    small_shell("rm photos/q*.png");
 }
 END_TEST
 
 /* Codes go out and come back; how they are used is counted. */
 START_TEST(imported)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o whole");
     (void)command_ends(0, "", "archive export whole -o codes.npy");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive import codes.npy -m model.h5 -o back.h5")->out, "back.h5: 22 rows"));
     (void)command_ends(0, "", "archive verify back.h5");
     (void)command_ends(0, "", "archive export back.h5 -o again.npy");
-    shell("cmp codes.npy again.npy && mkdir maps && cp codes.npy maps/9.npy && cp codes.npy maps/10.npy");
+    small_shell("cmp codes.npy again.npy && mkdir maps && cp codes.npy maps/9.npy && cp codes.npy maps/10.npy");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive import maps -m model.h5 -o maps.h5")->out, "maps.h5: 44 rows"));
     (void)command_ends(0, "", "archive verify maps.h5 --deep");
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive stats whole --json")->out, "\"rows\":22,\"levels\":[{\"codebook_size\":"));
     ck_assert_ptr_nonnull(strstr(command_ends(0, "", "archive stats maps.h5 -o usage.png")->out, "44 rows"));
-    shell("test -s usage.png");
+    small_shell("test -s usage.png");
     (void)command_ends(74, "No such file", "archive import nowhere.npy -m model.h5 -o x.h5");
     (void)command_ends(65, "", "archive import back.h5 -m model.h5 -o x.h5");
-    shell("test ! -e x.h5");
+    small_shell("test ! -e x.h5");
 }
 END_TEST
 
 START_TEST(export_killed)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     static const char *const outputs[] = {"o.npy", "o.tar", "o.safetensors", "o --format png"};
     int kills = 0;
@@ -182,13 +165,13 @@ START_TEST(export_killed)
             char plan[40];
             snprintf(plan, sizeof plan, "kill@%s:%d", n % 4 == 1 ? "write" : "sync", n);
             const struct command_limits limits = {.inject = plan};
-            shell("rm -rf o o.npy o.tar o.safetensors");
+            small_shell("rm -rf o o.npy o.tar o.safetensors");
             kills += command_within(&limits, "archive export whole -o %s", outputs[f])->code == -9;
-            shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done");
+            small_shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done");
         }
-        shell("rm -rf o o.npy o.tar o.safetensors");
+        small_shell("rm -rf o o.npy o.tar o.safetensors");
         (void)command_ends(0, "", "archive export whole -o %s", outputs[f]);
-        shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done; test ! -e o.partial");
+        small_shell("for i in o o.npy o.tar o.safetensors; do test ! -e $i || diff -r $i calm-$i; done; test ! -e o.partial");
     }
     ck_assert_int_gt(kills, 6);
 }
@@ -203,7 +186,7 @@ static void prints(const char *line, const char *words)
 /* Told, cut into other shards, exported and imported again: the same codes. */
 START_TEST(told_cut_and_brought_back)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o whole");
     prints("archive info whole", "22 of 26 items, 4 skipped");
@@ -218,25 +201,25 @@ START_TEST(told_cut_and_brought_back)
     prints("archive import codes.npy -m model.h5 -o back.h5", "back.h5: 22 rows");
     prints("archive verify back.h5", "22 rows of 22 items, 0 skipped");
     (void)command_ends(0, "", "archive export back.h5 -o again.npy");
-    shell("cmp codes.npy fine.npy && cmp codes.npy again.npy && test -s counts.npy");
+    small_shell("cmp codes.npy fine.npy && cmp codes.npy again.npy && test -s counts.npy");
     (void)command_ends(2, "wanted either --rows N or --parts N", "archive split whole -o no");
     (void)command_ends(2, "wanted -o with the name of a new folder", "archive split whole --rows 5");
     (void)command_ends(2, "wanted -m with the tokenizer", "archive import codes.npy -o no.h5");
     (void)command_ends(2, "wanted --classes N beside --labels", "archive import codes.npy -m model.h5 -o no.h5 --labels codes.npy");
     (void)command_ends(65, "codes.npy", "archive import codes.npy -m model.h5 -o no.h5 --labels codes.npy --classes 3");
     (void)command_ends(74, "none.npy", "archive import none.npy -m model.h5 -o no.h5");
-    shell("test ! -e no && test ! -e no.h5");
+    small_shell("test ! -e no && test ! -e no.h5");
 }
 END_TEST
 
 /* Faults as a user meets them: a line each, a summary, and the same as JSON. */
 START_TEST(faults_are_printed)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o sick");
     prints("archive verify sick", "sick: 4 shards, 22 rows of 26 items, 4 skipped; ");
-    shell("printf x | dd of=sick/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm sick/shard-000003.h5");
+    small_shell("printf x | dd of=sick/shard-000001.h5 bs=1 seek=700 conv=notrunc 2>/dev/null && rm sick/shard-000003.h5");
     const struct command_result *r = command_ends(65, "sick: is damaged: 2 of its files; `tessera archive repair`", "archive verify sick");
     ck_assert_msg(strstr(r->out, "shard-000001.h5: ") && strstr(r->out, "shard-000003.h5: ") && strstr(r->out, " faults in 2 files\n"),
                   "%s", r->out);
@@ -253,7 +236,7 @@ END_TEST
 /* Command lines that are wrong: each has its sentence, and nothing is written. */
 START_TEST(words_that_are_wrong)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o words");
     static const struct {
@@ -276,7 +259,7 @@ START_TEST(words_that_are_wrong)
                 {"archive repair words", "wanted", 2}};
     for (size_t i = 0; i < sizeof slip / sizeof *slip; i++)
         (void)command_ends(slip[i].code, slip[i].told, "%s", slip[i].line);
-    shell("test ! -e new && test ! -e new.h5 && test ! -e new.gif");
+    small_shell("test ! -e new && test ! -e new.h5 && test ! -e new.gif");
     prints("archive verify words", ": whole\n");
 }
 END_TEST
@@ -284,23 +267,23 @@ END_TEST
 /* Codes in a file of tensors: the only one of integers counts. */
 START_TEST(imported_from_tensors)
 {
-    if (!has_folders())
+    if (!command_has("source/folder"))
         return;
     (void)command_ends(0, "", ENCODE " -o plain");
-    shell("mkdir -p classed/a classed/b && cp photos/p00*.png photos/p01*.png classed/a && cp photos/p02*.png classed/b");
+    small_shell("mkdir -p classed/a classed/b && cp photos/p00*.png photos/p01*.png classed/a && cp photos/p02*.png classed/b");
     (void)command_ends(0, "", "encode classed -m model.h5 --skip-bad -o named.h5 --labels folders");
     (void)command_ends(0, "", "archive export plain -o plain.safetensors");
     (void)command_ends(0, "", "archive export plain -o plain.npy");
     prints("archive import plain.safetensors -m model.h5 -o tensors.h5", "tensors.h5: 22 rows");
     (void)command_ends(0, "", "archive export tensors.h5 -o tensors.npy");
-    shell("cmp plain.npy tensors.npy");
+    small_shell("cmp plain.npy tensors.npy");
     (void)command_ends(0, "", "archive export named.h5 -o named.safetensors");
     (void)command_ends(65, "named.safetensors: has 2 tensors of integers; codes are one, (N, ...)",
                        "archive import named.safetensors -m model.h5 -o no.h5");
     (void)command_ends(0, "", "archive export named.h5 -o named.npy");
     prints("archive import named.npy -m model.h5 -o labelled.h5 --labels named.labels.npy --classes 3", "labelled.h5: 22 rows");
     (void)command_ends(0, "", "archive export labelled.h5 -o labelled.npy");
-    shell("test ! -e no.h5");
+    small_shell("test ! -e no.h5");
 }
 END_TEST
 

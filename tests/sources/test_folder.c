@@ -7,6 +7,7 @@
 #include "core/base/memory.h"
 #include "core/flow/pipeline.h"
 #include "core/store/store.h"
+#include "tests/support/small_pipeline.h"
 #include "tests/support/suite.h"
 #include "tests/support/texts.h"
 #include "tests/support/paths.h"
@@ -49,11 +50,6 @@ static void teardown(void)
     ck_assert_int_eq(chdir("/"), 0);
     ck_assert_int_eq(system(command), 0);
     ck_assert_int_eq(tessi_base_memory_in_use(), 0);
-}
-
-static void shell(const char *command)
-{
-    ck_assert_msg(system(command) == 0, "%s", command);
 }
 
 /* Puts an image of the fixtures into the current folder, under a name of its own; folders are made. Its first bytes only where `keep` > 0.
@@ -230,7 +226,7 @@ START_TEST(order_is_that_of_bytes)
                                         "d/a-/y.png", "d/\xc3\xa4.png", "d/10.png",   "d/9.png"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         put(strstr(names[i], "JPG") ? "colour.jpg" : strstr(names[i], "webp") ? "colour.webp" : "grey.png", names[i], 0);
-    shell("echo text > d/a.txt; echo none > d/README; cp d/b.png d/.hidden.png; mkdir -p d/.git; cp d/b.png d/.git/x.png");
+    small_shell("echo text > d/a.txt; echo none > d/README; cp d/b.png d/.hidden.png; mkdir -p d/.git; cp d/b.png d/.git/x.png");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "10.png:-1 9.png:-1 B.JPG:-1 a-/y.png:-1 a.png:-1 a/z.webp:-1 b.png:-1 \xc3\xa4.png:-1 ");
     works(open_source("d", ", recursive: false"));
@@ -246,7 +242,7 @@ START_TEST(classes_are_folders)
     put("grey.png", "d/a/2.png", 0);
     put("grey.png", "d/a/deep/er/3.png", 0);
     put("grey.png", "d/Z/4.png", 0);
-    shell("mkdir d/empty");
+    small_shell("mkdir d/empty");
     works(open_source("d", ", labels: folders"));
     ck_assert_int_eq(ops->labels(self), 3);
     ck_assert_str_eq(ops->class_name(self, 0), "Z");
@@ -264,18 +260,18 @@ START_TEST(links_are_followed)
 {
     put("grey.png", "store/1.png", 0);
     put("grey.png", "d/own.png", 0);
-    shell("ln -s ../store/1.png d/link.png; ln -s ../store d/more; ln -s nowhere d/broken.png");
+    small_shell("ln -s ../store/1.png d/link.png; ln -s ../store d/more; ln -s nowhere d/broken.png");
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 4);
     struct tess_image im = {.size = sizeof im};
     refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "d/broken.png: cannot be opened: No such file or directory");
     ck_assert_str_eq(im.reason, "cannot be opened: No such file or directory");
-    shell("rm d/broken.png");
+    small_shell("rm d/broken.png");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
     ck_assert_ptr_null(ops->remark(self));
     /* Links to a folder that they lie in: their images are listed already. */
-    shell("ln -s .. store/up; ln -s ../d store/round; ln -s . d/here");
+    small_shell("ln -s .. store/up; ln -s ../d store/round; ln -s . d/here");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "link.png:-1 more/1.png:-1 own.png:-1 ");
     ck_assert_str_eq(ops->remark(self), "passed by: 4 are links to a folder they lie in (here)");
@@ -288,7 +284,7 @@ START_TEST(others_are_told)
 {
     put("grey.png", "d/a.JPE", 0);
     put("grey.png", "d/b.jfif", 0);
-    shell("mkfifo d/fifo.png; ln -s /dev/zero d/zero.jpg; echo x > d/x.bmp; echo y > d/list.txt; mkdir d/dir.png");
+    small_shell("mkfifo d/fifo.png; ln -s /dev/zero d/zero.jpg; echo x > d/x.bmp; echo y > d/list.txt; mkdir d/dir.png");
     works(open_source("d", ""));
     ck_assert_str_eq(listed(), "a.JPE:-1 b.jfif:-1 ");
     ck_assert_str_eq(ops->remark(self), "passed by: 2 end in none of `extensions` (list.txt); 2 are pipes, devices or sockets (fifo.png)");
@@ -309,7 +305,7 @@ START_TEST(names_are_texts)
         strcat(deep, "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd/");
     snprintf(command, sizeof command, "rm d/*; mkdir -p '%s' 'd/D%s'; cp '%s/grey.png' '%sx.png'; cp '%s/grey.png' 'd/D%sx.png'", deep,
              deep + 3, TEST_FOLDER, deep, TEST_FOLDER, deep + 3);
-    shell(command);
+    small_shell(command);
     works(open_source("d", ""));
     ck_assert_int_eq(ops->count(self), 2);
     works(ops->read(self, &context.context, 0, &im));
@@ -324,7 +320,7 @@ END_TEST
 
 START_TEST(nothing_to_read)
 {
-    shell("mkdir empty other; echo a > other/list.txt; echo b > other/none");
+    small_shell("mkdir empty other; echo a > other/list.txt; echo b > other/none");
     refused(open_source("nowhere", ""), TESS_E_IO, "nowhere: cannot be read: No such file or directory; check the path");
     refused(open_source("empty", ""), TESS_E_DATA, "empty: has no images: there are no files in it; check the path");
     refused(open_source("other", ""), TESS_E_DATA, "other: has no images: of 2 files, ");
@@ -395,7 +391,7 @@ static void damage(long at, long n, int zero)
     else
         snprintf(command, sizeof command, "(head -c %ld '%s/photo.jpg'; tail -c +%ld '%s/photo.jpg') > bad.jpg", at, TEST_FOLDER,
                  at + n + 1, TEST_FOLDER);
-    shell(command);
+    small_shell(command);
 }
 
 /* Whole by its first and last bytes, and full of grey: refused, unless one asks for what can be had. */
@@ -419,7 +415,7 @@ START_TEST(damage_is_refused)
     works(open_source("bad.jpg", ", damaged: accept"));
     works(ops->read(self, &context.context, 0, &im));
     put("colour.png", "bad.png", 0);
-    shell("printf '\\1' | dd of=bad.png bs=1 seek=30 conv=notrunc 2>/dev/null"); /* in the checksum of its header */
+    small_shell("printf '\\1' | dd of=bad.png bs=1 seek=30 conv=notrunc 2>/dev/null"); /* in the checksum of its header */
     works(open_source("bad.png", ""));
     refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, "bad.png: is damaged: a checksum in it is wrong");
     tess_image_free(&im);
@@ -457,9 +453,9 @@ END_TEST
 START_TEST(no_images)
 {
     struct tess_image im = {.size = sizeof im};
-    shell("echo 'no image' > text.jpg; : > empty.jpg; mkfifo fifo; ln -s fifo fifo.png"
-          "; echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>' > drawing.png; printf 'P5 1 1 255 a' > "
-          "map.png");
+    small_shell("echo 'no image' > text.jpg; : > empty.jpg; mkfifo fifo; ln -s fifo fifo.png"
+                "; echo '<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>' > drawing.png; printf 'P5 1 1 255 a' > "
+                "map.png");
     put("large.png", "large.png", 0);
     put("real.tif", "real.tif", 0);
     static const char *const bad[][2] = {
@@ -475,7 +471,7 @@ START_TEST(no_images)
         refused(ops->read(self, &context.context, 0, &im), TESS_E_ITEM, bad[i][1]);
     }
     ck_assert_int_lt(tessi_base_memory_peak(), 1 << 22);
-    shell("mkdir d; mv fifo* d/");
+    small_shell("mkdir d; mv fifo* d/");
     refused(open_source("d", ""), TESS_E_DATA, "d: has no images");
     tess_image_free(&im);
 }
@@ -575,10 +571,10 @@ START_TEST(same_data_wherever_it_is)
     make_some("here");
     works(attempt(1, 1, "source: {use: folder, path: here, " KEYS, &one));
     ck_assert_str_eq(texts_read("runs/p/images.h5", "classes"), "a b c ");
-    shell("mkdir away; cp -r here away/there; rm -rf here");
+    small_shell("mkdir away; cp -r here away/there; rm -rf here");
     works(attempt(3, 0, "source: {use: folder, path: away/there, " KEYS, &two));
     ck_assert_int_eq(two.state, TESSI_CACHED);
-    shell("rm -rf runs");
+    small_shell("rm -rf runs");
     works(attempt(3, 1, "source: {use: folder, path: away/there, " KEYS, &two));
     ck_assert_str_eq(one.digest, two.digest);
     /* A bad one, left out by name, and where the data are is no part of that. */
@@ -590,9 +586,9 @@ START_TEST(same_data_wherever_it_is)
     works(attempt(2, 1, "source: {use: folder, path: away/there, " KEYS ", skip_bad: true", &two));
     const char *skipped = texts_read("runs/p/images.h5", "skipped");
     ck_assert_msg(strncmp(skipped, "a/00.png: ", 10) == 0 && strstr(skipped, " b/07.jpg: ") && !strstr(skipped, "away"), "%s", skipped);
-    shell("mv away/there here");
+    small_shell("mv away/there here");
     works(attempt(1, 1, "source: {use: folder, path: here, " KEYS ", skip_bad: true", &three));
-    shell("rm -rf runs");
+    small_shell("rm -rf runs");
     works(attempt(1, 1, "source: {use: folder, path: here, " KEYS ", skip_bad: true", &three));
     ck_assert_str_eq(two.digest, three.digest);
 }
@@ -605,7 +601,7 @@ START_TEST(archives_tell_what_was_skipped)
     struct seen s;
     put("colour.png", "d/a.png", 0);
     put("grey.png", "d/b.png", 0);
-    shell(": > \"$(printf 'd/caf\\351.png')\"; : > \"$(printf 'd/line\\nfeed.png')\"");
+    small_shell(": > \"$(printf 'd/caf\\351.png')\"; : > \"$(printf 'd/line\\nfeed.png')\"");
     works(attempt(
         2, 1,
         "source: {use: folder, path: d}, size: 8, crop: 8, channels: 3, skip_bad: true}\n"
@@ -644,7 +640,7 @@ START_TEST(content_is_that_of_the_bytes)
     works(open_source("in/c.png", ""));
     ck_assert_str_eq(content(0), kept);
     ops->soon(self, 0, 1);
-    shell("rm in/c.png");
+    small_shell("rm in/c.png");
     ops->soon(self, 0, 1);
     tess_digest_start(&d);
     refused(ops->content(self, &context.context, 0, &d), TESS_E_ITEM, "in/c.png: cannot be opened: No such file");
@@ -688,20 +684,20 @@ START_TEST(contents_are_remembered)
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CHANGED);
     ck_assert_msg(strstr(s.reason, "/d/1.png changed"), "%s", s.reason);
-    shell("printf x >> runs/.cache/files"); /* a table that looks wrong is none */
+    small_shell("printf x >> runs/.cache/files"); /* a table that looks wrong is none */
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CACHED);
     /* Content changed at the same length, with the old time restored. */
-    shell("cp -p d/2.png kept.png; printf x | dd of=d/2.png bs=1 seek=40 conv=notrunc 2>/dev/null; touch -r kept.png d/2.png");
+    small_shell("cp -p d/2.png kept.png; printf x | dd of=d/2.png bs=1 seek=40 conv=notrunc 2>/dev/null; touch -r kept.png d/2.png");
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CHANGED);
-    shell("cp -p kept.png d/2.png; mv d/2.png d/3.png");
+    small_shell("cp -p kept.png d/2.png; mv d/2.png d/3.png");
     works(attempt(2, 0, keys, &s)); /* names count */
     ck_assert_int_eq(s.state, TESSI_CHANGED);
-    shell("mv d/3.png d/2.png");
+    small_shell("mv d/3.png d/2.png");
     works(attempt(2, 0, keys, &s));
     ck_assert_int_eq(s.state, TESSI_CACHED);
-    shell("rm d/2.png; ln -s nowhere d/2.png");
+    small_shell("rm d/2.png; ln -s nowhere d/2.png");
     ck_assert_int_eq(attempt(2, 0, keys, &s), TESS_E_IO);
     ck_assert_ptr_nonnull(strstr(message, "d/2.png: cannot be opened: No such file"));
 }
@@ -713,7 +709,7 @@ START_TEST(memory_of_many_names)
     enum { FILES = 3000 };
     struct tess_image image = {.size = sizeof image};
     char name[40];
-    shell("mkdir d; cd d; seq -f image-%06g.png 0 2999 | xargs touch; mkdir sub; touch sub/x.png");
+    small_shell("mkdir d; cd d; seq -f image-%06g.png 0 2999 | xargs touch; mkdir sub; touch sub/x.png");
     int64_t before = tessi_base_memory_in_use();
     works(open_source("d", ""));
     ck_assert_int_lt(tessi_base_memory_in_use() - before, 16 * FILES);

@@ -151,6 +151,11 @@ const struct command_result *command_within(const struct command_limits *limits,
     return command_wait(command_start(line, limits));
 }
 
+int command_has(const char *plugin)
+{
+    return command("plugins %s", plugin)->code == 0;
+}
+
 const struct command_result *command_ends(int code, const char *words, const char *format, ...)
 {
     char line[LINE];

@@ -40,6 +40,9 @@ const struct command_result *command(const char *format, ...) __attribute__((for
 const struct command_result *command_within(const struct command_limits *limits, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* 1 where the program has the plugin, "source/folder". */
+int command_has(const char *plugin);
+
 /* Runs a command; the test fails when it did not end with `code`, or its stderr has not the words. */
 const struct command_result *command_ends(int code, const char *words, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -85,6 +85,11 @@ void small_write(const char *name, const char *text)
     ck_assert_int_eq(fclose(f), 0);
 }
 
+void small_shell(const char *line)
+{
+    ck_assert_msg(system(line) == 0, "%s", line);
+}
+
 static const char folders[] = "/tmp/tessera-tests-XXXXXX";
 static char folder[sizeof folders];
 

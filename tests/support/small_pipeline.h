@@ -21,6 +21,7 @@ void small_folder_leave(void);
 void small_make_data(int64_t n); /* `images` and `labels`, of n images, in the current folder */
 void small_make_shades(void);    /* `shades`: labels that tell how bright the SMALL_COUNT images are, of four classes */
 void small_write(const char *name, const char *text);
+void small_shell(const char *line); /* by sh, in the current folder; the test fails unless it ends with 0 */
 void small_write_idx(const char *path, int dims, const int64_t *dim, const uint8_t *content, int64_t bytes);
 
 #endif
