@@ -161,9 +161,24 @@ void sampling_disk(const struct sampling_prior *p, int64_t count, int64_t height
     plan->checkpoint_bytes += (codes + 2 * count) * (int64_t)sizeof(int32_t); /* tokens; steps left and calls of each */
 }
 
-int sampling_put_labels(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *labels)
+const struct tess_port sampling_ports[] = {
+    {.name = "prior", .kind = "prior", .help = "what to sample from"},
+    {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
+    {.name = NULL}};
+
+int sampling_read_weights(struct tess_context *ctx, const struct sampling_prior *p, const struct tess_artefact *prior,
+                          const struct stage_codec *codec, const struct tess_artefact *model)
 {
+    TESS_TRY(stage_graph_weights(ctx, p->weights, prior));
+    return model ? stage_graph_weights(ctx, codec->weights, model) : TESS_OK;
+}
+
+int sampling_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct sampling_prior *p, const struct tess_tensor *codes,
+                       const struct tess_tensor *labels)
+{
+    const struct code_maps maps = code_maps_of_prior(&p->prior);
     struct tess_dataset how = {.size = sizeof how, .compress = 1, .labels = "image"};
+    TESS_TRY(stage_put_codes(ctx, a, codes, &maps));
     return labels->data ? tess_artefact_put(ctx, a, "labels", labels, &how) : TESS_OK;
 }
 

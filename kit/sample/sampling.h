@@ -55,8 +55,14 @@ int sampling_describe(struct tess_context *ctx, const struct sampling_prior *p, 
  * labels->data. */
 int sampling_labels(struct tess_context *ctx, const struct sampling_prior *p, const struct sampling_choice *choice, int64_t count,
                     struct tess_tensor *labels) TESS_CHECKED;
-/* Writes labels into a "samples", where there are any. */
-int sampling_put_labels(struct tess_context *ctx, struct tess_artefact *a, const struct tess_tensor *labels) TESS_CHECKED;
+/* Ports of a stage that samples from nothing: `prior`, and `model`, which may be left out. */
+extern const struct tess_port sampling_ports[];
+/* Reads the weights of the prior's graphs and of the tokenizer's; `model` NULL: there is none. */
+int sampling_read_weights(struct tess_context *ctx, const struct sampling_prior *p, const struct tess_artefact *prior,
+                          const struct stage_codec *codec, const struct tess_artefact *model) TESS_CHECKED;
+/* Writes the codes of a "samples" (count, ...) i32, and their labels, where there are any. */
+int sampling_put_codes(struct tess_context *ctx, struct tess_artefact *a, const struct sampling_prior *p, const struct tess_tensor *codes,
+                       const struct tess_tensor *labels) TESS_CHECKED;
 
 /* State of many sequences: tokens, steps left, and calls of the denoiser so far. All of it borrowed. */
 struct sampling_state {

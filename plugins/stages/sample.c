@@ -176,15 +176,11 @@ static int sample(struct tess_context *ctx, struct work *k)
         TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(sample_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
                                 model ? tess_artefact_attrs(model) : NULL, m));
-    TESS_TRY(stage_graph_weights(ctx, m->p.weights, prior));
-    if (model)
-        TESS_TRY(stage_graph_weights(ctx, m->codec.weights, model));
+    TESS_TRY(sampling_read_weights(ctx, &m->p, prior, &m->codec, model));
     TESS_TRY(sample_all(ctx, k));
     TESS_TRY(sample_describe(ctx, k->s, m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = tess_sampler_x(k->sampler);
-    const struct code_maps maps = code_maps_of_prior(&m->p.prior);
-    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
-    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
+    TESS_TRY(sampling_put_codes(ctx, a, &m->p, &codes, &k->labels));
     return model ? sample_put_images(ctx, k, a) : TESS_OK;
 }
 
@@ -199,12 +195,8 @@ static int sample_run(void *self, struct tess_context *ctx, struct tess_stage_ru
     return status;
 }
 
-static const struct tess_port ports[] = {
-    {.name = "prior", .kind = "prior", .help = "what to sample from"},
-    {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
-    {.name = NULL}};
-
-static const struct tess_stage_1 ops = {.size = sizeof ops, .ports = ports, .output = "samples", .plan = sample_plan, .run = sample_run};
+static const struct tess_stage_1 ops = {
+    .size = sizeof ops, .ports = sampling_ports, .output = "samples", .plan = sample_plan, .run = sample_run};
 
 STAGE_BATCH_OPEN(sample_open, struct stage, batch)
 

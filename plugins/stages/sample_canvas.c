@@ -218,15 +218,11 @@ static int sample_canvas(struct tess_context *ctx, struct work *k)
         TESS_TRY(stage_check_tokenizer(ctx, prior, model));
     TESS_TRY(sample_canvas_open_models(ctx, k->s, k->seed, tess_artefact_attrs(prior), tess_artefact_path(prior),
                                        model ? tess_artefact_attrs(model) : NULL, &k->m));
-    TESS_TRY(stage_graph_weights(ctx, k->m.p.weights, prior));
-    if (model)
-        TESS_TRY(stage_graph_weights(ctx, k->m.codec.weights, model));
+    TESS_TRY(sampling_read_weights(ctx, &k->m.p, prior, &k->m.codec, model));
     TESS_TRY(sample_canvas_sample(ctx, k));
     TESS_TRY(sample_canvas_describe(ctx, k->s, &k->m, tess_artefact_attrs(prior), k->seed, tess_artefact_describe(a)));
     struct tess_tensor codes = canvas_state(k->canvas).x;
-    const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
-    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
-    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
+    TESS_TRY(sampling_put_codes(ctx, a, &k->m.p, &codes, &k->labels));
     return model ? sample_canvas_put_images(ctx, k, a) : TESS_OK;
 }
 
@@ -242,13 +238,8 @@ static int sample_canvas_run(void *self, struct tess_context *ctx, struct tess_s
     return status;
 }
 
-static const struct tess_port ports[] = {
-    {.name = "prior", .kind = "prior", .help = "what to sample from"},
-    {.name = "model", .kind = "autoencoder", .optional = 1, .help = "the tokenizer, to make images of the codes"},
-    {.name = NULL}};
-
 static const struct tess_stage_1 ops = {
-    .size = sizeof ops, .ports = ports, .output = "samples", .plan = sample_canvas_plan, .run = sample_canvas_run};
+    .size = sizeof ops, .ports = sampling_ports, .output = "samples", .plan = sample_canvas_plan, .run = sample_canvas_run};
 
 static const struct tess_param params[] = {
     {.name = "height",

@@ -208,9 +208,7 @@ static int edit_put_all(struct tess_context *ctx, struct work *k)
     struct tess_artefact *a = tess_stage_output(k->run);
     struct tess_tensor codes = tess_sampler_x(k->sampler);
     TESS_TRY(edit_describe(ctx, k->s, &k->m, tess_artefact_attrs(tess_stage_input(k->run, "prior")), k->seed, tess_artefact_describe(a)));
-    const struct code_maps maps = code_maps_of_prior(&k->m.p.prior);
-    TESS_TRY(stage_put_codes(ctx, a, &codes, &maps));
-    TESS_TRY(sampling_put_labels(ctx, a, &k->labels));
+    TESS_TRY(sampling_put_codes(ctx, a, &k->m.p, &codes, &k->labels));
     struct tess_dataset how = {.size = sizeof how, .bits = 1, .labels = "image y x"};
     TESS_TRY(tess_artefact_put(ctx, a, "regenerated", &k->cells, &how));
     k->results = (struct edit_results){.images = &k->images,
@@ -238,8 +236,7 @@ static int edit_prepare(struct tess_context *ctx, struct work *k)
     TESS_TRY(edit_check_mask(ctx, tess_artefact_attrs(images), tess_artefact_attrs(mask)));
     TESS_TRY(edit_open_models(ctx, k->s, k->seed, tess_artefact_attrs(images), tess_artefact_attrs(model), tess_artefact_attrs(prior),
                          tess_artefact_path(prior), m));
-    TESS_TRY(stage_graph_weights(ctx, m->p.weights, prior));
-    TESS_TRY(stage_graph_weights(ctx, m->codec.weights, model));
+    TESS_TRY(sampling_read_weights(ctx, &m->p, prior, &m->codec, model));
     TESS_TRY(stage_images_open(ctx, &k->images, images, (const int64_t[]){t->height, t->width, t->channels}));
     TESS_TRY(stage_images_open(ctx, &k->masks, mask, NULL));
     const int64_t *d = k->images.shape.dim, *e = k->masks.shape.dim;
