@@ -135,31 +135,16 @@ START_TEST(training_keeps_its_values)
 }
 END_TEST
 
-static int failures_of(const char *backend, const char *precision)
+static void fill(TCase *t, int first)
 {
-    char name[80];
-    fixture_backend = backend;
-    fixture_precision = precision;
-    snprintf(name, sizeof name, "settled, %s, %s", backend, precision);
-    Suite *s = suite_create(name);
-    TCase *t = tcase_create(name);
+    (void)first;
     tcase_add_loop_test(t, results_stay, 0, 3);
     tcase_add_test(t, values_are_given_back);
     tcase_add_test(t, later_graphs_are_refused);
     tcase_add_test(t, training_keeps_its_values);
-    suite_add_tcase(s, t);
-    int failed = suite_failures(s);
-    fixture_backend = fixture_precision = NULL;
-    return failed;
 }
 
 int main(void)
 {
-    char name[BENCH_BACKENDS][64];
-    int failed = 0, backends = fixture_backends(name);
-    for (int i = 0; i < backends; i++) {
-        failed += failures_of(name[i], "f32");
-        failed += fixture_can_bf16(name[i], NULL) ? failures_of(name[i], "bf16") : 0;
-    }
-    return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_everywhere("settled", fill);
 }

@@ -551,42 +551,25 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
-static int run_suite(const char *backend, const char *precision, int first)
+/* A backend without products of bf16 multiplies what was rounded to it as f32. */
+static void fill(TCase *t, int first)
 {
-    char name[64];
-    fixture_backend = backend;
-    fixture_precision = precision;
-    snprintf(name, sizeof name, "sampler, %s, %s", backend, precision);
-    Suite *s = suite_create(name);
-    TCase *t = tcase_create(name);
-    tcase_set_timeout(t, 120);
+    (void)fixture_can_bf16(fixture_backend, &multiplies_bf16);
     tcase_add_loop_test(t, logits_at_positions_are_rows_of_all, 0, (int)(sizeof shapes / sizeof *shapes));
     tcase_add_test(t, the_time_is_heard_at_positions);
     tcase_add_test(t, samples_are_those_of_the_plain_loop);
     tcase_add_test(t, batches_threads_and_stops_are_no_matter);
     tcase_add_test(t, the_distribution_is_the_plain_loops);
-    if (first) {
-        tcase_add_test(t, positions_are_advised);
-        tcase_add_test(t, older_plugins_are_asked_for_all);
-        tcase_add_loop_test(t, a_step_is_asked_about_once, 0, 3);
-        tcase_add_test(t, draws_are_on_all_workers);
-        tcase_add_test(t, what_does_not_fit_is_refused);
-    }
-    suite_add_tcase(s, t);
-    int failed = suite_failures(s);
-    fixture_backend = fixture_precision = NULL;
-    return failed;
+    if (!first)
+        return;
+    tcase_add_test(t, positions_are_advised);
+    tcase_add_test(t, older_plugins_are_asked_for_all);
+    tcase_add_loop_test(t, a_step_is_asked_about_once, 0, 3);
+    tcase_add_test(t, draws_are_on_all_workers);
+    tcase_add_test(t, what_does_not_fit_is_refused);
 }
 
-/* A backend without products of bf16 multiplies what was rounded to it as f32. */
 int main(void)
 {
-    char name[BENCH_BACKENDS][64];
-    int failed = 0, backends = fixture_backends(name);
-    for (int i = 0; i < backends; i++) {
-        int bf16 = fixture_can_bf16(name[i], &multiplies_bf16);
-        failed += run_suite(name[i], "f32", i == 0);
-        failed += bf16 ? run_suite(name[i], "bf16", 0) : 0;
-    }
-    return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
+    return fixture_everywhere("sampler", fill);
 }

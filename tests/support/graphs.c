@@ -70,6 +70,28 @@ int fixture_can_bf16(const char *backend, int *by_itself)
     return can;
 }
 
+int fixture_everywhere(const char *title, void (*fill)(TCase *t, int first))
+{
+    static const char *const precision[] = {"f32", "bf16"};
+    char name[BENCH_BACKENDS][64], full[160];
+    int failed = 0, backends = fixture_backends(name);
+    for (int i = 0; i < 2 * backends; i++) {
+        fixture_backend = name[i / 2];
+        fixture_precision = precision[i % 2];
+        if (i % 2 && !fixture_can_bf16(fixture_backend, NULL))
+            continue;
+        snprintf(full, sizeof full, "%s, %s, %s", title, fixture_backend, fixture_precision);
+        Suite *s = suite_create(full);
+        TCase *t = tcase_create(full);
+        tcase_set_timeout(t, 120);
+        fill(t, i == 0);
+        suite_add_tcase(s, t);
+        failed += suite_failures(s);
+    }
+    fixture_backend = fixture_precision = NULL;
+    return failed || !backends ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 struct tess_node *normal_weight(struct tess_graph *g, const char *name, int32_t rank, const int64_t *dim, double centre, double spread)
 {
     return tess_weight(g, name, rank, dim, TESS_INIT(.kind = TESS_INIT_NORMAL, .centre = centre, .spread = spread));

@@ -25,6 +25,9 @@ enum { BENCH_BACKENDS = 8 };
 int fixture_backends(char name[BENCH_BACKENDS][64]);
 /* Support of bf16 products by the backend on this processor; *by_itself: native, not emulated in f32 (by_itself may be NULL). */
 int fixture_can_bf16(const char *backend, int *by_itself);
+/* Runs the suite that `fill` makes of a test case, for each backend in f32, and in bf16 where that can be had, with fixture_backend and
+ * fixture_precision set; `first`: 1 for the first of them. Gives the exit status. */
+int fixture_everywhere(const char *title, void (*fill)(TCase *t, int first));
 /* A runtime of `threads` workers, an empty weight store, and a graph of rows x microbatches. */
 void fixture_open(struct fixture *b, int threads, int64_t rows, int64_t microbatches, int training);
 void fixture_close(struct fixture *b);
