@@ -8,12 +8,29 @@ enum { ATLAS_ACROSS = 16, ATLAS_LEAST = 16, ATLAS_NAMED = 6, ATLAS_GROUND = 128 
 
 /* ---- how many tiles ---- */
 
+static int atlas_same(const struct tessi_report_page_result *a, const struct tessi_report_page_result *b)
+{
+    const size_t bytes = (size_t)a->atlas * sizeof *a->atlas_code;
+    return a->atlas == b->atlas && tess_tensor_same_shape(&a->atlas_tile, &b->atlas_tile) &&
+           memcmp(a->atlas_code, b->atlas_code, bytes) == 0 && memcmp(a->atlas_uses, b->atlas_uses, bytes) == 0 &&
+           memcmp(a->atlas_tile.data, b->atlas_tile.data, tess_tensor_bytes(&a->atlas_tile)) == 0;
+}
+
+/* 1 where result i has an atlas that no earlier one has: rows that share a tokenizer have one between them. */
+static int atlas_is_new(const struct tessi_report_page *p, int64_t i)
+{
+    int is_new = p->result[i].atlas > 0;
+    for (int64_t k = 0; k < i && is_new; k++)
+        is_new = !p->result[k].atlas || !atlas_same(&p->result[k], &p->result[i]);
+    return is_new;
+}
+
 /* Tiles a grid, so that all grids stay within their bytes. A pixel costs about a byte: an index, deflated, in base64. */
 static int64_t atlas_tiles(const struct tessi_report_page *p)
 {
     double cost = 1.0;
     for (int64_t i = 0; i < p->results; i++)
-        if (p->result[i].atlas)
+        if (atlas_is_new(p, i))
             cost += (double)(p->result[i].atlas_tile.dim[1] * p->result[i].atlas_tile.dim[2]);
     double n = ATLAS_BYTES / cost;
     return n < ATLAS_LEAST ? ATLAS_LEAST : n > INT32_MAX ? INT32_MAX : (int64_t)n;
@@ -99,7 +116,7 @@ int tessi_report_page_atlas(struct tessi_report_page *p)
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < p->results; i++) {
             const struct tessi_report_page_result *r = &p->result[i];
-            if (!r->atlas || !atlas_is_first(p, r, row))
+            if (!atlas_is_new(p, i) || !atlas_is_first(p, r, row))
                 continue;
             fputs(n++ ? ""
                       : "<h3>Atlas of codes</h3><p class=\"note\">Each code decoded alone: the middle of the image of a map that has this "
