@@ -77,11 +77,14 @@ static double curve_value(const char *name, int64_t step)
     return value;
 }
 
+/* Compares a curve with PyTorch's in double. The adaptive weight is a ratio of two norms of gradients, summed in f32 by the backend: oneDNN
+ * 2.6 is 3e-6 off for taming's step, 3.7 is 1.01e-5. */
 static void same_curve(const struct golden *golden, const char *dataset, const char *name, int64_t steps)
 {
+    const double tolerance = strcmp(dataset, "adaptive_weight") == 0 ? 2e-5 : 1e-5;
     double *want = golden_doubles(golden, dataset, steps);
     for (int64_t i = 0; i < steps; i++)
-        golden_close_to(name, curve_value(name, i), want[i], 1e-5);
+        golden_close_to(name, curve_value(name, i), want[i], tolerance);
     free(want);
 }
 
