@@ -109,8 +109,7 @@ int cli_options_open(struct tess_context *ctx, const struct cli_globals *g, cons
                      struct tessi_pipeline **p)
 {
     TESS_TRY(cli_runtime_new(ctx, g, r));
-    if (w->transport)
-        TESS_TRY(tessi_host_runtime_join(ctx, *r, w->transport));
+    TESS_TRY(cli_ranks_join(ctx, *r, w));
     cli_ranks_watch((*r)->ranks, w->patience);
     if (tessi_ranks_rank((*r)->ranks) > 0)
         tessi_base_log_hide((*r)->log); /* rank 0 speaks for all */

@@ -5,6 +5,7 @@
 #include "core/base/inject.h"
 #include "core/base/text.h"
 #include "core/base/workers.h"
+#include "core/host/runtime.h"
 #include "core/ranks/ranks_watch.h"
 
 #include <errno.h>
@@ -156,6 +157,18 @@ int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_
                          getenv("SLURM_STEP_NUM_TASKS"));
     ranks_tell_alone(g);
     return w->ranks > 1 ? ranks_fork(ctx, g, w, ranks) : TESS_OK;
+}
+
+int cli_ranks_join(struct tess_context *ctx, struct tessi_runtime *r, const struct cli_options *w)
+{
+    if (!w->transport)
+        return TESS_OK;
+    if (strcmp(w->transport, "mpi") == 0 && !tessi_plug_registry_find(r->registry, "transport/1", "mpi", NULL))
+        return ctx->fail(
+            ctx, TESS_E_USAGE,
+            "the ranks are to be joined by MPI, and this tessera has none: install one (on Debian `libopenmpi-dev openmpi-bin`, "
+            "or `libmpich-dev mpich`), and configure and build again; on one machine `--ranks N` needs none");
+    return tessi_host_runtime_join(ctx, r, w->transport);
 }
 
 /* The end of a rank whose work hangs, by another thread than that. Rank 0 has the terminal; the others leave it time to hear why, as some

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct tessi_ranks;
+struct tessi_runtime;
 
 enum { CLI_RANKS_MAX = 64 };
 
@@ -20,6 +21,8 @@ struct cli_ranks {
 /* Finds whether this process is a rank, of MPI or of --ranks, and sets w->transport. With --ranks the other ranks are forked: this returns
  * in each of them, which have no terminal, and no output. Before there are threads. */
 int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_options *w, struct cli_ranks *ranks) TESS_CHECKED;
+/* Joins the ranks over w->transport; does nothing where that is NULL. */
+int cli_ranks_join(struct tess_context *ctx, struct tessi_runtime *r, const struct cli_options *w) TESS_CHECKED;
 /* Has the run end where the work of this rank stands still for `patience` seconds; 0: never. Once the ranks are joined; NULL is fine. */
 void cli_ranks_watch(struct tessi_ranks *ranks, int64_t patience);
 /* Waits for the processes that were started, kills those that do not end, and adds to a message the reason why one ended early. */

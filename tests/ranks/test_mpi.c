@@ -32,8 +32,7 @@ static const char *find_mpirun(void)
     static const char *const list[] = {"mpirun.openmpi --oversubscribe", "mpirun.mpich", "mpirun --oversubscribe", "mpirun"};
     char line[512];
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        snprintf(line, sizeof line, "cd /tmp && timeout 60 %s -n 2 " TEST_PROGRAM " run /dev/null 2>&1 | grep -q 'rank\\|/dev/null'",
-                 list[i]);
+        snprintf(line, sizeof line, "cd /tmp && timeout 60 %s -n 2 " TEST_PROGRAM " run /dev/null 2>&1 | grep -q '/dev/null'", list[i]);
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(list[i], " "), list[i]);
         char which[128];
@@ -82,6 +81,25 @@ START_TEST(ranks_that_differ_are_refused)
 }
 END_TEST
 
+/* The launcher of another MPI, where one is installed: each process would be alone, and run the whole. */
+START_TEST(a_launcher_of_another_mpi_is_refused)
+{
+    static const char *const other[] = {"mpirun.openmpi", "mpirun.mpich"};
+    char line[1024], said[8192];
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        snprintf(line, sizeof line, "command -v %s", other[i]);
+        if (strncmp(mpirun, other[i], strlen(other[i])) == 0 || shell(line, said, sizeof said) != 0)
+            continue;
+        snprintf(line, sizeof line, "%s -n 2 " TEST_PROGRAM " run small.yaml --workdir stray", other[i]);
+        ck_assert(shell(line, said, sizeof said) != 0);
+        ck_assert_msg(strstr(said, "a launcher started 2 processes") && strstr(said, "of another MPI"), "%s", said);
+        ck_assert(access("stray", F_OK) != 0);
+    }
+    ck_assert(shell(TEST_PROGRAM " run small.yaml --workdir stray --transport mpi", said, sizeof said) == 2);
+    ck_assert_msg(strstr(said, "no launcher started this process as a rank"), "%s", said);
+}
+END_TEST
+
 int main(void)
 {
     (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
@@ -97,6 +115,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, mpi_does_not_change_a_bit);
     tcase_add_test(t, ranks_that_differ_are_refused);
+    tcase_add_test(t, a_launcher_of_another_mpi_is_refused);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

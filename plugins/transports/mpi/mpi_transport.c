@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,11 @@
 #define ALIVE_SECONDS 2.0   /* time between two signs of life */
 #define PARTING_SECONDS 3.0 /* time in which an abort is told to peers */
 #define PIECE (1 << 30)     /* largest message: MPI counts bytes by int */
+#ifdef OPEN_MPI
+#define LAUNCHER "mpirun.openmpi"
+#else
+#define LAUNCHER "mpirun.mpich"
+#endif
 
 enum { TAG_ALIVE = 1, TAG_ABORT = 2, TEXT = 1024 };
 
@@ -38,7 +44,7 @@ struct mpi_peer {
 
 struct mpi {
     MPI_Comm data, talk;
-    int rank, ranks, finalize;
+    int rank, ranks;
     char host[64], (*hosts)[64]; /* names of the machines of all ranks */
     double told;
     struct mpi_peer *peer;
@@ -76,6 +82,41 @@ static int mpi_failed(struct tess_context *ctx, const char *call, int code)
             return mpi_failed(ctx, #call, code_);                                                                                          \
     } while (0)
 
+/* How many processes a launcher says it has started with this one; 0 where none says so. */
+static int mpi_launched(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"};
+    int launched = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = getenv(names[i]);
+        int n = text ? atoi(text) : 0;
+        launched = n > launched ? n : launched;
+    }
+    return launched;
+}
+
+/* A process that MPI finds alone: each of several would run the whole pipeline. The launcher of another MPI than this one leaves such. */
+static int mpi_alone(struct tess_context *ctx)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0, launched = mpi_launched();
+    if (launched == 1)
+        return TESS_OK;
+    (void)MPI_Get_library_version(version, &length);
+    version[strcspn(version, ",\n")] = '\0';
+    for (char *tab = version; (tab = strchr(tab, '\t')) != NULL;)
+        *tab = ' ';
+    (void)MPI_Finalize();
+    if (launched > 1)
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "a launcher started %d processes, and this MPI (%s) finds each of them alone: the launcher is that of another MPI; "
+            "start them with this one's, on Debian `" LAUNCHER " -n %d`",
+            launched, version, launched);
+    return ctx->fail(ctx, TESS_E_VALUE, "no launcher started this process as a rank; `" LAUNCHER " -n N` before the command does (%s)",
+                     version);
+}
+
 static int mpi_open_talk(struct mpi *k, struct tess_context *ctx)
 {
     void *memory;
@@ -106,9 +147,11 @@ static int mpi_join(void *self, struct tess_context *ctx, struct tess_ranks_plac
         return ctx->fail(ctx, TESS_E_INTERNAL, "MPI is at work in this process already");
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level) != MPI_SUCCESS)
         return ctx->fail(ctx, TESS_E_FAILED, "MPI cannot be initialised");
-    k->finalize = 1;
     if (level < MPI_THREAD_SERIALIZED)
         return ctx->fail(ctx, TESS_E_PLUGIN, "this MPI was built without threads; tessera needs one with MPI_THREAD_SERIALIZED");
+    MPI_TRY(MPI_Comm_size(MPI_COMM_WORLD, &k->ranks));
+    if (k->ranks == 1)
+        TESS_TRY(mpi_alone(ctx));
     if (gethostname(k->host, sizeof k->host) != 0)
         snprintf(k->host, sizeof k->host, "a machine");
     k->host[sizeof k->host - 1] = '\0';
