@@ -6,7 +6,7 @@ tessera_SOURCES += \
     cli/view.h cli/view.c cli/view_images.c cli/why.c \
     cli/draw.h cli/draw.c cli/bench.h cli/bench.c cli/bench_model.h cli/bench_model.c cli/bench_cases.c cli/bench_peak.c cli/check.c
 
-tessera_SOURCES += cli/report.c cli/submit.c
+tessera_SOURCES += cli/report.c cli/submit.h cli/submit.c cli/submit_plan.c
 
 tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_archive.c cli/encode_paths.c cli/encode_recipe.c cli/encode_stage.c \
     cli/encode_work.c cli/decode.c

@@ -3,7 +3,7 @@
  * the queue. docs/scale-out.md has the script explained, and how to write it for other schedulers.
  *
  * SPDX-License-Identifier: MIT */
-#include "cli/plan.h"
+#include "cli/submit.h"
 #include "core/base/text.h"
 
 #include <errno.h>
@@ -14,7 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SUBMIT_WORDS = 256, SUBMIT_EXTRAS = 32, SUBMIT_GRACE = 120 }; /* grace: seconds before the time limit that work is asked to stop */
+enum {
+    SUBMIT_WORDS = CLI_MAX_OVERRIDES,
+    SUBMIT_EXTRAS = 32,
+    SUBMIT_GRACE = 120
+}; /* grace: seconds before the time limit that work is asked to stop */
 
 struct submit {
     const char *word[SUBMIT_WORDS], *extra[SUBMIT_EXTRAS];
@@ -22,9 +26,8 @@ struct submit {
     int64_t nodes, tasks, processors, array;
     const char *time, *partition, *account, *launcher;
     const struct cli_globals *globals;
-    char name[300];      /* name of the job */
-    double seconds;      /* predicted time of the work; negative: not known */
-    int sweeps, encodes; /* 1: the work is a sweep's, an archive's */
+    struct submit_planned planned;
+    int encodes; /* 1: the work is that of an archive */
 };
 
 static int submit_word(void *options, const char *verb, const char *word)
@@ -45,47 +48,6 @@ static int submit_extra(void *options, const char *verb, const char *value)
     return 0;
 }
 
-/* ---- what is submitted --------------------------------------------------------------------------------------------- */
-
-/* Time of all that will be computed, by the rates seen on this machine. */
-static double submit_seconds(const struct tessi_pipeline *p)
-{
-    struct tessi_stage_view v;
-    double sum = 0.0;
-    for (int64_t i = 0; i < tessi_flow_pipeline_count(p); i++) {
-        tessi_flow_pipeline_stage(p, i, &v);
-        if (v.state == TESSI_CACHED)
-            continue;
-        if (v.seconds_predicted < 0.0)
-            return -1.0;
-        sum += v.seconds_predicted;
-    }
-    return sum;
-}
-
-/* Plans the pipeline, so that mistakes in it are told now and not in the queue. */
-static int submit_plan(struct tess_context *ctx, struct submit *o)
-{
-    static struct cli_options w;
-    struct tessi_runtime *r = NULL;
-    struct tessi_pipeline *p = NULL;
-    char *argv[SUBMIT_WORDS + 2] = {(char *)(uintptr_t) "submit"};
-    struct cli_globals g = *o->globals;
-    for (int i = 0; i < o->words; i++)
-        argv[i + 1] = (char *)(uintptr_t)o->word[i];
-    if (cli_options_read(&g, &cli_plan, o->words + 1, argv, &w) != 0)
-        return TESS_E_USAGE;
-    int status = cli_options_open(ctx, &g, &w, &r, &p);
-    if (status == TESS_OK) {
-        snprintf(o->name, sizeof o->name, "%s", tessi_flow_pipeline_name(p));
-        o->sweeps = tessi_flow_pipeline_sweeps(p);
-        o->seconds = submit_seconds(p);
-    }
-    tessi_flow_pipeline_free(p);
-    tessi_host_runtime_free(r);
-    return status;
-}
-
 /* ---- the script ---------------------------------------------------------------------------------------------------- */
 
 /* A word as a shell reads it back. */
@@ -104,13 +66,14 @@ static void submit_quote(FILE *to, const char *word)
     putc('\'', to);
 }
 
-/* The time limit: as it was asked for, or half as much again as the plan says, in whole minutes. */
+/* The time limit: as it was asked for, or half as much again as the plan says, of an array a task's share, in whole minutes. */
 static void submit_time(const struct submit *o, FILE *to)
 {
+    double seconds = o->planned.seconds / (double)(o->array > 0 ? o->array : 1);
     if (o->time)
         fprintf(to, "#SBATCH --time=%s\n", o->time);
-    else if (o->seconds > 0.0)
-        fprintf(to, "#SBATCH --time=%" PRId64 "\n", (int64_t)(1.5 * o->seconds / 60.0) + 10);
+    else if (seconds > 0.0)
+        fprintf(to, "#SBATCH --time=%" PRId64 "\n", (int64_t)(1.5 * seconds / 60.0) + 10);
     else
         fputs("# No --time: nothing like it was run on this machine, so the partition's limit holds; the job resumes after it.\n", to);
 }
@@ -118,7 +81,8 @@ static void submit_time(const struct submit *o, FILE *to)
 static void submit_directives(const struct submit *o, const char *after, FILE *to)
 {
     fprintf(to, "#!/bin/sh\n#SBATCH --job-name=%s\n#SBATCH --output=%s.slurm-%s.out\n#SBATCH --open-mode=append\n#SBATCH --requeue\n",
-            o->name, strchr(o->name, '/') ? strrchr(o->name, '/') + 1 : o->name, o->array && !after ? "%A_%a" : "%j");
+            o->planned.name, strchr(o->planned.name, '/') ? strrchr(o->planned.name, '/') + 1 : o->planned.name,
+            o->array && !after ? "%A_%a" : "%j");
     fprintf(to, "#SBATCH --signal=B:USR1@%d\n", SUBMIT_GRACE);
     submit_time(o, to);
     if (o->nodes && !after)
@@ -151,7 +115,7 @@ static void submit_command(const struct submit *o, const char *program, const ch
         fprintf(to, "%s ", submit_launcher(o, after));
     submit_quote(to, program);
     if (!o->encodes)
-        fputs(o->sweeps ? " sweep" : " run", to);
+        fputs(o->planned.sweeps ? " sweep" : " run", to);
     for (int i = 0; i < o->words; i++) {
         putc(' ', to);
         submit_quote(to, o->word[i]);
@@ -184,8 +148,11 @@ static void submit_script(const struct submit *o, const char *program, const cha
     fputs(" || exit 1\necho \"job $SLURM_JOB_ID, restart ${SLURM_RESTART_COUNT:-0}, on $SLURM_JOB_NODELIST\"\n\n", to);
     submit_command(o, program, after, to);
     fputs("work=$!\nwait \"$work\"\ncode=$?\nwhile [ -n \"$stopped\" ] && kill -0 \"$work\" 2>/dev/null; do wait \"$work\"; code=$?; done\n"
-          "if [ \"$code\" = 75 ] && [ -n \"$stopped\" ]; then\n    scontrol requeue \"$SLURM_JOB_ID\" && exit 0\nfi\nexit \"$code\"\n",
+          "if [ \"$code\" = 75 ] && [ -n \"$stopped\" ]; then\n    scontrol requeue \"",
           to);
+    /* of the tasks of an array one has the array's number for its own, and that number would requeue all of them */
+    fputs(o->array && !after ? "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" : "$SLURM_JOB_ID", to);
+    fputs("\" && exit 0\nfi\nexit \"$code\"\n", to);
 }
 
 /* ---- the queue ----------------------------------------------------------------------------------------------------- */
@@ -244,7 +211,7 @@ static int submit_all(const struct submit *o)
     char id[64] = "", last[64] = "";
     int code = submit_job(o, NULL, id, sizeof id);
     if (code == 0 && !o->dry)
-        printf("submitted %s as job %s\n", o->name, id);
+        printf("submitted %s as job %s\n", o->planned.name, id);
     if (code || !o->encodes || !o->array)
         return code;
     if (o->dry)
@@ -261,7 +228,7 @@ static int submit_check(const struct submit *o)
         return cli_usage_error("submit", "wanted a pipeline, a YAML file, or `-- encode ...`");
     if (o->encodes && !o->array)
         return cli_usage_error("submit", "an encode wants --array N, the number of its shares");
-    if (o->array && !o->encodes && !o->sweeps)
+    if (o->array && !o->encodes && !o->planned.sweeps)
         return cli_usage_error("submit", "--array is for a sweep or an encode: this pipeline has no `sweep`");
     if (o->array && o->tasks > 1)
         return cli_usage_error("submit", "--array and --ntasks: the tasks of an array work alone");
@@ -272,15 +239,14 @@ static int submit_run(struct cli_globals *g, int argc, char **argv)
 {
     static struct submit o;
     struct tessi_context context;
-    o = (struct submit){.globals = g, .seconds = -1.0};
+    o = (struct submit){.globals = g, .planned = {.name = "encode", .seconds = -1.0}};
     int code = cli_flags_read(g, &cli_submit, argc, argv, &o, submit_word);
     if (code)
         return code;
     o.encodes = o.words > 0 && strcmp(o.word[0], "encode") == 0;
     tessi_base_context_init(&context, NULL);
-    snprintf(o.name, sizeof o.name, "encode");
     if (o.words > 0 && !o.encodes) {
-        int status = submit_plan(&context.context, &o);
+        int status = cli_submit_plan(&context.context, g, o.words, o.word, &o.planned);
         if (status != TESS_OK)
             return *tess_message(&context.context) ? cli_failed(&context.context, status) : 2;
     }

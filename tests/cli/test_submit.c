@@ -82,6 +82,20 @@ START_TEST(the_plan_proposes_a_limit)
 }
 END_TEST
 
+/* A sweep is planned whole: its definition, each variant, and the time of all, of which each task of an array has its share. */
+START_TEST(a_sweep_is_planned)
+{
+    small_write("sweep.yaml", "tessera: 1\nname: many\nextends: small.yaml\nsweep: {axis: {tokenizer.steps: [2, 3]}}\n");
+    (void)command_ends(2, "did you mean `axes`", "submit sweep.yaml --array 2 -n");
+    const struct command_result *r = command_ends(0, "", "submit small.yaml seed=1,2 --array 2 -n");
+    has(r->out, " sweep small.yaml seed=1,2 --shard ");
+    (void)command_ends(2, "stepz", "submit small.yaml tokenizer.stepz=1,2 --array 2 -n");
+    (void)command_ends(0, "tokenizer.quantizer.codebook_size=0 will fail",
+                       "submit small.yaml tokenizer.quantizer.codebook_size=0,12 --array 2 -n");
+    (void)command_ends(2, "wants", "submit small.yaml tokenizer.quantizer.codebook_size=0,1 --array 2 -n");
+}
+END_TEST
+
 /* The work is stopped by the script's signal, and the job requeued; any other end is the job's. */
 START_TEST(the_script_requeues)
 {
@@ -109,6 +123,9 @@ START_TEST(arrays)
     const struct command_result *r = command_ends(0, "", "submit sweep.yaml --array 2 -n");
     has(r->out, "#SBATCH --array=1-2\n");
     has(r->out, " sweep sweep.yaml --shard \"$SLURM_ARRAY_TASK_ID/2\" &\n");
+    /* one of the tasks has the array's number, which would requeue all of them */
+    has(r->out, "scontrol requeue \"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\"");
+    ck_assert_msg(!strstr(r->err, "this is its base alone"), "%s", r->err);
     r = command_ends(0, "", "submit --array 3 -n -- encode pictures -m model.h5 -o archive");
     has(r->out, " encode pictures -m model.h5 -o archive --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n");
     has(r->out, "#SBATCH --dependency=afterok:JOB\n");
@@ -160,6 +177,7 @@ int main(void)
     tcase_set_timeout(t, 30);
     tcase_add_test(t, a_pipeline_on_ranks);
     tcase_add_test(t, the_plan_proposes_a_limit);
+    tcase_add_test(t, a_sweep_is_planned);
     tcase_add_test(t, the_script_requeues);
     tcase_add_test(t, arrays);
     tcase_add_test(t, words_and_lines_of_the_users);
