@@ -131,28 +131,39 @@ static void submit_command(const struct submit *o, const char *program, const ch
     fputs(" &\n", to);
 }
 
+/* Back into the queue, where the work was stopped by a signal and has a checkpoint. Of the tasks of an array one has the array's number for
+ * its own, and that number would requeue all of them. A job that somebody cancels gets the SIGTERM of one that is pre-empted, and Slurm
+ * would requeue it all the same; it runs no more by then, and the pre-empted one does. */
+static void submit_requeue(const char *job, FILE *to)
+{
+    fprintf(to,
+            "running() { scontrol show job \"%s\" | grep -q JobState=RUNNING; }\n"
+            "if [ \"$code\" = 75 ] && { [ \"$stopped\" = USR1 ] || { [ \"$stopped\" = TERM ] && running; }; }; then\n"
+            "    scontrol requeue \"%s\" && exit 0\nfi\nexit \"$code\"\n",
+            job, job);
+}
+
 static void submit_script(const struct submit *o, const char *program, const char *folder, const char *after, FILE *to)
 {
     submit_directives(o, after, to);
     fprintf(
         to,
         "\n# Work is asked to stop %d s before the time limit, and where another job takes the place of this one: it writes a checkpoint\n"
-        "# and ends with 75. The job then goes back into the queue, and resumes there. A signal reaches this script while it waits.\n",
+        "# and ends with 75. The job, unless it was cancelled, then goes back into the queue, and resumes there. A signal reaches this\n# "
+        "script while it waits.\n",
         SUBMIT_GRACE);
     /* srun itself would kill its tasks half a minute after a SIGTERM: they are told by Slurm */
-    fprintf(to, "stopped=\nstop() { stopped=yes; %s 2>/dev/null; }\ntrap stop USR1 TERM\n",
+    fprintf(to, "stopped=\nstop() { stopped=${stopped:-$1}; %s 2>/dev/null; }\ntrap 'stop USR1' USR1\ntrap 'stop TERM' TERM\n",
             submit_launcher(o, after) && strncmp(submit_launcher(o, after), "srun", 4) == 0 ? "scancel --signal=TERM \"$SLURM_JOB_ID\""
-                                                                                             : "kill -TERM \"$work\"");
+                                                                                            : "kill -TERM \"$work\"");
     fputs("cd ", to);
     submit_quote(to, folder);
     fputs(" || exit 1\necho \"job $SLURM_JOB_ID, restart ${SLURM_RESTART_COUNT:-0}, on $SLURM_JOB_NODELIST\"\n\n", to);
     submit_command(o, program, after, to);
-    fputs("work=$!\nwait \"$work\"\ncode=$?\nwhile [ -n \"$stopped\" ] && kill -0 \"$work\" 2>/dev/null; do wait \"$work\"; code=$?; done\n"
-          "if [ \"$code\" = 75 ] && [ -n \"$stopped\" ]; then\n    scontrol requeue \"",
-          to);
-    /* of the tasks of an array one has the array's number for its own, and that number would requeue all of them */
-    fputs(o->array && !after ? "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" : "$SLURM_JOB_ID", to);
-    fputs("\" && exit 0\nfi\nexit \"$code\"\n", to);
+    fputs(
+        "work=$!\nwait \"$work\"\ncode=$?\nwhile [ -n \"$stopped\" ] && kill -0 \"$work\" 2>/dev/null; do wait \"$work\"; code=$?; done\n",
+        to);
+    submit_requeue(o->array && !after ? "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" : "$SLURM_JOB_ID", to);
 }
 
 /* ---- the queue ----------------------------------------------------------------------------------------------------- */

@@ -96,19 +96,37 @@ START_TEST(a_sweep_is_planned)
 }
 END_TEST
 
+/* The end of the script, as job 7, that is signalled while its work is at a training's step. */
+static int stopped_script(const char *signal)
+{
+    char line[1024];
+    snprintf(line, sizeof line,
+             "export PATH=$PWD:$PATH SLURM_JOB_ID=7 TESSERA_INJECT=pause@step:60; sh ./script > said 2>&1 & script=$!; "
+             "until work=$(tr -d ' ' < /proc/$script/task/$script/children) && [ -n \"$work\" ] && "
+             "grep -q '^State:.T' /proc/$work/status; do sleep 0.05; done; "
+             "kill -%s $script; kill -CONT $work; wait $script",
+             signal);
+    return shell(line);
+}
+
 /* The work is stopped by the script's signal, and the job requeued; any other end is the job's. */
 START_TEST(the_script_requeues)
 {
     tool("scontrol", "echo \"$@\" > requeued");
     (void)command_ends(0, "", "submit small.yaml --threads 1 tokenizer.steps=100000 -n");
     ck_assert_int_eq(rename("out", "script"), 0);
-    ck_assert_int_eq(shell("export PATH=$PWD:$PATH SLURM_JOB_ID=7 TESSERA_INJECT=pause@step:60; sh ./script > said 2>&1 & script=$!; "
-                           "until work=$(tr -d ' ' < /proc/$script/task/$script/children) && [ -n \"$work\" ] && "
-                           "grep -q '^State:.T' /proc/$work/status; do sleep 0.05; done; "
-                           "kill -USR1 $script; kill -CONT $work; wait $script"),
-                     0);
+    ck_assert_int_eq(stopped_script("USR1"), 0);
     has(slurp("requeued"), "requeue 7");
     has(slurp("said"), "job 7, restart 0");
+    (void)remove("requeued");
+    /* one that was cancelled stays away from the queue; its work has a checkpoint all the same */
+    tool("scontrol", "[ $1 = show ] && echo '   JobState=COMPLETING Reason=None' && exit; echo \"$@\" > requeued");
+    ck_assert_int_eq(stopped_script("TERM"), 75);
+    has(slurp("said"), "resumes at its checkpoint");
+    ck_assert_int_ne(access("requeued", F_OK), 0);
+    tool("scontrol", "[ $1 = show ] && echo '   JobState=RUNNING Reason=None' && exit; echo \"$@\" > requeued");
+    ck_assert_int_eq(stopped_script("TERM"), 0); /* pre-empted */
+    has(slurp("requeued"), "requeue 7");
     (void)remove("requeued");
     (void)command_ends(0, "", "submit small.yaml --threads 1 -n");
     (void)remove("images"); /* the work fails */
