@@ -7,7 +7,8 @@ tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/suppo
     tests/support/command_fixture.h tests/support/craft.c tests/support/craft.h tests/support/encode_fixture.c \
     tests/support/encode_fixture.h tests/support/flow_fixture.c tests/support/flow_fixture.h \
     tests/support/metric_case.c tests/support/metric_case.h tests/support/golden.c tests/support/golden.h tests/support/gradients.c \
-    tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h tests/support/noise_fixture.c tests/support/noise_fixture.h \
+    tests/support/gradients.h tests/support/graphs.c tests/support/graphs.h \
+    tests/support/judge_fixture.c tests/support/judge_fixture.h tests/support/noise_fixture.c tests/support/noise_fixture.h \
     tests/support/parity.c tests/support/parity.h tests/support/report_fixture.c tests/support/report_fixture.h \
     tests/support/plug_fixture.c tests/support/plug_fixture.h tests/support/prior_runs.c tests/support/prior_runs.h \
     tests/support/small_pipeline.c tests/support/small_pipeline.h tests/support/source_fixture.c tests/support/source_fixture.h \

@@ -1,6 +1,6 @@
 /* The judge judged: plugins that are shipped pass, plugins that break a promise fail the test that is there for it, and what is drawn is a
  * function of the seed. SPDX-License-Identifier: MIT */
-#include "core/judge/judge.h"
+#include "tests/support/judge_fixture.h"
 #include "tests/support/paths.h"
 #include "tests/support/suite.h"
 
@@ -9,50 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define BROKEN(name) TEST_BUILD "/tests/judge/broken/.libs/" name ".so"
-
-struct verdicts {
-    int64_t count;
-    char failed[16384]; /* "quantizer/farthest nearest: ...", a line each */
-    char skipped[16384];
-};
-
-static void take_verdict(void *user, const struct tessi_judge_result *r)
-{
-    struct verdicts *v = user;
-    char *text = r->outcome == TESSI_JUDGE_FAILED ? v->failed : r->outcome == TESSI_JUDGE_SKIPPED ? v->skipped : NULL;
-    size_t used = text ? strlen(text) : 0;
-    v->count++;
-    if (text && used < sizeof v->failed - 1)
-        snprintf(text + used, sizeof v->failed - used, "%s %s: %.300s [%.200s]\n", r->component, r->test, r->text, r->config);
-}
-
-/* A runtime with its backend, opened once and used by all tests: opening takes longer than most of them. */
-static struct tessi_runtime *runtime;
-
-static void open_runtime(void)
-{
-    struct tessi_context context;
-    tessi_base_context_init(&context, NULL);
-    ck_assert_int_eq(tessi_host_runtime_new(&context.context, &(struct tessi_runtime_options){.threads = 1}, &runtime), TESS_OK);
-    ck_assert_int_eq(tessi_host_runtime_compute(&context.context, runtime), TESS_OK);
-}
-
-static void close_runtime(void)
-{
-    tessi_host_runtime_free(runtime);
-}
-
-static int judged(const struct tessi_judge_options *o, struct verdicts *v, struct tessi_judge_report *report, char *message)
-{
-    struct tessi_context context;
-    memset(v, 0, sizeof *v);
-    tessi_base_context_init(&context, NULL);
-    int status = tessi_judge_run(&context.context, runtime, o, take_verdict, v, report);
-    snprintf(message, TESSI_MESSAGE_CAPACITY, "%s", tess_message(&context.context));
-    return status;
-}
 
 /* ---- what is shipped ----------------------------------------------------------------------------------------------- */
 
@@ -80,8 +36,8 @@ static int make_idx(void)
 static int plugin_at(int wanted, char *path, size_t capacity)
 {
     int found = 0;
-    for (int64_t i = 0; i < tessi_plug_registry_files(runtime->registry); i++) {
-        const struct tessi_found *f = tessi_plug_registry_file(runtime->registry, i);
+    for (int64_t i = 0; i < tessi_plug_registry_files(judge_runtime()->registry); i++) {
+        const struct tessi_found *f = tessi_plug_registry_file(judge_runtime()->registry, i);
         ck_assert_msg(!f->refusal, "%s", f->refusal);
         if (found++ == wanted)
             snprintf(path, capacity, "%s", f->path);
@@ -113,7 +69,7 @@ START_TEST(test_shipped)
                                           .seed = 1,
                                           .set = settings,
                                           .sets = (int32_t)(sizeof settings / sizeof *settings)};
-    ck_assert_msg(judged(&o, &v, &report, message) == TESS_OK, "%s: %s", path, message);
+    ck_assert_msg(judge_verdicts(&o, &v, &report, message) == TESS_OK, "%s: %s", path, message);
     ck_assert_msg(report.count[TESSI_JUDGE_FAILED] == 0, "%s:\n%s", path, v.failed);
     ck_assert_int_gt(report.count[TESSI_JUDGE_PASSED], 0);
 }
@@ -235,7 +191,7 @@ START_TEST(test_broken)
                                           .seed = 1,
                                           .only = only,
                                           .seconds = strcmp(broken[_i].component, "quantizer/hang") == 0 ? 2.0 : 0.0};
-    ck_assert_msg(judged(&o, &v, &report, message) == TESS_OK, "%s: %s", only, message);
+    ck_assert_msg(judge_verdicts(&o, &v, &report, message) == TESS_OK, "%s: %s", only, message);
     ck_assert_msg(v.count == 1 && report.count[TESSI_JUDGE_FAILED] == 1, "%s is not noticed; skipped: %s", only, v.skipped);
     ck_assert_msg(!strstr(v.failed, "without a word"), "%s", v.failed);
 }
@@ -252,7 +208,7 @@ START_TEST(test_honest)
     struct tessi_judge_report report;
     char message[TESSI_MESSAGE_CAPACITY];
     const struct tessi_judge_options o = {.what = honest[_i][0], .level = 1, .seed = 1, .only = honest[_i][1]};
-    ck_assert_msg(judged(&o, &v, &report, message) == TESS_OK, "%s: %s", honest[_i][1], message);
+    ck_assert_msg(judge_verdicts(&o, &v, &report, message) == TESS_OK, "%s: %s", honest[_i][1], message);
     ck_assert_msg(report.count[TESSI_JUDGE_FAILED] == 0, "%s", v.failed);
     ck_assert_int_ge(v.count, strncmp(honest[_i][1], "metric/", strlen("metric/")) == 0 ? 27 : 30);
 }
@@ -285,11 +241,11 @@ START_TEST(test_never_green_at_nothing)
     struct tessi_judge_report report;
     char message[TESSI_MESSAGE_CAPACITY];
     struct tessi_judge_options o = {.what = "quantizer/ema", .level = 1, .seed = 1, .only = "no-such-test"};
-    ck_assert_int_eq(judged(&o, &v, &report, message), TESS_E_USAGE);
+    ck_assert_int_eq(judge_verdicts(&o, &v, &report, message), TESS_E_USAGE);
     ck_assert_ptr_nonnull(strstr(message, "no-such-test"));
     o.what = "quantizer/no-such";
     o.only = NULL;
-    ck_assert_int_eq(judged(&o, &v, &report, message), TESS_E_PLUGIN);
+    ck_assert_int_eq(judge_verdicts(&o, &v, &report, message), TESS_E_PLUGIN);
     ck_assert_ptr_nonnull(strstr(message, "quantizer/no-such"));
 }
 END_TEST
@@ -303,7 +259,7 @@ static void expectations(const char *text, struct verdicts *v, struct tessi_judg
     close(fd);
     const struct tessi_judge_options o = {
         .what = BROKEN("quantizer"), .level = 1, .seed = 1, .only = "quantizer/farthest:nearest", .expect = path};
-    *status = judged(&o, v, report, message);
+    *status = judge_verdicts(&o, v, report, message);
     unlink(path);
 }
 
@@ -337,7 +293,7 @@ START_TEST(test_expected_passes)
     close(fd);
     const struct tessi_judge_options o = {
         .what = BROKEN("quantizer"), .level = 1, .seed = 1, .only = "quantizer/honest:nearest", .expect = path};
-    ck_assert_int_eq(judged(&o, &v, &report, message), TESS_OK);
+    ck_assert_int_eq(judge_verdicts(&o, &v, &report, message), TESS_OK);
     unlink(path);
     ck_assert_int_eq(report.count[TESSI_JUDGE_FAILED], 1);
     ck_assert_ptr_nonnull(strstr(v.failed, "take its line out"));
@@ -351,11 +307,11 @@ START_TEST(test_replay)
     struct tessi_judge_report report;
     char message[TESSI_MESSAGE_CAPACITY];
     struct tessi_judge_options o = {.what = BROKEN("quantizer"), .level = 2, .seed = 77, .only = "nearest"};
-    ck_assert_int_eq(judged(&o, &all, &report, message), TESS_OK);
+    ck_assert_int_eq(judge_verdicts(&o, &all, &report, message), TESS_OK);
     o.only = "quantizer/farthest:nearest";
-    ck_assert_int_eq(judged(&o, &one, &report, message), TESS_OK);
+    ck_assert_int_eq(judge_verdicts(&o, &one, &report, message), TESS_OK);
     o.in_process = 1;
-    ck_assert_int_eq(judged(&o, &inside, &report, message), TESS_OK);
+    ck_assert_int_eq(judge_verdicts(&o, &inside, &report, message), TESS_OK);
     ck_assert_uint_gt(strlen(one.failed), 20);
     ck_assert_msg(strstr(all.failed, one.failed) != NULL, "%s\n%s", all.failed, one.failed);
     ck_assert_str_eq(one.failed, inside.failed);
@@ -382,7 +338,7 @@ int main(void)
     tcase_add_test(own, test_replay);
     TCase *const all[] = {own, lies, honest, shipped};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        tcase_add_unchecked_fixture(all[i], open_runtime, close_runtime);
+        tcase_add_unchecked_fixture(all[i], judge_runtime_open, judge_runtime_close);
     suite_add_tcase(s, own);
     suite_add_tcase(s, lies);
     suite_add_tcase(s, honest);
