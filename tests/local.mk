@@ -15,7 +15,8 @@ tests_support_libsupport_la_SOURCES = tests/support/causal_fixture.c tests/suppo
     tests/support/stage_fixture.c tests/support/stage_fixture.h tests/support/archive_fixture.c tests/support/archive_fixture.h \
     tests/support/parts_fixture.c tests/support/parts_fixture.h tests/support/store_fixture.c tests/support/store_fixture.h \
     tests/support/suite.h tests/support/texts.c tests/support/texts.h tests/support/sweep_fixture.c tests/support/sweep_fixture.h \
-    tests/support/ranks_fixture.c tests/support/ranks_fixture.h tests/support/told.c tests/support/told.h tests/support/uniform_fixture.c \
+    tests/support/ranks_fixture.c tests/support/ranks_fixture.h tests/support/told.c tests/support/told.h \
+    tests/support/torch_fixture.c tests/support/torch_fixture.h tests/support/uniform_fixture.c \
     tests/support/uniform_fixture.h tests/support/users.c tests/support/users.h tests/support/vgg_file.c tests/support/vgg_file.h \
     plugins/noises/uniform/uniform_steps.c
 

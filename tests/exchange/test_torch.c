@@ -2,7 +2,7 @@
  * damaged or something else. Nothing that a pickle asks for is run; each refusal is one line that names the file, and nothing is written.
  *
  * SPDX-License-Identifier: MIT */
-#include "tests/support/checkpoint_fixture.h"
+#include "tests/support/torch_fixture.h"
 #include "tests/support/suite.h"
 #include "core/base/memory.h"
 #include "tests/support/paths.h"
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 /* ---- what torch.save wrote ------------------------------------------------------------------------------------------ */
 
@@ -65,106 +64,7 @@ START_TEST(views_shared_storages_and_types)
 }
 END_TEST
 
-/* ---- zip files made here -------------------------------------------------------------------------------------------- */
-
-struct member {
-    const char *name;
-    const void *bytes;
-    size_t count;
-    int method, spoilt; /* method: 8 says deflated; spoilt: 1, the sum is that of other bytes, 2, there is none */
-};
-
-struct builder {
-    uint8_t bytes[1 << 16];
-    size_t at;
-};
-
-static void number(struct builder *b, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        b->bytes[b->at++] = (uint8_t)(value >> 8 * i);
-}
-
-static void text(struct builder *b, const void *bytes, size_t count)
-{
-    ck_assert_uint_lt(b->at + count + 64, sizeof b->bytes);
-    if (count)
-        memcpy(b->bytes + b->at, bytes, count);
-    b->at += count;
-}
-
-static void header(struct builder *b, const struct member *m, int central, size_t offset)
-{
-    uint32_t sum = m->spoilt == 2 ? 0 : (uint32_t)crc32(0, m->bytes, (unsigned)m->count) ^ (m->spoilt ? 1u : 0u);
-    number(b, central ? 0x02014b50 : 0x04034b50, 4);
-    if (central)
-        number(b, 20, 2);
-    number(b, 20, 2);
-    number(b, 0, 2);
-    number(b, (uint64_t)m->method, 2);
-    number(b, 0x00210000, 4); /* the first day of 1980 */
-    number(b, sum, 4);
-    number(b, m->count, 4);
-    number(b, m->count, 4);
-    number(b, strlen(m->name), 2);
-    number(b, 0, 2);
-    if (central) {
-        number(b, 0, 8);
-        number(b, 0, 2);
-        number(b, offset, 4);
-    }
-    text(b, m->name, strlen(m->name));
-}
-
-/* The file, of which the last `cut` bytes are left out. */
-static void make_zip(const char *path, const struct member *m, int n, size_t cut)
-{
-    struct builder *b = calloc(1, sizeof *b);
-    size_t offset[8];
-    ck_assert_ptr_nonnull(b);
-    for (int i = 0; i < n; i++) {
-        offset[i] = b->at;
-        header(b, &m[i], 0, 0);
-        text(b, m[i].bytes, m[i].count);
-    }
-    size_t start = b->at;
-    for (int i = 0; i < n; i++)
-        header(b, &m[i], 1, offset[i]);
-    size_t end = b->at;
-    number(b, 0x06054b50, 4);
-    number(b, 0, 4);
-    number(b, (uint64_t)n, 2);
-    number(b, (uint64_t)n, 2);
-    number(b, end - start, 4);
-    number(b, start, 4);
-    number(b, 0, 2);
-    checkpoint_write(path, b->bytes, b->at - cut);
-    free(b);
-}
-
-/* A storage `0` of four numbers, and the pickle. */
-static const float four[4] = {1, 2, 3, 4};
-static void make_torch(const char *path, const char *pickle, size_t count)
-{
-    make_zip(path, (const struct member[]){{"m/data.pkl", pickle, count, 0, 0}, {"m/data/0", four, sizeof four, 0, 0}}, 2, 0);
-}
-
 /* ---- pickles made here ---------------------------------------------------------------------------------------------- */
-
-#define PROTO "\x80\x02"
-#define ORDERED "ccollections\nOrderedDict\n)R"
-#define WORD(length, word) "X" length "\0\0\0" word
-#define STORAGE(class_, key, numbers) "(" WORD("\x07", "storage") "ctorch\n" class_ "\n" key WORD("\x03", "cpu") numbers "tQ"
-#define VIEW(storage, offset, sizes, strides) "ctorch._utils\n_rebuild_tensor_v2\n(" storage offset sizes strides "\x89" ORDERED "tR"
-#define KEY0 WORD("\x01", "0")
-#define FOUR STORAGE("FloatStorage", KEY0, "K\x04")
-#define FINE VIEW(FOUR, "K\0", "K\x04\x85", "K\x01\x85")
-#define DICT_OF(value) PROTO ORDERED "(" WORD("\x01", "a") value "u."
-#define HUGE_ "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"
-#define STATE WORD("\x0a", "state_dict")
-#define WEIGHTS "}" WORD("\x01", "a") FINE "s"
-#define CALLBACK "cpytorch_lightning.callbacks.model_checkpoint\nModelCheckpoint\n"
-#define P(pickle) pickle, sizeof(pickle) - 1
 
 static const struct {
     const char *pickle;
@@ -274,14 +174,14 @@ START_TEST(what_a_trainer_saves)
         VIEW(STORAGE("FloatStorage", WORD("\x01", "9"), "K\x04"), "K\0", "K\x04\x85", "K\x01\x85") "ss" STATE WEIGHTS "u.";
     struct tess_instance *i;
     float value[4];
-    make_torch("trainer.ckpt", pickle, sizeof pickle - 1); /* storage 9, of what is left, is not there and not looked for */
+    torch_make("trainer.ckpt", pickle, sizeof pickle - 1); /* storage 9, of what is left, is not there and not looked for */
     fixture_ok(&fixture, tessi_exchange_format_read(C, "trainer.ckpt", "", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     void *self = tess_instance_self(i);
     ck_assert_int_eq(f->count(self), 1);
     ck_assert_str_eq(f->entry(self, 0)->name, "a");
     fixture_ok(&fixture, f->read(self, C, 0, value));
-    ck_assert_int_eq(memcmp(value, four, sizeof four), 0);
+    ck_assert_int_eq(memcmp(value, torch_four, sizeof torch_four), 0);
     tess_instance_close(i);
 }
 END_TEST
@@ -310,7 +210,7 @@ END_TEST
 
 START_TEST(a_hostile_pickle)
 {
-    make_torch("hostile.th", hostile[_i].pickle, hostile[_i].count);
+    torch_make("hostile.th", hostile[_i].pickle, hostile[_i].count);
     checkpoint_refuses("hostile.th", hostile[_i].words);
 }
 END_TEST
@@ -324,14 +224,14 @@ START_TEST(nesting_costs_nothing)
     memset(pickle + at, ']', 20000);
     memset(pickle + at + 20000, 'a', 19999);
     pickle[at + 39999] = '.';
-    make_torch("deep.th", pickle, at + 40000);
+    torch_make("deep.th", pickle, at + 40000);
     checkpoint_refuses("deep.th", "holds a list, a dictionary of weights was wanted");
     int64_t before = tessi_base_memory_peak();
     memcpy(pickle + at, ")q\0", 3);
     for (at += 3; at < 50000; at += 7)
         memcpy(pickle + at, "h\0h\0\x86q\0", 7);
     pickle[at] = '.';
-    make_torch("bomb.th", pickle, at + 1);
+    torch_make("bomb.th", pickle, at + 1);
     checkpoint_refuses("bomb.th", "has more than one value");
     ck_assert_int_lt(tessi_base_memory_peak() - before, 8 << 20);
 }
@@ -342,91 +242,140 @@ START_TEST(a_fine_one)
     static const char pickle[] = DICT_OF(FINE);
     struct tess_instance *i;
     float value[4];
-    make_torch("fine.th", P(pickle));
+    torch_make("fine.th", P(pickle));
     fixture_ok(&fixture, tessi_exchange_format_read(C, "fine.th", "", &i));
     const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
     ck_assert_int_eq(f->count(tess_instance_self(i)), 1);
     fixture_ok(&fixture, f->read(tess_instance_self(i), C, 0, value));
-    ck_assert(memcmp(value, four, sizeof four) == 0);
+    ck_assert(memcmp(value, torch_four, sizeof torch_four) == 0);
     tess_instance_close(i);
     checkpoint_refuses("fine.th", "the file is neither an autoencoder");
 }
 END_TEST
 
-/* ---- zip files that are not what they say ---------------------------------------------------------------------------- */
-
-#define PICKLE DICT_OF(FINE)
-#define M(name, bytes, method, spoilt) {name, bytes, sizeof(bytes) - 1, method, spoilt}
-#define STORED_FOUR {"m/data/0", four, sizeof four, 0, 0}
+/* Other words for the same dictionary, and values beside it that are taken off again. */
+#define TENSOR_V2 "ctorch._utils\n_rebuild_tensor_v2\n"
+#define SUBCLASS(function, arguments) "ctorch._tensor\n_rebuild_from_type_v2\n(" function "cmine\nTensor\n" arguments "}tR"
+#define ARGUMENTS "(" FOUR "K\0K\x04\x85K\x01\x85\x89" ORDERED "t"
+#define PART(first, count)                                                                                                                 \
+    "(" WORD("\x07", "storage") "ctorch\nFloatStorage\n" KEY0 WORD("\x03", "cpu") "K\x04(" WORD("\x01", "v") first count "ttQ"
+#define V3(dtype) "ctorch._utils\n_rebuild_tensor_v3\n(" FOUR "K\0K\x04\x85K\x01\x85\x89" ORDERED dtype "tR"
 
 static const struct {
-    struct member member[4];
-    int members;
-    size_t cut;
-    const char *words;
-} damaged[] = {
-    {{M("m/data.pkl", PICKLE, 0, 0), M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 3, 0, "has two members called `m/data.pkl`"},
-    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR, STORED_FOUR}, 3, 0, "has two members called `m/data/0`"},
-    {{M("m/data.pkl", PICKLE, 0, 0), M("n/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 3, 0, "has data.pkl in more than one folder"},
-    {{M("m/x/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 0, "is a zip file without FOLDER/data.pkl"},
-    {{M("m/code/x.py", "pass", 0, 0)}, 1, 0, "is a zip file without FOLDER/data.pkl"},
-    {{M("m/data.pkl", PICKLE, 8, 0), STORED_FOUR}, 2, 0, "`m/data.pkl` in it is compressed, encrypted or larger than the file"},
-    {{M("m/data.pkl", PICKLE, 0, 0), {"m/data/0", four, sizeof four, 8, 0}}, 2, 0, "`m/data/0` in it is compressed"},
-    {{M("m/data.pkl", PICKLE, 0, 1), STORED_FOUR}, 2, 0, "`m/data.pkl` in it cannot be read: "},
-    {{M("m/data.pkl", PICKLE, 0, 0), M("m/byteorder", "big", 0, 0), STORED_FOUR}, 3, 0, "its numbers are not little-endian"},
-    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 10, "is no whole zip file"},
-    {{M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR}, 2, 100, "is no whole zip file"},
+    const char *pickle;
+    size_t count;
+    int from; /* first of the four numbers that `a` has */
+} fine[] = {
+    {P(PROTO "K\x01"
+             "0}" WORD("\x01", "a") FINE "s."),
+     0},
+    {P(PROTO "(0}" WORD("\x01", "a") FINE "s."), 0},
+    {P(PROTO "N2"
+             "00}" WORD("\x01", "a") FINE "s."),
+     0},
+    {P(PROTO "\x8b\x02\0\0\0\x01\x02"
+             "0}" WORD("\x01", "a") FINE "s."),
+     0},
+    {P(PROTO "B\x03\0\0\0abc"
+             "0}" WORD("\x01", "a") FINE "s."),
+     0},
+    {P(PROTO "cmine\nNotes\n)}\x92"
+             "0}" WORD("\x01", "a") FINE "s."),
+     0},
+    {P(PROTO "}\x8d\x01\0\0\0\0\0\0\0a" FINE "s."), 0},
+    {P(PROTO "}U\x01"
+             "a" FINE "s."),
+     0},
+    {P(PROTO "}T\x01\0\0\0a" FINE "s."), 0},
+    {P(PROTO "ccollections\nOrderedDict\n](" WORD("\x01", "a") FINE "\x86"
+                                                                    "e\x85R."),
+     0},
+    {P(DICT_OF(SUBCLASS(TENSOR_V2, ARGUMENTS))), 0},
+    {P(DICT_OF(SUBCLASS("ctorch._utils\n_rebuild_parameter\n", "(" FINE "\x89" ORDERED "t"))), 0},
+    {P(DICT_OF(SUBCLASS("ctorch._utils\n_rebuild_tensor_v3\n", "(" FOUR "K\0K\x04\x85K\x01\x85\x89" ORDERED "ctorch\nfloat32\nt"))), 0},
+    {P(DICT_OF(V3("ctorch\nfloat32\n"))), 0},
+    {P(DICT_OF(VIEW(PART("K\x01", "K\x03"), "K\0", "K\x03\x85", "K\x01\x85"))), 1},
+    {P(DICT_OF(VIEW(PART("K\x01", "K\x03"), "K\x01", "K\x02\x85", "K\x01\x85"))), 2},
+    {P(PROTO "}" WORD("\x06", "unlike") "}" WORD("\x01", "a") FINE "ss."), 0},
+    {P(PROTO "}" WORD("\x05", "model") "}" STATE WEIGHTS "ss."), 0},
 };
 
-START_TEST(a_damaged_file)
+START_TEST(other_words_for_it)
 {
-    make_zip("damaged.th", damaged[_i].member, damaged[_i].members, damaged[_i].cut);
-    checkpoint_refuses("damaged.th", damaged[_i].words);
+    torch_make("fine.th", fine[_i].pickle, fine[_i].count);
+    torch_reads("fine.th", "", torch_four + fine[_i].from, 4 - fine[_i].from);
 }
 END_TEST
 
-/* The storage's sum shows when it is read. */
-START_TEST(a_damaged_storage)
+static const struct {
+    const char *pickle;
+    size_t count;
+    const char *words;
+} odd_objects[] = {
+    {P(DICT_OF(VIEW(PART("K\x02", "K\x03"), "K\0", "K\x03\x85", "K\x01\x85"))), "a part of a storage that is not inside it"},
+    {P(DICT_OF(VIEW(PART("J\xff\xff\xff\xff", "K\x03"), "K\0", "K\x03\x85", "K\x01\x85"))), "a part of a storage that is not inside it"},
+    {P(DICT_OF(VIEW(PART("K\x01", "N"), "K\0", "K\x03\x85", "K\x01\x85"))),
+     "a view of a storage wants an integer as argument 3, found None"},
+    {P(DICT_OF(VIEW(PART("K\x01", "K\x03"), HUGE_, "K\x01\x85", "K\x01\x85"))), "a tensor of an impossible place"},
+    {P(DICT_OF(V3("cmine\nfloat32\n"))), "a tensor whose dtype is none of torch"},
+    {P(DICT_OF(V3("N"))), "_rebuild_tensor wants a function or class as argument 7, found None"},
+    {P(DICT_OF(SUBCLASS("cmine\nmake\n", ARGUMENTS))), "`a` is an object; a dictionary of weights holds tensors by name"},
+    {P(DICT_OF(SUBCLASS("N", ARGUMENTS))), "_rebuild_from_type_v2 wants a function or class as argument 1, found None"},
+    {P(PROTO "}(" WORD("\x01", "a") FINE WORD("\x01", "b")
+           VIEW(STORAGE("FloatStorage", KEY0, "K\x03"), "K\0", "K\x03\x85", "K\x01\x85") "u."),
+     "storage 0 is of "},
+};
+
+START_TEST(an_odd_object)
 {
-    static const struct member member[] = {M("m/data.pkl", PICKLE, 0, 0), {"m/data/0", four, sizeof four, 0, 1}};
+    torch_make("odd.th", odd_objects[_i].pickle, odd_objects[_i].count);
+    checkpoint_refuses("odd.th", odd_objects[_i].words);
+}
+END_TEST
+
+/* A file of one tensor, of which --key=. takes the whole, is refused as one in a dictionary is. */
+START_TEST(one_tensor_that_repeats)
+{
+    static const char whole[] = PROTO FINE ".", repeats[] = PROTO VIEW(FOUR, "K\0", "K\x05\x85", "K\0\x85") ".";
     struct tess_instance *i;
-    float value[4];
-    make_zip("damaged.th", member, 2, 0);
-    fixture_ok(&fixture, tessi_exchange_format_read(C, "damaged.th", "", &i));
-    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
-    checkpoint_refused(f->read(tess_instance_self(i), C, 0, value), TESS_E_DATA, "damaged.th: `m/data/0` in it cannot be read: ");
+    torch_make("one.th", P(whole));
+    torch_reads("one.th", ".", torch_four, 4);
+    torch_make("one.th", P(repeats));
+    checkpoint_refused(tessi_exchange_format_read(C, "one.th", ".", &i), TESS_E_DATA,
+                       "a tensor of more numbers than its storage, which has 4");
     tess_instance_close(i);
 }
 END_TEST
 
-/* PyTorch can be told to write no sums, which are then 0. */
-START_TEST(no_sums)
-{
-    const struct member member[] = {M("m/data.pkl", PICKLE, 0, 2), {"m/data/0", four, sizeof four, 0, 2}};
-    struct tess_instance *i;
-    float value[4];
-    make_zip("unsummed.th", member, 2, 0);
-    fixture_ok(&fixture, tessi_exchange_format_read(C, "unsummed.th", "", &i));
-    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
-    fixture_ok(&fixture, f->read(tess_instance_self(i), C, 0, value));
-    ck_assert_int_eq(memcmp(value, four, sizeof four), 0);
-    tess_instance_close(i);
-}
-END_TEST
+/* ---- files of old ------------------------------------------------------------------------------------------------------ */
 
-/* Two names of the same bytes. */
-START_TEST(overlapping_members)
+#define OLD_MAGIC PROTO "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+#define OLD OLD_MAGIC PROTO "M\xe9\x03." PROTO "}" WORD("\x0d", "little_endian") "\x88s." DICT_OF(FINE)
+#define OLD_NUMBERS "\4\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40\0\0\x40\x40\0\0\x80\x40"
+
+static const struct {
+    const char *bytes;
+    size_t count;
+    const char *words;
+} old[] = {
+    {P(OLD PROTO "](" KEY0 "e." OLD_NUMBERS), NULL},
+    {P(OLD PROTO "}." OLD_NUMBERS), "holds a dictionary, a list of storages was wanted"},
+    {P(OLD PROTO "](K\0e." OLD_NUMBERS), "names a storage by an integer, a text was wanted"},
+    {P(OLD PROTO "](" KEY0 KEY0 "e." OLD_NUMBERS OLD_NUMBERS), "has storage 0 twice"},
+    {P(OLD PROTO "](" WORD("\1", "1") "e." OLD_NUMBERS), "has a storage that no tensor is in"},
+    {P(OLD PROTO "](e." OLD_NUMBERS), "`a` is in storage 0, which the file has not"},
+    {P(OLD PROTO "](" KEY0 "e.\5" OLD_NUMBERS), "storage 0 has 4 numbers by the pickle and 1029 in the file"},
+    {P(OLD_MAGIC PROTO "M\xe9\x03." PROTO "}" WORD("\x0d", "little_endian") "\x89s." DICT_OF(FINE) PROTO "](" KEY0 "e." OLD_NUMBERS),
+     "its numbers are not little-endian; save it again on another machine"},
+};
+
+START_TEST(a_file_of_old_made_here)
 {
-    const struct member member[] = {M("m/data.pkl", PICKLE, 0, 0), STORED_FOUR, {"m/data/1", four, sizeof four, 0, 0}};
-    size_t bytes;
-    make_zip("overlap.th", member, 3, 0);
-    char *all = checkpoint_slurp("overlap.th", &bytes);
-    /* The last entry of the list ends with its name; in front of that is the place of its header. */
-    char *place = all + bytes - 22 - strlen("m/data/1") - 4, *before = place - strlen("m/data/1") - 46;
-    memcpy(place, before, 4);
-    checkpoint_write("overlap.th", all, bytes);
-    free(all);
-    checkpoint_refuses("overlap.th", "in it overlaps another member");
+    checkpoint_write("old.th", old[_i].bytes, old[_i].count);
+    if (old[_i].words)
+        checkpoint_refuses("old.th", old[_i].words);
+    else
+        torch_reads("old.th", "", torch_four, 4);
 }
 END_TEST
 
@@ -470,14 +419,14 @@ int main(void)
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_loop_test(tests, views_shared_storages_and_types, 0, 2);
     tcase_add_loop_test(tests, everything_beside_the_weights, 0, 2);
-    tcase_add_test(tests, no_sums);
-    tcase_add_test(tests, overlapping_members);
     tcase_add_test(tests, what_a_trainer_saves);
     tcase_add_loop_test(tests, a_hostile_pickle, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_test(tests, nesting_costs_nothing);
     tcase_add_test(tests, a_fine_one);
-    tcase_add_loop_test(tests, a_damaged_file, 0, (int)(sizeof damaged / sizeof *damaged));
-    tcase_add_test(tests, a_damaged_storage);
+    tcase_add_loop_test(tests, other_words_for_it, 0, (int)(sizeof fine / sizeof *fine));
+    tcase_add_loop_test(tests, an_odd_object, 0, (int)(sizeof odd_objects / sizeof *odd_objects));
+    tcase_add_test(tests, one_tensor_that_repeats);
+    tcase_add_loop_test(tests, a_file_of_old_made_here, 0, (int)(sizeof old / sizeof *old));
     tcase_add_test(tests, a_truncated_file);
     tcase_add_test(tests, a_file_of_old);
     return suite_run(suite);
