@@ -90,6 +90,57 @@ SUITE(described, "described", {"source/honest", "opens", P, ""}, {"source/honest
       {"source/wants-numbers", "opens", P, ""}, {"source/wants-numbers", "ends", P, ""}, {"source/wants-numbers", "drawn", P, ""},
       {"source/wants-numbers", "drawn-near", P, ""}, {"source/wants-numbers", "outside", P, ""})
 
+SUITE(noise, "noise", {"noise/timed", "draw-time", P, ""}, {"noise/timed", "times-restored", P, ""},
+      {"noise/honest", "draw-time", S, "its times of training are uniform"},
+      {"noise/time-0", "draw-time", F, "draw_time: wanted 1 .. 16, found 0"},
+      {"noise/other-time", "draw-time", F, "draw_time: wanted the same of the same stream, found "},
+      {"noise/not-saved", "times-restored", F, "draw_time: wanted the same after a restart, found "},
+      {"noise/nan-bound", "bound-times", F, "wanted a finite bound at t = "},
+      {"noise/nan-loss", "bound-times", F, "wanted a finite loss, found inf"}, {"noise/refuses-time", "bound-times", S, " is late"},
+      {"noise/refuses-time", "records", F, "is late"}, {"noise/other-sizes", "sizes", F, "wanted the same sizes when asked again"},
+      {"noise/causal-steps", "sizes", F, "steps: wanted 0 of a noise that is causal, found 16"},
+      {"noise/small-vocabulary", "reverse-range", S, "its sizes are none, as the test `sizes` says"},
+      {"noise/small-vocabulary", "records", F, "its sizes are none"}, {"noise/outside", "corrupt-outside", P, ""},
+      {"noise/other-start", "start", F, "start: wanted the same of the same stream, found another"},
+      {"noise/writes-x", "reverse-kept", F, "reverse: wanted x and logits left as they were, found them changed with "},
+      {"noise/marks-two", "changes", F, "changes: wanted 0 or 1 for each token, found 2 at "},
+      {"noise/counts-wrong", "changes", F, "changes: wanted the number of tokens that it marks, "},
+      {"noise/plain", "changes", S, "it does not tell which tokens a step draws"},
+      {"noise/plain", "logits-by-row", S, "it does not read logits by row"},
+      {"noise/plain", "condition", S, "it cannot sample around known tokens"},
+      {"noise/lost-known", "condition", F, "condition: wanted the known tokens themselves at the end, found "},
+      {"noise/shared-buffer", "any-thread", F,
+       "wanted corrupt and reverse to give on 4 threads at once what they give on one, found another"})
+
+SUITE(metric, "metric", {"metric/many", "value-repeats", F, "finish: wanted at most "},
+      {"metric/no-way", "value-repeats", F, "finish: wanted TESS_METRIC_LOWER, TESS_METRIC_HIGHER or 0 for `error`, found 7"},
+      {"metric/nameless-list", "value-repeats", F, "finish: wanted a name without `/`"},
+      {"metric/nan-list", "value-repeats", F, "finish: wanted a value in the list `parts`, found NaN"},
+      {"metric/no-bytes", "pack", F, "pack: wanted a number of bytes, found -1"},
+      {"metric/packs-more", "pack", F, "pack: wanted the 16 bytes it said, found more written"},
+      {"metric/counts-other", "pack", F, "pack: wanted 16 bytes as it said, found 15"},
+      {"metric/swallows", "metric-memory", F, "allocation 1 failed: wanted TESS_E_MEMORY (-9), found -2: a state that is too large"},
+      {"metric/unpacks-badly", "unpack-random", F, "unpack of random bytes: wanted TESS_E_DATA (-4), found -2"},
+      {"metric/checks-badly", "value-repeats", F, "check: wanted TESS_E_VALUE or TESS_E_SHAPE for rows that do not do, found -7"},
+      {"metric/takes-none", "few-rows", S, "it takes no fewer than 20 rows"}, {"metric/takes-none", "pack", S, "more images are wanted"},
+      {"metric/honest", "resample", S, "it has no intervals"}, {"metric/resamples", "resample", P, ""},
+      {"metric/no-resample", "resample", S, "it has no intervals with these parameters"},
+      {"metric/other-resample", "resample", F, "resample: wanted a resample of 0 .. "},
+      {"metric/other-name", "resample", F, "resample: wanted a name that `finish` gave, found `other`"},
+      {"metric/other-value", "resample", F, "resample: wanted `error` to be "},
+      {"metric/changes-value", "resample", F, "with resamples as without, found "})
+
+SUITE(sampler, "sampler", {"sampler/large-state", "sizes", F, "state_size: wanted 0 .. 268435456, found 268435457"},
+      {"sampler/negative-state", "sizes", F, "state_size: wanted 0 .. 268435456, found -1"}, {"sampler/keeps-state", "reads", P, ""},
+      {"sampler/keeps-state", "repeats", P, ""}, {"sampler/big-state", "finishes", S, "bytes with each sequence, more than the test has"},
+      {"sampler/marks-two", "reads", F, "reads: wanted 0 or 1 for each token, found 2 at "},
+      {"sampler/counts-wrong", "reads", F, "reads: wanted the number of tokens that it marks, "},
+      {"sampler/moves-unread", "reads", F, "reads: wanted a call that reads none to leave x as it is, found it changed"},
+      {"sampler/in-pairs", "exact", F, "side by side with a frequency of "},
+      {"sampler/all-read", "reads", S, "it reads all logits at every step"}, {"sampler/all-read", "check", S, "it takes every prior"})
+
+#define WORDS_OF(name) tcase_add_loop_test(words_case(s, #name), test_##name, 0, (int)(sizeof name##_words / sizeof *name##_words))
+
 static TCase *words_case(Suite *s, const char *name)
 {
     TCase *c = tcase_create(name);
@@ -102,8 +153,11 @@ static TCase *words_case(Suite *s, const char *name)
 int main(void)
 {
     Suite *s = suite_create("words");
-    tcase_add_loop_test(words_case(s, "source"), test_source, 0, (int)(sizeof source_words / sizeof *source_words));
-    tcase_add_loop_test(words_case(s, "transport"), test_transport, 0, (int)(sizeof transport_words / sizeof *transport_words));
-    tcase_add_loop_test(words_case(s, "described"), test_described, 0, (int)(sizeof described_words / sizeof *described_words));
+    WORDS_OF(source);
+    WORDS_OF(transport);
+    WORDS_OF(described);
+    WORDS_OF(noise);
+    WORDS_OF(metric);
+    WORDS_OF(sampler);
     return suite_run(s);
 }

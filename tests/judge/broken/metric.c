@@ -3,7 +3,34 @@
 
 #include <math.h>
 
-enum { HONEST = 0, FORGETS = 1, NOT_A_NUMBER = 2, PACKS_HALF = 3, WRITES_ROWS = 4, LOSES = 5, LAST_BLOCK = 6, NO_NAME = 7 };
+enum {
+    HONEST = 0,
+    FORGETS = 1,
+    NOT_A_NUMBER = 2,
+    PACKS_HALF = 3,
+    WRITES_ROWS = 4,
+    LOSES = 5,
+    LAST_BLOCK = 6,
+    NO_NAME = 7,
+    MANY = 8,
+    NO_WAY = 9,
+    NAMELESS_LIST = 10,
+    NAN_LIST = 11,
+    NO_BYTES = 12,
+    PACKS_MORE = 13,
+    COUNTS_OTHER = 14,
+    SWALLOWS = 15,
+    UNPACKS_BADLY = 16,
+    CHECKS_BADLY = 17,
+    TAKES_NONE = 18,
+    RESAMPLES = 19,
+    OTHER_RESAMPLE = 20,
+    OTHER_NAME = 21,
+    OTHER_VALUE = 22,
+    CHANGES_VALUE = 23,
+    NO_RESAMPLE = 24,
+    TAKES_MANY = 25
+};
 
 struct state {
     double sum, count;
@@ -23,9 +50,16 @@ static void broken_close(void *self)
 
 static int state_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state)
 {
-    (void)self;
-    (void)s;
-    return tess_alloc(ctx, sizeof(struct state), "the state of a metric", state);
+    int status = tess_alloc(ctx, sizeof(struct state), "the state of a metric", state);
+    if (status == TESS_OK)
+        memset(*state, 0, sizeof(struct state));
+    if (status == TESS_OK && broken_how(self) == CHANGES_VALUE && s->resamples)
+        ((struct state *)*state)->sum = 1.0;
+    if (status == TESS_E_MEMORY && broken_how(self) == SWALLOWS) {
+        tess_forget(ctx);
+        return ctx->fail(ctx, TESS_E_VALUE, "a state that is too large");
+    }
+    return status;
 }
 
 static void state_close(void *self, void *state)
@@ -70,8 +104,35 @@ static int finish(void *self, struct tess_context *ctx, void *state, const struc
 {
     const struct state *s = state;
     double value = broken_how(self) == NOT_A_NUMBER ? NAN : s->sum / s->count;
-    const struct tess_metric_value v = TESS_METRIC_VALUE(broken_how(self) == NO_NAME ? "" : "error", value, "", TESS_METRIC_LOWER);
-    return sink->value(sink->to, ctx, &v);
+    int64_t how = broken_how(self);
+    const float list[2] = {1.0f, how == NAN_LIST ? NAN : 2.0f};
+    struct tess_metric_value v = TESS_METRIC_VALUE(how == NO_NAME ? "" : "error", value, "", TESS_METRIC_LOWER);
+    v.better = how == NO_WAY ? 7 : v.better;
+    for (int k = 0; k < (how == MANY ? 1000 : 1); k++)
+        TESS_TRY(sink->value(sink->to, ctx, &v));
+    return sink->list(sink->to, ctx, how == NAMELESS_LIST ? "a/b" : "parts", "part", "", 2, list);
+}
+
+static int check(void *self, struct tess_context *ctx, const struct tess_metric_shape *s)
+{
+    int64_t how = broken_how(self);
+    if (how == CHECKS_BADLY)
+        return ctx->fail(ctx, TESS_E_IO, "the disk is gone");
+    if (how == TAKES_NONE || (how == TAKES_MANY && s->rows[0] < 20))
+        return ctx->fail(ctx, TESS_E_VALUE, "more images are wanted");
+    return TESS_OK;
+}
+
+/* Every row is drawn once, so that each resample has the value of all rows. */
+static int resample(void *self, struct tess_context *ctx, void *state, const struct tess_metric_resamples *r)
+{
+    int64_t how = broken_how(self);
+    const struct state *s = state;
+    double value = s->sum / s->count;
+    for (int64_t k = 0; k < r->count && how != NO_RESAMPLE; k++)
+        TESS_TRY(r->value(r->to, ctx, how == OTHER_RESAMPLE ? r->count : k, how == OTHER_NAME ? "other" : "error",
+                          how == OTHER_VALUE ? 2.0 * value : value));
+    return TESS_OK;
 }
 
 static int64_t pack(void *self, const void *state, void *bytes)
@@ -81,35 +142,38 @@ static int64_t pack(void *self, const void *state, void *bytes)
         s.count *= 2.0;
     if (bytes)
         memcpy(bytes, &s, sizeof s);
-    return sizeof s;
+    if (bytes && broken_how(self) == PACKS_MORE)
+        ((uint8_t *)bytes)[sizeof s] = 1;
+    return broken_how(self) == NO_BYTES ? -1 : (int64_t)sizeof s - (bytes && broken_how(self) == COUNTS_OTHER);
 }
 
 static int unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count)
 {
-    (void)self;
     if (count != sizeof(struct state))
-        return ctx->fail(ctx, TESS_E_DATA, "a state has %zu bytes, not %lld", sizeof(struct state), (long long)count);
+        return ctx->fail(ctx, broken_how(self) == UNPACKS_BADLY ? TESS_E_VALUE : TESS_E_DATA, "a state has %zu bytes, not %lld",
+                         sizeof(struct state), (long long)count);
     memcpy(state, bytes, sizeof(struct state));
     return TESS_OK;
 }
 
-static const struct tess_metric_1 ops = {.size = sizeof ops,
-                                         .wants = TESS_METRIC_PAIRS,
-                                         .open = state_open,
-                                         .close = state_close,
-                                         .accumulate = accumulate,
-                                         .merge = merge,
-                                         .finish = finish,
-                                         .pack = pack,
-                                         .unpack = unpack};
+#define METRIC_OPS                                                                                                                         \
+    .size = sizeof(struct tess_metric_1), .wants = TESS_METRIC_PAIRS, .check = check, .open = state_open, .close = state_close,            \
+    .accumulate = accumulate, .merge = merge, .finish = finish, .pack = pack, .unpack = unpack
+static const struct tess_metric_1 ops = {METRIC_OPS}, again = {METRIC_OPS, .resample = resample};
 
-#define ALL(X)                                                                                                            \
-    X(0, "honest") X(1, "forgets") X(2, "not-a-number") X(3, "packs-half") X(4, "writes-rows") X(5, "loses") X(6, "last-block") \
-    X(7, "no-name")
+#define ALL(X)                                                                                                                             \
+    X(0, "honest")                                                                                                                         \
+    X(1, "forgets") X(2, "not-a-number") X(3, "packs-half") X(4, "writes-rows") X(5, "loses") X(6, "last-block") X(7, "no-name")           \
+        X(8, "many") X(9, "no-way") X(10, "nameless-list") X(11, "nan-list") X(12, "no-bytes") X(13, "packs-more") X(14, "counts-other")   \
+            X(15, "swallows") X(16, "unpacks-badly") X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many")
+#define AGAIN_ALL(X)                                                                                                                       \
+    X(19, "resamples") X(20, "other-resample") X(21, "other-name") X(22, "other-value") X(23, "changes-value") X(24, "no-resample")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
+AGAIN_ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "metric/1", n, &ops),
-static const struct tess_component components[] = {ALL(ROW){.name = NULL}};
+#define AGAIN_ROW(n, name_) BROKEN_ROW(name_, "metric/1", n, &again),
+static const struct tess_component components[] = {ALL(ROW) AGAIN_ALL(AGAIN_ROW){.name = NULL}};
 
 static const char *const needs[] = {"graph/1", NULL};
 

@@ -26,7 +26,21 @@ enum {
     MANY_STEPS = 18,
     EDGES = 19,
     NEGATIVE_CONSTANT = 20,
-    SHARED_BUFFER = 21
+    SHARED_BUFFER = 21,
+    TIMED = 22,
+    TIME_0 = 23,
+    OTHER_TIME = 24,
+    NOT_SAVED = 25,
+    NAN_BOUND = 26,
+    NAN_LOSS = 27,
+    OTHER_SIZES = 28,
+    WRITES_X = 29,
+    MARKS_TWO = 30,
+    COUNTS_WRONG = 31,
+    OTHER_START = 32,
+    REFUSES_TIME = 33,
+    CAUSAL_STEPS = 34,
+    LOST_KNOWN = 35
 };
 
 static int broken_open(void *self, struct tess_context *ctx)
@@ -41,9 +55,12 @@ static void broken_close(void *self)
     (void)self;
 }
 
+/* Number of calls so far, for what changes from call to call. */
+static int64_t unkeyed;
+
 static int64_t vocabulary(void *self, int64_t codes)
 {
-    return broken_how(self) == SMALL_VOCABULARY ? codes - 1 : codes + 1;
+    return broken_how(self) == SMALL_VOCABULARY ? codes - 1 : broken_how(self) == OTHER_SIZES ? codes + 1 + unkeyed++ % 2 : codes + 1;
 }
 
 static int64_t steps(void *self)
@@ -51,12 +68,12 @@ static int64_t steps(void *self)
     return broken_how(self) == MANY_STEPS ? (int64_t)1 << 40 : 16;
 }
 
-static int64_t unkeyed;
-
 static int corrupt(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codes, int64_t t,
                    const int32_t *x0, int32_t *xt)
 {
     int64_t how = broken_how(self);
+    if (how == REFUSES_TIME && t > 8)
+        return ctx->fail(ctx, TESS_E_VALUE, "time %lld is late", (long long)t);
     if (t < 1 || t > 16)
         return ctx->fail(ctx, TESS_E_VALUE, "there is no time %lld", (long long)t);
     float share = (float)(how == BACKWARD_TIMES ? 17 - t : t) / 16.0f;
@@ -84,7 +101,10 @@ static int factors_forward(const struct tess_op_run *r)
     const int32_t *xt = r->in[0].data;
     const float *t = r->in[1].data;
     for (int64_t i = 0; i < n; i++) {
-        ((float *)r->out[1].data)[i] = 16.0f / t[i] / ((float)tokens * 0.693147f) * (a[0] == HALF_BOUND ? 0.5f : 1.0f);
+        ((float *)r->out[1].data)[i] = 16.0f / t[i] / ((float)tokens * 0.693147f) *
+                                       (a[0] == HALF_BOUND  ? 0.5f
+                                        : a[0] == NAN_BOUND ? NAN
+                                                            : 1.0f);
         for (int64_t k = i * tokens; k < (i + 1) * tokens; k++)
             ((float *)r->out[0].data)[k] = xt[k] == a[1] ? 1.0f : 0.0f;
     }
@@ -123,6 +143,8 @@ static int record_loss(void *self, struct tess_context *ctx, struct tess_graph *
     if (broken_how(self) == IMPERFECT)
         ce = tess_affine(g, ce, 1.0f, 0.1f);
     out->loss = tess_mean_all(g, ce);
+    if (broken_how(self) == NAN_LOSS)
+        out->loss = tess_affine(g, out->loss, 1.0f, INFINITY);
     out->bound = tess_reshape(g, ce, 1, codes.dim);
     return TESS_OK;
 }
@@ -139,6 +161,8 @@ static double bound_constant(void *self, int64_t tokens, int64_t codes)
 static int start(void *self, struct tess_context *ctx, const struct tess_stream *random, int64_t tokens, int64_t codes, int32_t *x)
 {
     (void)ctx;
+    if (broken_how(self) == OTHER_START)
+        x[--tokens] = (int32_t)(unkeyed++ % codes);
     for (int64_t i = 0; i < tokens; i++)
         x[i] = broken_how(self) == STARTS_CLEAN ? (int32_t)tess_random_below(random, (uint64_t)i, codes) : (int32_t)codes;
     return TESS_OK;
@@ -161,9 +185,9 @@ static int64_t changes(void *self, const struct tess_reverse *r, uint8_t *where)
         int now = broken_how(self) == CHANGES_NONE ? 0 : revealed(broken_how(self), r, i, u);
         n += now;
         if (where)
-            where[i] = (uint8_t)now;
+            where[i] = (uint8_t)(broken_how(self) == MARKS_TWO ? 2 * now : now);
     }
-    return n;
+    return broken_how(self) == COUNTS_WRONG ? n + 1 : n;
 }
 
 /* Draws a code by inverting the cumulative distribution at u; -1 for logits that are NaN or infinite. */
@@ -205,6 +229,8 @@ static int reverse(void *self, struct tess_context *ctx, const struct tess_rever
         for (volatile int wait = 0; how == SHARED_BUFFER && wait < 20000; wait++)
             continue;
     }
+    if (how == WRITES_X)
+        ((int32_t *)r->x)[0] = 0;
     if (how == SHARED_BUFFER)
         memcpy(r->next, shared, (size_t)r->tokens * sizeof *shared);
     return TESS_OK;
@@ -215,32 +241,62 @@ static int condition(void *self, struct tess_context *ctx, const struct tess_rev
     (void)ctx;
     for (int64_t i = 0; i < r->tokens; i++)
         r->next[i] = mask[i] || broken_how(self) == CONDITION_ALL ? values[i] : r->x[i];
+    for (int64_t i = 0; broken_how(self) == LOST_KNOWN && i < r->tokens; i++)
+        r->next[i] = mask[i] ? (values[i] + 1) % (int32_t)r->codebook_size : r->x[i];
     return TESS_OK;
 }
 
-static const struct tess_noise_1 ops = {.size = sizeof ops,
-                                        .vocabulary = vocabulary,
-                                        .steps = steps,
-                                        .corrupt = corrupt,
-                                        .record_loss = record_loss,
-                                        .bound_constant = bound_constant,
-                                        .start = start,
-                                        .reverse = reverse,
-                                        .changes = changes,
-                                        .reads_row = 1,
-                                        .condition = condition};
+/* ---- times of training --------------------------------------------------------------------------------------------- */
+
+static int draw_time(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_stream *random,
+                     int64_t *t)
+{
+    int64_t how = broken_how(self);
+    (void)ctx;
+    (void)w;
+    (void)scope;
+    *t = 1 + (tess_random_below(random, 0, 16) + (how == NOT_SAVED ? ((struct broken *)self)->count : 0)) % 16;
+    *t = how == TIME_0 ? 0 : how == OTHER_TIME ? 1 + unkeyed++ % 16 : *t;
+    return TESS_OK;
+}
+
+static int observe(void *self, struct tess_context *ctx, struct tess_weights *w, const char *scope, const struct tess_noise_seen *seen)
+{
+    (void)ctx;
+    (void)w;
+    (void)scope;
+    ((struct broken *)self)->count += seen->samples > 0;
+    return TESS_OK;
+}
+
+#define NOISE_OPS                                                                                                                          \
+    .size = sizeof(struct tess_noise_1), .vocabulary = vocabulary, .steps = steps, .corrupt = corrupt, .record_loss = record_loss,         \
+    .bound_constant = bound_constant, .start = start, .reverse = reverse
+static const struct tess_noise_1 ops = {NOISE_OPS, .condition = condition, .changes = changes, .reads_row = 1},
+                                 timed = {NOISE_OPS, .condition = condition, .changes = changes, .draw_time = draw_time,
+                                          .observe = observe},
+                                 causal = {NOISE_OPS, .causal = 1}, plain = {NOISE_OPS};
 
 #define ALL(X)                                                                                                                             \
     X(0, "honest")                                                                                                                         \
     X(1, "outside")                                                                                                                        \
-    X(2, "writes-x0") X(3, "unkeyed") X(4, "wrong-posterior") X(5, "half-bound") X(6, "imperfect") X(7, "unfinished") X(8, "changes-none") \
+    X(2, "writes-x0")                                                                                                                      \
+    X(3, "unkeyed") X(4, "wrong-posterior") X(5, "half-bound") X(6, "imperfect") X(7, "unfinished") X(8, "changes-none")                   \
         X(9, "condition-all") X(10, "starts-clean") X(11, "small-vocabulary") X(12, "nan-passes") X(13, "not-in-place")                    \
             X(14, "wrong-gradient") X(15, "hot") X(16, "ignores-row") X(17, "backward-times") X(18, "many-steps") X(19, "edges")           \
-                X(20, "negative-constant") X(21, "shared-buffer")
+                X(20, "negative-constant") X(21, "shared-buffer") X(26, "nan-bound") X(27, "nan-loss") X(28, "other-sizes")                \
+                    X(29, "writes-x") X(30, "marks-two") X(31, "counts-wrong") X(32, "other-start") X(33, "refuses-time")                  \
+                        X(35, "lost-known")
+#define TIMED_ALL(X) X(22, "timed") X(23, "time-0") X(24, "other-time") X(25, "not-saved")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
+TIMED_ALL(TABLE)
+BROKEN_PARAMS(34)
 #define ROW(n, name_) BROKEN_ROW(name_, "noise/1", n, &ops),
-static const struct tess_component components[] = {ALL(ROW){.name = NULL}};
+#define TIMED_ROW(n, name_) BROKEN_ROW(name_, "noise/1", n, &timed),
+static const struct tess_component components[] = {ALL(ROW) TIMED_ALL(TIMED_ROW) BROKEN_ROW("causal-steps", "noise/1", 34, &causal),
+                                                   BROKEN_ROW("plain", "noise/1", 0, &plain),
+                                                   {.name = NULL}};
 
 static const char *const needs[] = {"graph/1", NULL};
 
