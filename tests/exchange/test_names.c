@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char parameters[] = "groups=4 height=8 width=12";
 
@@ -252,8 +253,45 @@ START_TEST(shards_that_lie)
     checkpoint_refused(checkpoint_import("model", "refused.h5", NULL, parameters), TESS_E_IO, "model/none.safetensors: cannot be opened");
     write_text("model/model.safetensors.index.json", "[]");
     checkpoint_refused(checkpoint_import("model", "refused.h5", NULL, parameters), TESS_E_DATA, "has no map `weight_map`");
+    write_text("model/model.safetensors.index.json", "{\"weight_map\": {\"a\": 7}}");
+    checkpoint_refused(checkpoint_import("model", "refused.h5", NULL, parameters), TESS_E_DATA, "is not the name of one beside it");
     ck_assert_int_eq(remove("model/model.safetensors.index.json"), 0);
     checkpoint_refused(checkpoint_import("model", "refused.h5", NULL, parameters), TESS_E_DATA, "with several files of weights; name");
+}
+END_TEST
+
+/* Lists of shards that are no files, or too large for one, and tensors that two of the files have. */
+START_TEST(lists_that_cannot_be_read)
+{
+    static const char index[] = "model/model.safetensors.index.json";
+    static char name[5000], list[6000];
+    write_shards(0);
+    write_text(index, "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\", \"c\": \"one.safetensors\"}}");
+    start();
+    add(0, "a", 1);
+    add(0, "c", 1);
+    write_file("model/one.safetensors");
+    add(0, "a", 1);
+    write_file("model/two.safetensors");
+    end();
+    checkpoint_refused(checkpoint_import(index, "refused.h5", NULL, parameters), TESS_E_DATA, "`a` is in another of the files too");
+    memset(name, 'n', sizeof name - 1);
+    snprintf(list, sizeof list, "{\"weight_map\": {\"a\": \"%s\"}}", name);
+    write_text(index, list);
+    checkpoint_refused(checkpoint_import(index, "refused.h5", NULL, parameters), TESS_E_DATA, "a file in it has too long a name");
+    ck_assert_int_eq(truncate(index, (32 << 20) + 1), 0);
+    checkpoint_refused(checkpoint_import(index, "refused.h5", NULL, parameters), TESS_E_DATA, "33554433 bytes, 33554432 are the most");
+    ck_assert_int_eq(remove(index), 0);
+    ck_assert_int_eq(mkdir(index, 0777), 0);
+    checkpoint_refused(checkpoint_import(index, "refused.h5", NULL, parameters), TESS_E_DATA, "is a folder with no file of weights");
+    ck_assert_int_eq(rename("model/config.json", "config.json"), 0);
+    ck_assert_int_eq(mkdir("model/config.json", 0777), 0);
+    ck_assert_int_eq(remove(index), 0);
+    ck_assert_int_eq(remove("model/one.safetensors"), 0);
+    ck_assert_int_eq(remove("model/two.safetensors"), 0);
+    ck_assert_int_eq(remove("model/model-00002-of-00002.safetensors"), 0);
+    checkpoint_refused(checkpoint_import("model", "refused.h5", NULL, parameters), TESS_E_IO,
+                       "config.json: cannot be opened: it is no file");
 }
 END_TEST
 
@@ -269,5 +307,6 @@ int main(void)
     tcase_add_loop_test(tests, averages, 0, 2);
     tcase_add_loop_test(tests, shards_and_folders, 0, 3);
     tcase_add_test(tests, shards_that_lie);
+    tcase_add_test(tests, lists_that_cannot_be_read);
     return suite_run(suite);
 }
