@@ -2,10 +2,10 @@
 check_PROGRAMS += tests/judge/test_judge tests/judge/test_words
 BROKEN = tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la tests/judge/broken/sampler.la \
     tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la tests/judge/broken/stage.la tests/judge/broken/source.la \
-    tests/judge/broken/transport.la tests/judge/broken/described.la
+    tests/judge/broken/transport.la tests/judge/broken/described.la tests/judge/broken/format.la
 check_LTLIBRARIES += tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la \
     tests/judge/broken/sampler.la tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la tests/judge/broken/stage.la \
-    tests/judge/broken/source.la tests/judge/broken/transport.la tests/judge/broken/described.la
+    tests/judge/broken/source.la tests/judge/broken/transport.la tests/judge/broken/described.la tests/judge/broken/format.la
 tests_judge_broken_quantizer_la_SOURCES = tests/judge/broken/quantizer.c tests/judge/broken/broken.h
 tests_judge_broken_quantizer_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_judge_broken_noise_la_SOURCES = tests/judge/broken/noise.c tests/judge/broken/broken.h
@@ -30,5 +30,7 @@ tests_judge_broken_transport_la_SOURCES = tests/judge/broken/transport.c tests/j
 tests_judge_broken_transport_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_judge_broken_described_la_SOURCES = tests/judge/broken/described.c tests/judge/broken/broken.h
 tests_judge_broken_described_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_judge_broken_format_la_SOURCES = tests/judge/broken/format.c tests/judge/broken/broken.h
+tests_judge_broken_format_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 EXTRA_tests_judge_test_judge_DEPENDENCIES = $(BROKEN)
 EXTRA_tests_judge_test_words_DEPENDENCIES = $(BROKEN)

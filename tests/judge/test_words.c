@@ -139,6 +139,18 @@ SUITE(sampler, "sampler", {"sampler/large-state", "sizes", F, "state_size: wante
       {"sampler/in-pairs", "exact", F, "side by side with a frequency of "},
       {"sampler/all-read", "reads", S, "it reads all logits at every step"}, {"sampler/all-read", "check", S, "it takes every prior"})
 
+SUITE(format, "format", {"format/honest", "round-trip", P, ""}, {"format/honest", "damaged", P, ""},
+      {"format/honest", "random-bytes", P, ""}, {"format/honest", "missing", P, ""},
+      {"format/only-reads", "round-trip", S, "it does not write"},
+      {"format/unknown-to-itself", "round-trip", F, "wanted its own file recognised by its first bytes, found that it is not"},
+      {"format/loses-one", "round-trip", F, "wanted the 3 tensors that were written, found 2"},
+      {"format/other-name", "round-trip", F, "wanted the names and shapes that were written, found `other`"},
+      {"format/other-values", "round-trip", F, "wanted the values of `encoder.weight` that were written, found others"},
+      {"format/wrong-status", "damaged", F, "a file that is cut off: wanted TESS_E_DATA (-4), found -2: "},
+      {"format/no-path", "random-bytes", F, "a file of random bytes: wanted a message that names the file, found: it: is damaged"},
+      {"format/nameless", "random-bytes", F, "a file of random bytes: wanted an entry with a name and at most 8 dimensions, found none"},
+      {"format/positive", "damaged", F, "open_file returned 1; wanted 0, or a negative TESS_E_ code with a message"})
+
 #define WORDS_OF(name) tcase_add_loop_test(words_case(s, #name), test_##name, 0, (int)(sizeof name##_words / sizeof *name##_words))
 
 static TCase *words_case(Suite *s, const char *name)
@@ -159,5 +171,6 @@ int main(void)
     WORDS_OF(noise);
     WORDS_OF(metric);
     WORDS_OF(sampler);
+    WORDS_OF(format);
     return suite_run(s);
 }
