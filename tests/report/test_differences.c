@@ -125,6 +125,26 @@ START_TEST(stages_of_one)
 }
 END_TEST
 
+/* Files from outside are compared one by one, by their paths; a picture that is gone since is said to be. */
+START_TEST(files_and_lost_pictures)
+{
+    const struct report_made_metric one = {"PSNR", "dB", TESS_METRIC_HIGHER, 20.0, 0.1};
+    report_make(&(struct report_made){
+        .folder = "a", .files = "11aa x.png\n22bb my y.png\n33cc same.png\n", .metrics = 1, .metric = &one, .picture = 1});
+    report_make(&(struct report_made){
+        .folder = "b", .seed = 2, .files = "44dd x.png\n33cc same.png\n55ee z.png", .metrics = 1, .metric = &one, .picture = 1});
+    report_collect(C, &set, 2, (const char *const[]){"a", "b"});
+    report_write("b/metrics.h5", "gone");
+    ck_assert_int_eq(tessi_report_compare_runs(C, &set, &set.run[0], &set.run[1], &all), TESS_OK);
+    is(TESSI_DIFFERENT_INPUT, "x.png", "11aa", "44dd");
+    is(TESSI_DIFFERENT_INPUT, "my y.png", "22bb", NULL);
+    is(TESSI_DIFFERENT_INPUT, "z.png", NULL, "55ee");
+    ck_assert_ptr_null(find(TESSI_DIFFERENT_INPUT, "same.png"));
+    is(TESSI_DIFFERENT_PICTURE, "reconstructions", "2x2x1", "cannot be read");
+    tessi_report_free(&set);
+}
+END_TEST
+
 /* ---- the verbs ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(verb_table)
@@ -285,6 +305,7 @@ int main(void)
     tcase_add_test(t, every_kind);
     tcase_add_test(t, noise_and_equality);
     tcase_add_test(t, stages_of_one);
+    tcase_add_test(t, files_and_lost_pictures);
     suite_add_tcase(s, t);
     t = tcase_create("verbs");
     tcase_add_checked_fixture(t, setup, report_end);

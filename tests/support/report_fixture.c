@@ -122,7 +122,8 @@ void report_make(const struct report_made *made)
     m.plugin = m.plugin ? m.plugin : "stage/1 evaluate, tessera-evaluate 0.1.0";
     make_resolved(&m);
     make_stage(&m, "images", "images", number_of(m.images),
-               &(struct tessi_provenance){.key = "00", .plugin = "stage/1 import, tessera-import 0.3.0", .parameters = "{limit: 0}"},
+               &(struct tessi_provenance){
+                   .key = "00", .plugin = "stage/1 import, tessera-import 0.3.0", .parameters = "{limit: 0}", .files = m.files},
                images);
     (void)snprintf(text, sizeof text, "{use: train-autoencoder, steps: 100, quantizer: {use: %s, codebook_size: %lld}}", m.quantizer,
                    (long long)m.codebook_size);

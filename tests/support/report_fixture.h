@@ -22,6 +22,7 @@ struct report_made {
     int64_t limit;         /* parameter of `metrics`: 0 */
     const char *images;    /* content of the images, in the place of a data set */
     const char *warning;   /* warning of the tokenizer */
+    const char *files;     /* files that the images were read from, "DIGEST PATH", a line each */
     const char *plugin;    /* plugin of `metrics`: "stage/1 evaluate, tessera-evaluate 0.1.0" */
     int64_t metrics;
     const struct report_made_metric *metric;
