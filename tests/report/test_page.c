@@ -450,6 +450,23 @@ START_TEST(one_run)
 }
 END_TEST
 
+/* A stage that measures before and after it has its two values in one line. */
+START_TEST(before_and_after)
+{
+    make_runs(1, "K", "");
+    made.metric[0][0].name = "codes used";
+    made.metric[0][1].name = "codes used before";
+    made.metric[0][2].name = "bound before"; /* of another stage than its `after` */
+    made.metric[0][3].stage = "tokenizer";
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    ck_assert_int_eq(count_of(text, "<h3>Before and after</h3>"), 1);
+    ck_assert_ptr_nonnull(strstr(text, "</th><td>metrics</td><td>codes used</td><td class=\"n\">21</td><td class=\"n\">20</td></tr>"));
+    ck_assert_ptr_null(strstr(text, "<td>metrics</td><td>bound</td>"));
+    free(text);
+}
+END_TEST
+
 /* Values that the pipeline names are listed beside the best, and drawn in grey: at their setting, or over all of an axis. */
 START_TEST(references)
 {
@@ -697,6 +714,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, whole);
     tcase_add_test(t, one_run);
+    tcase_add_test(t, before_and_after);
     tcase_add_test(t, references);
     tcase_add_test(t, ways_of_sampling);
     tcase_add_test(t, ways_of_sampling_that_say_nothing);
