@@ -165,7 +165,8 @@ static const char *check_row(struct tess_param row, const struct tess_param *fir
         rows[n++] = *first;
     if (!row.name)
         row.name = "row";
-    row.help = "for tests";
+    if (!row.help)
+        row.help = "for tests";
     rows[n] = row;
     const struct tess_component k[] = {TESS_COMPONENT("k", "encoder/1", "for tests", sizeof(struct self), rows, NULL, NULL, &ops),
                                        TESS_COMPONENT_END};
@@ -195,6 +196,8 @@ START_TEST(tables_are_checked_row_by_row)
     REFUSED("wanted a type from 1 to 10, found 11", OF(a), .type = 11);
     REFUSED("wanted a type from 1 to 10, found 0", OF(a), .lo = 0, .hi = 1);
     REFUSED("inside the", .offset = sizeof(struct self) - 4, .type = TESS_I64, .lo = 0, .hi = 1);
+    REFUSED("inside the", .offset = sizeof(struct self) - 8, .type = TESS_LIST, .lo = 0, .hi = 1);
+    REFUSED("wanted a line of help, in UTF-8, found other text", .help = "two\nlines", OF(a), .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("inside the", .offset = (size_t)-8, .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("aligned to 8", .offset = 4, .type = TESS_I64, .lo = 0, .hi = 1);
     REFUSED("wanted a range with lo below hi, found 0 .. 0", OF(a), .type = TESS_I64);
