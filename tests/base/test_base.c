@@ -496,6 +496,16 @@ START_TEST(attrs)
     ck_assert(!tessi_base_attrs_equal(f, g, &name));
     OK(tessi_base_attrs_copy(ctx, f, g));
     ck_assert(tessi_base_attrs_equal(f, g, &name));
+    static const struct {
+        double f, g;
+        int equal;
+    } number[] = {{0.25, 0.5, 0}, {0.5, 0.25, 0}, {0.25, NAN, 0}, {NAN, 0.25, 0}, {NAN, NAN, 1}, {0.0, -0.0, 1}, {INFINITY, INFINITY, 1}};
+    for (size_t k = 0; k < sizeof number / sizeof *number; k++) {
+        OK(tess_attrs_set_f64(ctx, f, "loss", number[k].f));
+        OK(tess_attrs_set_f64(ctx, g, "loss", number[k].g));
+        ck_assert_int_eq(tessi_base_attrs_equal(f, g, &name), number[k].equal);
+        ck_assert(number[k].equal || strcmp(name, "loss") == 0);
+    }
     OK(tess_attrs_set_i64(ctx, g, "extra", 1));
     ck_assert(!tessi_base_attrs_equal(f, g, &name));
     ck_assert_str_eq(name, "extra");
