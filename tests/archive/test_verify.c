@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/archive/archive.h"
 #include "tests/support/archive_fixture.h"
+#include "tests/support/command_fixture.h"
 #include "tests/support/suite.h"
 
 #include <fcntl.h>
@@ -116,6 +117,34 @@ START_TEST(shards)
     ck_assert_int_eq(verified("a", 2).faults, 0);
     store_copy("a/index.h5", "a/index.h5", 100);
     has_fault(-1, "index.h5", NULL);
+    store_teardown();
+}
+END_TEST
+
+/* The command's lines: shard, dataset, rows in the shard and in the archive; as JSON the same. */
+START_TEST(lines_of_the_command)
+{
+    setup_fresh(NULL);
+    archive_write_shard("a/shard-000001.h5", &(struct archive_shard){.first = 25, .items = 25, .wrong_code = 1});
+    write_index_again();
+    ck_assert_int_eq(chdir(store_path(".")), 0);
+    const char *out = command_ends(65, "a: is damaged: 1 of its files", "archive verify a")->out;
+    ck_assert_msg(strncmp(out, "shard-000001.h5: /codes row 3 (24 of the archive): code 41 at level 0, whose codes are below 40\n", 95) ==
+                      0,
+                  "%s", out);
+    ck_assert_ptr_nonnull(strstr(out, ": 1 fault in 1 file\n"));
+    out = command_ends(65, "a: is damaged", "archive verify a --json")->out;
+    ck_assert_ptr_nonnull(
+        strstr(out, "{\"path\":\"a\",\"faults\":[{\"file\":\"shard-000001.h5\",\"shard\":1,\"dataset\":\"codes\",\"first_row\":3,"
+                    "\"rows\":1,\"archive_row\":24,\"message\":\"code 41 at level 0, whose codes are below 40\"}],\"whole\":false,"));
+    ck_assert_int_eq(rename("a/shard-000001.h5", "kept.h5"), 0);
+    ck_assert_int_eq(rename("a/shard-000000.h5", "first.h5"), 0);
+    out = command_ends(65, "2 of its files", "archive verify a --json")->out;
+    ck_assert_ptr_nonnull(strstr(out, "\"dataset\":null,\"first_row\":0,\"rows\":0,\"archive_row\":null,\"message\":"));
+    ck_assert_ptr_nonnull(strstr(out, "},{\"file\":\"shard-000001.h5\""));
+    out = command_ends(74, "nowhere: ", "archive verify nowhere --json")->out;
+    ck_assert_str_eq(out, "{\"path\":\"nowhere\",\"faults\":[]}\n");
+    ck_assert_int_eq(chdir("/"), 0);
     store_teardown();
 }
 END_TEST
@@ -272,6 +301,7 @@ static Suite *suite(void)
     tcase_add_test(c, whole);
     tcase_add_test(c, an_index_of_one_shard);
     tcase_add_test(c, shards);
+    tcase_add_test(c, lines_of_the_command);
     tcase_add_loop_test(c, values, 0, 2);
     suite_add_tcase(s, c);
     c = tcase_create("damage");

@@ -151,6 +151,20 @@ SUITE(format, "format", {"format/honest", "round-trip", P, ""}, {"format/honest"
       {"format/nameless", "random-bytes", F, "a file of random bytes: wanted an entry with a name and at most 8 dimensions, found none"},
       {"format/positive", "damaged", F, "open_file returned 1; wanted 0, or a negative TESS_E_ code with a message"})
 
+/* A test of a higher level is left out below it, which is told, and runs at it. */
+START_TEST(test_level)
+{
+    static struct verdicts v;
+    struct tessi_judge_report report;
+    char message[TESSI_MESSAGE_CAPACITY];
+    struct tessi_judge_options o = {.what = BROKEN("networks"), .level = 2, .seed = 1, .only = "encoder/honest:time"};
+    ck_assert_int_eq(judge_verdicts(&o, &v, &report, message), TESS_E_USAGE);
+    o.level = 3;
+    ck_assert_msg(judge_verdicts(&o, &v, &report, message) == TESS_OK, "%s", message);
+    ck_assert_msg(report.count[P] == 1, "%s %s", v.failed, v.skipped);
+}
+END_TEST
+
 #define WORDS_OF(name) tcase_add_loop_test(words_case(s, #name), test_##name, 0, (int)(sizeof name##_words / sizeof *name##_words))
 
 static TCase *words_case(Suite *s, const char *name)
@@ -172,5 +186,6 @@ int main(void)
     WORDS_OF(metric);
     WORDS_OF(sampler);
     WORDS_OF(format);
+    tcase_add_test(words_case(s, "level"), test_level);
     return suite_run(s);
 }
