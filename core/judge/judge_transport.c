@@ -56,13 +56,15 @@ static int transport_exchange(struct transport_case *c)
 {
     struct judge *j = c->j;
     int ranks = c->place.ranks, me = c->place.rank, n = 0;
-    void *memory, *list;
-    JUDGE_TRY(judge_ok(j, j->ctx, "the test", tess_alloc(j->ctx, (size_t)ranks * 4 * TRANSPORT_BYTES, "messages", &memory)));
-    JUDGE_TRY(judge_ok(j, j->ctx, "the test", tess_alloc(j->ctx, (size_t)ranks * 4 * sizeof(struct tess_message), "messages", &list)));
-    struct tess_message *m = list;
+    size_t messages = (size_t)ranks * 4;
+    void *memory;
+    JUDGE_TRY(judge_ok(j, j->ctx, "the test",
+                       tess_alloc(j->ctx, messages * (sizeof(struct tess_message) + TRANSPORT_BYTES), "messages", &memory)));
+    struct tess_message *m = memory; /* the list, then the bytes of all */
+    uint8_t *bytes = (uint8_t *)(m + messages);
     for (int k = 0; k < ranks; k++)
         for (int part = 0; part < 4 && k != me; part++, n++) {
-            uint8_t *data = (uint8_t *)memory + (size_t)n * TRANSPORT_BYTES;
+            uint8_t *data = bytes + (size_t)n * TRANSPORT_BYTES;
             m[n] = (struct tess_message){
                 .size = sizeof *m, .peer = k, .receives = part >= 2, .data = data, .bytes = part % 2 ? TRANSPORT_BYTES : 1};
             for (int64_t i = 0; i < m[n].bytes && part < 2; i++)
@@ -75,7 +77,6 @@ static int transport_exchange(struct transport_case *c)
                 status = judge_fail(j, "exchange: byte %lld of a message of %lld from rank %d is not what that rank sent", (long long)i,
                                     (long long)m[k].bytes, (int)m[k].peer);
     tess_free(memory);
-    tess_free(list);
     return status;
 }
 

@@ -78,6 +78,7 @@ SUITE(transport, "transport", {"transport/honest", "join", P, ""}, {"transport/h
       {"transport/other-reason", "abort", F, "barrier after an abort: wanted its reason, found: rank 0 (here): it is over"})
 
 SUITE(described, "described", {"source/honest", "opens", P, ""}, {"source/honest", "resources", P, ""},
+      {"source/no-summary", "texts", F, "wanted the summary of `no-summary` to say something, found none"},
       {"source/only-one", "two-at-once", F, "wanted a second instance beside the first, found: "},
       {"source/keeps-thread", "resources", F, "wanted no thread running after close, found 1 more each time"},
       {"source/refuses", "opens", F, "wanted opening it with its defaults to succeed, found: "},

@@ -114,10 +114,13 @@ ALL(TABLE)
         .param_stride = sizeof(struct tess_param), .self_size = sizeof(struct described), .open = broken_open, .close = broken_close,      \
         .ops = &ops                                                                                                                        \
     }
-static const struct tess_component components[] = {ALL(ROW) WANTS("wants-text", text_wanted),
-                                                   WANTS("wants-part", part_wanted),
-                                                   WANTS("wants-nobody", nobody_wanted),
-                                                   WANTS("wants-numbers", numbers_wanted),
-                                                   {.name = NULL}};
+#define NO_SUMMARY                                                                                                                         \
+    {                                                                                                                                      \
+        .name = "no-summary", .kind = "source/1", .summary = "", .params = params_0, .param_stride = sizeof(struct tess_param),            \
+        .self_size = sizeof(struct broken), .ops = &ops                                                                                    \
+    }
+static const struct tess_component components[] = {ALL(ROW) WANTS("wants-text", text_wanted), NO_SUMMARY,
+                                                   WANTS("wants-part", part_wanted),          WANTS("wants-nobody", nobody_wanted),
+                                                   WANTS("wants-numbers", numbers_wanted),    {.name = NULL}};
 
 TESS_EXPORT const struct tess_plugin tess_plugin_1 = TESS_PLUGIN_INIT("described", "1", "MIT", NULL, components);
