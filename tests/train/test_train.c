@@ -83,6 +83,27 @@ START_TEST(workers_do_not_change_the_step)
 }
 END_TEST
 
+/* The average takes the weights of every ema_every-th step, and of no other. */
+START_TEST(averages_take_every_third_step)
+{
+    static float value[331 * 97], average[331 * 97], before[331 * 97], plain[5];
+    const struct tess_training_params p = {
+        .steps = 10, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .ema_decay = 0.75, .ema_every = 3};
+    struct tess_training_params still = p;
+    still.lr = 0.0;
+    optimise(1, &still, 1, value, plain, before);
+    ck_assert(memcmp(value, before, sizeof value) == 0); /* as the weights began */
+    for (int steps = 1; steps <= 7; steps++) {
+        optimise(1, &p, steps, value, plain, average);
+        for (size_t i = 0; i < sizeof value / sizeof *value; i++) {
+            float wanted = steps % 3 == 0 ? 0.75f * before[i] + 0.25f * value[i] : before[i];
+            ck_assert(fabsf(average[i] - wanted) <= (steps % 3 == 0 ? 1e-6f * (1.0f + fabsf(wanted)) : 0.0f));
+        }
+        memcpy(before, average, sizeof before);
+    }
+}
+END_TEST
+
 START_TEST(decay_spares_what_asks_for_it)
 {
     static float a[331 * 97], b[331 * 97], unused[331 * 97];
@@ -186,6 +207,7 @@ int main(void)
     TCase *t = tcase_create("train");
     tcase_add_test(t, the_learning_rate_warms_up_and_falls);
     tcase_add_test(t, workers_do_not_change_the_step);
+    tcase_add_test(t, averages_take_every_third_step);
     tcase_add_test(t, decay_spares_what_asks_for_it);
     tcase_add_test(t, every_epoch_sees_every_sample_once);
     tcase_add_test(t, microbatches_divide_the_batch);
