@@ -4,11 +4,26 @@
 
 #include <stdio.h>
 
-int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int32_t skip_bad, const char *advice,
-               struct tess_image *image)
+static int fit_check_label(struct tess_context *ctx, int64_t i, int64_t classes, struct tess_image *image)
+{
+    if (!classes || (image->label >= 0 && image->label < classes))
+        return TESS_OK;
+    if (image->label < 0)
+        (void)snprintf(image->reason, sizeof image->reason, "has no label, and others have");
+    else
+        (void)snprintf(image->reason, sizeof image->reason, "has label %lld of %lld classes", (long long)image->label, (long long)classes);
+    if (*image->name)
+        return ctx->fail(ctx, TESS_E_ITEM, "%s: %s", image->name, image->reason);
+    return ctx->fail(ctx, TESS_E_ITEM, "image %lld %s", (long long)i, image->reason);
+}
+
+int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int64_t classes, int32_t skip_bad,
+               const char *advice, struct tess_image *image)
 {
     image->name[0] = image->reason[0] = '\0';
     int status = source->read(self, ctx, i, image);
+    if (status == TESS_OK)
+        status = fit_check_label(ctx, i, classes, image);
     if (status != TESS_E_ITEM)
         return status;
     if (!*image->reason)

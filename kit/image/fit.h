@@ -22,9 +22,10 @@ struct image_sizes image_fit_sizes(const struct image_fit *f, int64_t height, in
 struct image_sizes image_fit_sizes_to(const struct image_fit *f, int64_t height, int64_t width, const int64_t to[2]);
 
 /* Reads image i of a source. A bad one is TESS_OK with image->reason where bad images are to be left out, else TESS_E_ITEM, whose message
- * ends with `advice`: the setting that leaves them out. [any thread] */
-int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int32_t skip_bad, const char *advice,
-               struct tess_image *image) TESS_CHECKED;
+ * ends with `advice`: the setting that leaves them out. Where the source has `classes` of labels (0: none are wanted), an image without
+ * one, or with one that is no class, is bad, too. [any thread] */
+int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int64_t classes, int32_t skip_bad,
+               const char *advice, struct tess_image *image) TESS_CHECKED;
 
 /* Buffers of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
 struct image_fit_worker {

@@ -203,6 +203,20 @@ START_TEST(drawn_boxes)
 }
 END_TEST
 
+/* Of 8 pictures the last two have no label, and others have. */
+START_TEST(pictures_without_a_label)
+{
+    struct tess_tensor label;
+    (void)command_ends(65, "picture-6.png: has no label, and others have; replace or remove it, or leave such images out with",
+                       "run p.yaml direct.source.images=8 direct.source.classes=6 direct.source.every=0 direct.skip_bad=false " RUN "w");
+    (void)command_ends(0, "skipped picture-7.png: has no label, and others have",
+                       "run p.yaml direct.source.images=8 direct.source.classes=6 direct.source.every=0 " RUN "w");
+    encode_load("w/runs/p/direct.h5", "labels", TESS_I32, &label);
+    ck_assert_int_eq(label.dim[0], 6);
+    tess_free(label.data);
+}
+END_TEST
+
 START_TEST(crops_of_a_source)
 {
     struct tess_tensor box, flipped;
@@ -231,6 +245,7 @@ int main(void)
     tcase_add_test(t, one_origin);
     tcase_add_test(t, parts_of_the_items);
     tcase_add_test(t, a_selection);
+    tcase_add_test(t, pictures_without_a_label);
     tcase_add_test(t, crops_of_a_source);
     suite_add_tcase(s, t);
     TCase *b = tcase_create("boxes");

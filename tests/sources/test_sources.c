@@ -230,6 +230,17 @@ START_TEST(bad_images_are_skipped)
 }
 END_TEST
 
+/* An image without a label among others that have one is bad as one that cannot be decoded is. */
+START_TEST(images_without_a_label)
+{
+    static const int all[] = {0, 1, 2, 3, 4, 5, -1};
+    refused(attempt(RUN, "source: {use: ragged, images: 8, classes: 6}"), TESS_E_ITEM,
+            "picture-6.png: has no label, and others have; replace or remove it, or leave such images out with `skip_bad: true`");
+    works(attempt(RUN, "source: {use: ragged, images: 8, classes: 6}, skip_bad: true"));
+    (void)holds(all, 6, ALL_NAMES, "picture-6.png: has no label, and others have picture-7.png: has no label, and others have ");
+}
+END_TEST
+
 START_TEST(too_many_bad_images)
 {
     refused(attempt(RUN, "source: {use: ragged, bad: 0, bads: 6}, split: 0.5, skip_bad: true"), TESS_E_DATA,
@@ -322,6 +333,7 @@ int main(void)
     tcase_add_test(t, differing_images_are_refused);
     tcase_add_test(t, stretched_to_a_square);
     tcase_add_test(t, bad_images_are_skipped);
+    tcase_add_test(t, images_without_a_label);
     tcase_add_test(t, too_many_bad_images);
     tcase_add_test(t, large_images_go_by_few);
     tcase_add_test(t, impossible_imports_are_refused_in_the_plan);

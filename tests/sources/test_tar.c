@@ -290,10 +290,33 @@ START_TEST(other_files)
     tar[used - BLOCK + 1] = 0;
     tar_end("s.tar");
     source_works(open_tar("s.tar", ""));
+}
+END_TEST
+
+/* A label that cannot be read is the fault of its sample, and not of the others; where there is no other, it is refused. */
+START_TEST(labels_that_are_none)
+{
+    struct tess_image im = {.size = sizeof im};
+    static char all[1100];
+    memset(all, '7', sizeof all - 1);
     tar_image("1.png", "colour.png");
     tar_text("1.json", "{\"label\": ");
     tar_end("s.tar");
-    source_refused(open_tar("s.tar", ", labels: json"), TESS_E_DATA, "member `1.json` is no JSON object; set `labels: none`");
+    source_refused(open_tar("s.tar", ", labels: json"), TESS_E_DATA,
+                   "no image has a label, and s/1.png has a .json that is no JSON object; set `labels: none`");
+    tar_image("1.png", "colour.png");
+    tar_text("1.cls", "4");
+    tar_image("2.png", "colour.png");
+    tar_text("2.cls", all);
+    tar_image("3.png", "colour.png");
+    tar_image("4.png", "colour.png");
+    tar_add("4.cls", '0', "1\0", 2);
+    tar_end("s.tar");
+    source_works(open_tar("s.tar", ""));
+    ck_assert_str_eq(source_listed(), "s/1.png:4 s/2.png! s/3.png:-1 s/4.png! ");
+    source_refused(source.ops->read(source.self, source.ctx, 1, &im), TESS_E_ITEM, "s/2.png: has a .cls of more than 1024 bytes");
+    ck_assert_str_eq(im.reason, "has a .cls of more than 1024 bytes");
+    tess_image_free(&im);
 }
 END_TEST
 
@@ -323,6 +346,7 @@ int main(void)
     tcase_add_test(t, truncated_archives);
     tcase_add_test(t, lying_headers);
     tcase_add_test(t, other_files);
+    tcase_add_test(t, labels_that_are_none);
     tcase_add_test(t, shards_that_change);
     suite_add_tcase(s, t);
     return suite_run(s);

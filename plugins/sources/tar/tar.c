@@ -25,6 +25,21 @@ static void make_remark(struct tar *s)
     }
 }
 
+/* Puts the labels' defects in the place of labels. Where no image has a label, and one has a defect, labels are not what was meant. */
+static int label_defects(struct tess_context *ctx, struct tar *s)
+{
+    char name[NAME_TABLE_TEXT];
+    for (int64_t i = 0; i < s->index.count; i++) {
+        if (s->index.label[i] >= -1)
+            continue;
+        if (!s->classes.label)
+            return ctx->fail(ctx, TESS_E_DATA, "%s: no image has a label, and %s %s; set `labels: none` to go without", s->path,
+                             name_table_get(&s->index.name, i, name), tar_label_defect(s->index.label[i]));
+        s->classes.label[i] = (int32_t)s->index.label[i];
+    }
+    return TESS_OK;
+}
+
 /* Makes labels of their texts, which are not kept. */
 static int make_labels(struct tess_context *ctx, struct tar *s)
 {
@@ -35,6 +50,8 @@ static int make_labels(struct tess_context *ctx, struct tar *s)
         text[i] = s->index.label[i] < 0 ? NULL : s->index.text + s->index.label[i];
     int status = labels_make(ctx, s->path, s->index.count, text, &s->classes);
     tess_free(memory);
+    if (status == TESS_OK)
+        status = label_defects(ctx, s);
     tar_index_free_labels(&s->index);
     return status;
 }
@@ -109,6 +126,8 @@ static int tar_read_image(void *self, struct tess_context *ctx, int64_t i, struc
     void *bytes = NULL;
     picture_name(out, name_table_get(&s->index.name, i, name));
     out->label = s->classes.label ? s->classes.label[i] : -1;
+    if (out->label < -1)
+        return picture_item(ctx, out, out->name, tar_label_defect(out->label), 0);
     if (size < 1 || size > TAR_IMAGE_MAX)
         return picture_item(ctx, out, out->name, size < 1 ? "is empty" : "is larger than 1 GiB", 0);
     int status = tar_bytes(ctx, s, i, &bytes);

@@ -23,7 +23,7 @@ struct sample {
     char *name; /* name of the image */
     int rank;   /* place of the image's ending in `images`; NONE: no image yet */
     int64_t offset, size;
-    int has_label;
+    int has_label, defect; /* defect: of the label, -2 - WHY; -1: it has none */
 };
 
 static void index_remark(struct tar_index *x, int why, const char *name)
@@ -87,7 +87,7 @@ static int index_add_label(struct tess_context *ctx, const struct sample *s)
     struct tar_index *x = s->x;
     int64_t bytes = s->label ? (int64_t)strlen(s->label) + 1 : 0;
     TESS_TRY(tess_reserve(ctx, &x->label, &x->label_capacity, x->count + 1, sizeof *x->label, "labels of an archive"));
-    x->label[x->count] = s->label ? x->text_bytes : -1;
+    x->label[x->count] = s->label ? x->text_bytes : s->defect;
     if (!s->label)
         return TESS_OK;
     TESS_TRY(tess_reserve(ctx, &x->text, &x->text_capacity, x->text_bytes + bytes, 1, "labels of an archive"));
@@ -121,15 +121,15 @@ static void sample_free(struct sample *s)
     s->key = s->name = s->label = NULL;
     s->rank = NONE;
     s->has_label = 0;
+    s->defect = -1;
 }
 
 /* ---- labels -------------------------------------------------------------------------------------------------------- */
 
-static int label_refuse(struct tess_context *ctx, const struct sample *s, const struct tar_member *m, const char *why)
+static int label_is_bad(struct sample *s, int why)
 {
-    char shown[200];
-    (void)tess_shown_text(m->name, shown, sizeof shown);
-    return ctx->fail(ctx, TESS_E_DATA, "%s: member `%s` %s; set `labels: none` to go without", s->path, shown, why);
+    s->defect = -2 - why;
+    return TESS_OK;
 }
 
 /* The text of a .cls, without blanks around it. */
@@ -139,7 +139,7 @@ static int label_of_cls(struct tess_context *ctx, struct sample *s, const struct
     while (length > first && strchr(" \t\r\n", text[length - 1]))
         length--;
     if (strlen(text) < (size_t)m->size)
-        return label_refuse(ctx, s, m, "is no text, and a label is wanted");
+        return label_is_bad(s, TAR_LABEL_NO_TEXT);
     return tess_copy_bytes(ctx, text + first, length - first, &s->label);
 }
 
@@ -147,10 +147,8 @@ static int label_of_json(struct tess_context *ctx, struct sample *s, const struc
 {
     char label[LABEL_BYTES];
     int type = json_member(text, (size_t)m->size, s->x->label_key, label, sizeof label);
-    if (type == JSON_DAMAGED)
-        return label_refuse(ctx, s, m, "is no JSON object");
-    if (type == JSON_TOO_LONG)
-        return label_refuse(ctx, s, m, "has a label of more than 1023 bytes");
+    if (type == JSON_DAMAGED || type == JSON_TOO_LONG)
+        return label_is_bad(s, type == JSON_DAMAGED ? TAR_LABEL_NO_JSON : TAR_LABEL_KEY_LONG);
     return type == JSON_TEXT || type == JSON_NUMBER ? tess_copy_text(ctx, label, &s->label) : TESS_OK;
 }
 
@@ -158,15 +156,27 @@ static int sample_label(struct tess_context *ctx, struct sample *s, const struct
 {
     int cls = s->x->labels == TAR_LABELS_CLS;
     void *memory;
+    s->has_label = 1;
     if (m->size > (cls ? LABEL_BYTES : JSON_BYTES))
-        return label_refuse(ctx, s, m, cls ? "has more than 1024 bytes, and a label is wanted" : "has more than 1 MiB");
+        return label_is_bad(s, cls ? TAR_LABEL_LONG : TAR_LABEL_JSON_LONG);
     TESS_TRY(tess_alloc(ctx, (size_t)m->size + 1, "a label", &memory));
     int status = steady_read_at(ctx, s->path, s->fd, m->offset, (size_t)m->size, memory);
     if (status == TESS_OK)
         status = cls ? label_of_cls(ctx, s, m, memory) : label_of_json(ctx, s, m, memory);
     tess_free(memory);
-    s->has_label = 1;
     return status;
+}
+
+const char *tar_label_defect(int64_t label)
+{
+    static const char *const words[TAR_LABEL_DEFECTS] = {
+        [TAR_LABEL_NO_TEXT] = "has a .cls that is no text",
+        [TAR_LABEL_LONG] = "has a .cls of more than 1024 bytes",
+        [TAR_LABEL_NO_JSON] = "has a .json that is no JSON object",
+        [TAR_LABEL_JSON_LONG] = "has a .json of more than 1 MiB",
+        [TAR_LABEL_KEY_LONG] = "has a label of more than 1023 bytes in its .json",
+    };
+    return words[-2 - label];
 }
 
 /* ---- members ------------------------------------------------------------------------------------------------------- */
@@ -256,7 +266,7 @@ static int index_twice(struct tess_context *ctx, struct tar_index *x)
 static int index_shard(struct tess_context *ctx, struct tar_index *x, int64_t k)
 {
     const char *path = x->shards.path[k], *slash = strrchr(path, '/'), *front = slash ? slash + 1 : path;
-    struct sample s = {.x = x, .path = path, .front = front, .front_bytes = strlen(front), .rank = NONE};
+    struct sample s = {.x = x, .path = path, .front = front, .front_bytes = strlen(front), .rank = NONE, .defect = -1};
     int ended = 1;
     if (s.front_bytes > 4 && strcasecmp(front + s.front_bytes - 4, ".tar") == 0)
         s.front_bytes -= 4;

@@ -8,6 +8,9 @@
 
 enum { TAR_LABELS_CLS, TAR_LABELS_JSON, TAR_LABELS_NONE };
 
+/* Defects of a label, which are those of its sample alone: `label` is -2 - WHY then. */
+enum { TAR_LABEL_NO_TEXT, TAR_LABEL_LONG, TAR_LABEL_NO_JSON, TAR_LABEL_JSON_LONG, TAR_LABEL_KEY_LONG, TAR_LABEL_DEFECTS };
+
 enum { TAR_IMAGE_MAX = 1 << 30 }; /* bytes of an image; of a larger one the size is one more */
 
 /* Members that are not read, or not as they might be, with an example each. */
@@ -30,7 +33,7 @@ struct tar_index {
     int64_t *offset;        /* byte of its shard that an image begins at */
     int32_t *size;          /* bytes of an image */
     struct name_table name; /* SHARD/MEMBER of each */
-    int64_t *label;         /* where its label begins in `text`, -1: it has none; no longer there once the labels are made */
+    int64_t *label;         /* where its label begins in `text`, -1: it has none, less: its defect; NULL once the labels are made */
     char *text;
     struct tar_remark remark[TAR_REMARKS];
 };
@@ -41,6 +44,8 @@ struct tar_index {
 int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x) TESS_CHECKED;
 void tar_index_free(struct tar_index *x);
 void tar_index_free_labels(struct tar_index *x);
+/* The defect of a label below -1, in words. */
+const char *tar_label_defect(int64_t label);
 /* The shard of item i. */
 int64_t tar_index_shard(const struct tar_index *x, int64_t i);
 

@@ -81,14 +81,6 @@ static int make_crops(struct tess_context *ctx, const struct encode_work *k, int
     return TESS_OK;
 }
 
-static int check_label(struct tess_context *ctx, const struct encode_work *k, const struct tess_image *image)
-{
-    if (!k->classes || (image->label >= 0 && image->label < k->classes))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA, "image %s has label %lld of %lld classes", image->name, (long long)image->label,
-                     (long long)k->classes);
-}
-
 /* ---- one item -------------------------------------------------------------------------------------------------------- */
 
 static int read_from_source(struct tess_context *ctx, struct encode_work *k, struct image_fit_worker *worker, int64_t item,
@@ -96,13 +88,13 @@ static int read_from_source(struct tess_context *ctx, struct encode_work *k, str
 {
     struct tess_image *image = &worker->image;
     int64_t index = archive_selection_at(&k->selection, item - k->s->offset);
-    TESS_TRY(image_read(ctx, k->source, k->self, index, k->s->skip_bad, "`skip_bad: true` (`tessera encode --skip-bad`)", image));
+    TESS_TRY(
+        image_read(ctx, k->source, k->self, index, k->classes, k->s->skip_bad, "`skip_bad: true` (`tessera encode --skip-bad`)", image));
     slot->rows = 0;
     slot->label = image->label;
     memcpy(slot->name, image->name, sizeof slot->name);
     memcpy(slot->reason, image->reason, sizeof slot->reason);
     if (!*slot->reason) {
-        TESS_TRY(check_label(ctx, k, image));
         if (k->given)
             TESS_TRY(check_channels(ctx, k, image));
         if (!k->given)

@@ -35,7 +35,7 @@ int64_t import_row_bytes(const struct import_work *k)
 
 int import_read_image(struct tess_context *ctx, const struct import_work *k, int64_t i, struct tess_image *image)
 {
-    return image_read(ctx, k->source, k->self, i, k->s->skip_bad, "`skip_bad: true`", image);
+    return image_read(ctx, k->source, k->self, i, k->classes, k->s->skip_bad, "`skip_bad: true`", image);
 }
 
 /* Number in the source of the image at place i: training images come first. */
@@ -64,14 +64,6 @@ static int is_to_pause(struct reading *g, int64_t j)
     return j > 0 && atomic_load(&g->pause);
 }
 
-static int check_label(struct tess_context *ctx, const struct import_work *k, const struct tess_image *image)
-{
-    if (!k->classes || (image->label >= 0 && image->label < k->classes))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA, "image %s has label %lld of %lld classes", image->name, (long long)image->label,
-                     (long long)k->classes);
-}
-
 static int import_read_read_one(void *user, struct tess_context *ctx, int32_t worker, int64_t j)
 {
     struct reading *g = user;
@@ -85,7 +77,6 @@ static int import_read_read_one(void *user, struct tess_context *ctx, int32_t wo
         const struct image_sizes z = image_fit_sizes(&k->s->to, image->height, image->width);
         TESS_TRY(image_fit_apply(ctx, &k->s->to, &z, &g->worker_state[worker], k->height, k->width, k->channels,
                                  (uint8_t *)g->images.data + j * import_row_bytes(k)));
-        TESS_TRY(check_label(ctx, k, image));
     }
     slot->label = k->classes ? image->label : 0;
     memcpy(slot->name, image->name, sizeof slot->name);
