@@ -41,19 +41,35 @@ int steady_read_at(struct tess_context *ctx, const char *path, int fd, int64_t o
     return TESS_OK;
 }
 
-int steady_read(struct tess_context *ctx, const char *path, const struct steady_file *f, int64_t offset, size_t bytes, void *to)
+int steady_same(struct tess_context *ctx, const char *path, const struct steady_file *f, int fd)
 {
     struct stat about = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status;
-    if (fd < 0)
-        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; run again when it is there", path, strerror(errno));
     int known = fstat(fd, &about) == 0;
     struct steady_file now = steady_of(&about);
-    if (!known || now.bytes != f->bytes || now.device != f->device || now.inode != f->inode || now.seconds != f->seconds ||
-        now.nanoseconds != f->nanoseconds)
-        status = ctx->fail(ctx, TESS_E_IO, "%s: changed since it was opened; run again when nothing writes there", path);
-    else
-        status = steady_read_at(ctx, path, fd, offset, bytes, to);
+    if (known && now.bytes == f->bytes && now.device == f->device && now.inode == f->inode && now.seconds == f->seconds &&
+        now.nanoseconds == f->nanoseconds)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_IO, "%s: changed since it was opened; run again when nothing writes there", path);
+}
+
+int steady_reopen(struct tess_context *ctx, const char *path, const struct steady_file *f, int *fd)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; run again when it is there", path, strerror(errno));
+    int status = steady_same(ctx, path, f, *fd);
+    if (status != TESS_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return status;
+}
+
+int steady_read(struct tess_context *ctx, const char *path, const struct steady_file *f, int64_t offset, size_t bytes, void *to)
+{
+    int fd;
+    TESS_TRY(steady_reopen(ctx, path, f, &fd));
+    int status = steady_read_at(ctx, path, fd, offset, bytes, to);
     close(fd);
     return status;
 }

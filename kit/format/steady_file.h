@@ -16,6 +16,10 @@ struct steady_file {
 /* Opens a regular file and takes down how it is; the caller closes *fd. TESS_E_IO where it cannot be opened, TESS_E_DATA for a pipe, a
  * device or a folder. */
 int steady_open(struct tess_context *ctx, const char *path, struct steady_file *f, int *fd) TESS_CHECKED;
+/* Opens it again; the caller closes *fd. TESS_E_IO where it is not as it was. [any thread] */
+int steady_reopen(struct tess_context *ctx, const char *path, const struct steady_file *f, int *fd) TESS_CHECKED;
+/* TESS_E_IO where the open file is not as it was. [any thread] */
+int steady_same(struct tess_context *ctx, const char *path, const struct steady_file *f, int fd) TESS_CHECKED;
 /* Reads bytes of it, TESS_E_IO where it is not as it was. [any thread] */
 int steady_read(struct tess_context *ctx, const char *path, const struct steady_file *f, int64_t offset, size_t bytes,
                 void *to) TESS_CHECKED;

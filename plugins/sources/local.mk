@@ -63,12 +63,12 @@ sources_LTLIBRARIES += plugins/sources/tar.la
 dist_sources_DATA += plugins/sources/tar.expect
 source_libraries_LTLIBRARIES += plugins/sources/libraries/tar.la
 plugins_sources_tar_la_SOURCES = plugins/sources/tar/tar_table.c plugins/sources/tar/tar_table.h plugins/sources/tar/tar_index.h \
-    plugins/sources/tar/tar_shards.h
+    plugins/sources/tar/tar_shards.h plugins/sources/tar/tar_stream.h plugins/sources/tar/tar_unpack.h
 plugins_sources_tar_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_sources_tar_la_LIBADD = $(PLUGIN_LIBS)
 plugins_sources_libraries_tar_la_SOURCES = plugins/sources/tar/tar.c plugins/sources/tar/tar_index.c plugins/sources/tar/tar_members.c \
-    plugins/sources/tar/tar_members.h plugins/sources/tar/tar_shards.c
-plugins_sources_libraries_tar_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBARCHIVE_CFLAGS)
+    plugins/sources/tar/tar_members.h plugins/sources/tar/tar_shards.c plugins/sources/tar/tar_stream.c plugins/sources/tar/tar_unpack.c
+plugins_sources_libraries_tar_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBARCHIVE_CFLAGS) $(ZLIB_CFLAGS)
 plugins_sources_libraries_tar_la_LDFLAGS = $(LIBRARY_LDFLAGS)
 plugins_sources_libraries_tar_la_LIBADD = $(PICTURE_LIBS) $(LIBARCHIVE_LIBS)
 endif

@@ -91,6 +91,24 @@ START_TEST(shards_killed)
 }
 END_TEST
 
+/* A compressed tar file, read in order, makes the contents that the plain one makes, killed and resumed. */
+START_TEST(compressed_killed)
+{
+    static const char same[] = "for f in index shard-000000 shard-000001 shard-000002 shard-000003; do "
+                               "test \"$(" TEST_PROGRAM " inspect plain/$f.h5 | grep digest)\" = "
+                               "\"$(" TEST_PROGRAM " inspect packed/$f.h5 | grep digest)\" || exit 1; done";
+    if (!command_has("source/tar"))
+        return;
+    small_shell("cd photos && tar --sort=name -cf ../t.tar a b && gzip -c ../t.tar > ../t.tar.gz");
+    (void)command_ends(0, "skipped t/a/p010.png", "encode t.tar" MODEL "-o plain --skip-bad --batch 4 --shard-items 7");
+    ck_assert_int_ge(encode_killed_until_it_ends("encode t.tar.gz" MODEL "-o packed --skip-bad --batch 4 --shard-items 7"), 3);
+    small_shell(same);
+    small_shell("mv t.tar.gz renamed.xz");
+    (void)command_ends(0, "", "encode renamed.xz" MODEL "-o unpacked.h5 --skip-bad --source tar");
+    rows_are("unpacked.h5", PICTURES - BAD, BAD);
+}
+END_TEST
+
 /* Shares of an archive, in any order, make the same files; the index comes with the last. */
 START_TEST(shares)
 {
@@ -275,6 +293,7 @@ int main(void)
     tcase_add_unchecked_fixture(t, setup, small_folder_leave);
     tcase_add_test(t, one_file_killed);
     tcase_add_test(t, shards_killed);
+    tcase_add_test(t, compressed_killed);
     tcase_add_test(t, shares);
     tcase_add_test(t, one_or_four);
     tcase_add_test(t, cut_anyhow);

@@ -1,5 +1,5 @@
-/* source/1 `tar`: the images in tar files, one after the other. Headers are read once, when the source is opened; an image is then read
- * from its place in the file, in any order and on any thread, so a file has to be plain: one that is compressed is refused.
+/* source/1 `tar`: the images in tar files, one after the other. Headers are read once, when the source is opened; an image of a plain file
+ * is then read from its place, in any order and on any thread. A compressed file is read in order (tar_stream.h).
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/sources/tar/tar_table.h"
@@ -59,6 +59,7 @@ static int make_labels(struct tess_context *ctx, struct tar *s)
 static int open_tar(void *self, struct tess_context *ctx)
 {
     struct tar *s = self;
+    tar_stream_open(&s->stream);
     TESS_TRY(picture_start(ctx));
     s->index.images = s->image;
     s->index.labels = s->labels;
@@ -74,6 +75,7 @@ static int open_tar(void *self, struct tess_context *ctx)
 static void close_tar(void *self)
 {
     struct tar *s = self;
+    tar_stream_close(&s->stream);
     labels_free(&s->classes);
     tar_index_free(&s->index);
 }
@@ -109,18 +111,20 @@ static int32_t tar_names(void *self)
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
 /* Reads the bytes of item i, freed with tess_free. */
-static int tar_bytes(struct tess_context *ctx, const struct tar *s, int64_t i, void **out)
+static int tar_bytes(struct tess_context *ctx, struct tar *s, int64_t i, void **out)
 {
     size_t size = (size_t)s->index.size[i];
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, size + 1, "an image in an archive", out));
     int64_t k = tar_index_shard(&s->index, i);
+    if (s->index.place[k].packing != TAR_PLAIN)
+        return tar_stream_read(ctx, &s->stream, &s->index, i, *out);
     return steady_read(ctx, s->index.shards.path[k], &s->index.place[k].steady, s->index.offset[i], size, *out);
 }
 
 static int tar_read_image(void *self, struct tess_context *ctx, int64_t i, struct tess_image *out)
 {
-    const struct tar *s = self;
+    struct tar *s = self;
     int64_t size = s->index.size[i];
     char name[NAME_TABLE_TEXT];
     void *bytes = NULL;
@@ -153,7 +157,7 @@ static int tar_fingerprint(void *self, struct tess_context *ctx, struct tess_dig
 
 static int tar_content(void *self, struct tess_context *ctx, int64_t i, struct tess_digest *d)
 {
-    const struct tar *s = self;
+    struct tar *s = self;
     char text[TESS_DIGEST_TEXT], name[NAME_TABLE_TEXT];
     struct tess_digest own;
     void *bytes = NULL;
@@ -177,6 +181,8 @@ static void tar_soon(void *self, int64_t first, int64_t n)
     for (int64_t i = first, next; i < first + n; i = next) {
         int64_t shard = tar_index_shard(&s->index, i);
         next = s->index.place[shard + 1].first < first + n ? s->index.place[shard + 1].first : first + n;
+        if (s->index.place[shard].packing != TAR_PLAIN)
+            continue;
         int64_t from = s->index.offset[i], to = s->index.offset[next - 1] + s->index.size[next - 1];
         steady_soon(s->index.shards.path[shard], from, to - from);
     }

@@ -15,9 +15,8 @@ enum { LABEL_BYTES = 1024, JSON_BYTES = 1 << 20, NONE = 1 << 20 };
 /* The sample whose members are being read. */
 struct sample {
     struct tar_index *x;
-    const char *path, *front; /* shard: its file; its name without folders and .tar */
+    const char *front; /* shard: its name without folders and .tar */
     size_t front_bytes;
-    int fd;
     char *key; /* name of its members up to the first dot; NULL: none yet */
     char *label;
     char *name; /* name of the image */
@@ -160,7 +159,7 @@ static int sample_label(struct tess_context *ctx, struct sample *s, const struct
     if (m->size > (cls ? LABEL_BYTES : JSON_BYTES))
         return label_is_bad(s, cls ? TAR_LABEL_LONG : TAR_LABEL_JSON_LONG);
     TESS_TRY(tess_alloc(ctx, (size_t)m->size + 1, "a label", &memory));
-    int status = steady_read_at(ctx, s->path, s->fd, m->offset, (size_t)m->size, memory);
+    int status = tar_member_read(ctx, m, memory);
     if (status == TESS_OK)
         status = cls ? label_of_cls(ctx, s, m, memory) : label_of_json(ctx, s, m, memory);
     tess_free(memory);
@@ -266,19 +265,18 @@ static int index_twice(struct tess_context *ctx, struct tar_index *x)
 static int index_shard(struct tess_context *ctx, struct tar_index *x, int64_t k)
 {
     const char *path = x->shards.path[k], *slash = strrchr(path, '/'), *front = slash ? slash + 1 : path;
-    struct sample s = {.x = x, .path = path, .front = front, .front_bytes = strlen(front), .rank = NONE, .defect = -1};
-    int ended = 1;
-    if (s.front_bytes > 4 && strcasecmp(front + s.front_bytes - 4, ".tar") == 0)
-        s.front_bytes -= 4;
+    struct sample s = {.x = x, .front = front, .front_bytes = tar_shard_front(front), .rank = NONE, .defect = -1};
+    int ended = 1, fd;
+    s.front_bytes = s.front_bytes ? s.front_bytes : strlen(front);
     x->place[k].first = x->count;
-    TESS_TRY(steady_open(ctx, path, &x->place[k].steady, &s.fd));
-    int status = tar_members(ctx, path, s.fd, x->place[k].steady.bytes, index_member, &s, &ended);
+    TESS_TRY(steady_open(ctx, path, &x->place[k].steady, &fd));
+    int status = tar_members(ctx, path, fd, x->place[k].steady.bytes, index_member, &s, &x->place[k].packing, &ended);
     if (status == TESS_OK)
         status = sample_end(ctx, &s);
     if (status == TESS_OK && !ended)
         index_remark(x, TAR_NO_END, front);
     sample_free(&s);
-    close(s.fd);
+    close(fd);
     return status;
 }
 

@@ -28,9 +28,10 @@ struct tar_index {
     struct tar_place { /* a shard as it was read */
         int64_t first; /* item */
         struct steady_file steady;
+        int32_t packing; /* TAR_PLAIN: images lie in the file as they are */
     } * place; /* places of the shards, and one past the last */
     int64_t count, offset_capacity, size_capacity, label_capacity, text_capacity, text_bytes;
-    int64_t *offset;        /* byte of its shard that an image begins at */
+    int64_t *offset;        /* byte of its shard, decompressed, that an image begins at */
     int32_t *size;          /* bytes of an image */
     struct name_table name; /* SHARD/MEMBER of each */
     int64_t *label;         /* where its label begins in `text`, -1: it has none, less: its defect; NULL once the labels are made */
@@ -38,8 +39,9 @@ struct tar_index {
     struct tar_remark remark[TAR_REMARKS];
 };
 
-/* Reads the headers of all shards, from the first to the last; nothing of a member but labels is read. Members whose names are equal up to
- * the first dot of the base name are one sample, as WebDataset has it. TESS_E_DATA for a shard that is compressed, damaged or truncated.
+/* Reads the headers of all shards, from the first to the last; nothing of a member but labels is read, and of a compressed shard all.
+ * Members whose names are equal up to the first dot of the base name are one sample, as WebDataset has it. TESS_E_DATA for a shard that is
+ * damaged or truncated.
  * Set the first three members before; free it in any case. */
 int tar_index_make(struct tess_context *ctx, const char *pattern, struct tar_index *x) TESS_CHECKED;
 void tar_index_free(struct tar_index *x);

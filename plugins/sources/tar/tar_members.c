@@ -1,9 +1,11 @@
 /* See tar_members.h. libarchive reads headers in all dialects (ustar, GNU, pax). It is given the file by calls that skip what is not
- * wanted, so that of each member one block is read; the place of a member's bytes is where libarchive stands behind its header.
+ * wanted, so that of each member one block is read; of a compressed file it is given all, decompressed. The place of a member's bytes is
+ * where libarchive stands behind its header.
  *
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include "plugins/sources/tar/tar_members.h"
+#include "plugins/sources/tar/tar_unpack.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -15,9 +17,17 @@
 
 enum { BLOCK = 512, PIECE = 8 * BLOCK };
 
+/* A file on its way through libarchive. */
 struct reader {
+    const char *path;
+    struct archive *a;
     int fd, error;
-    int64_t at, bytes;
+    int status;        /* of decompressing, whose message is in the context */
+    int64_t at, bytes; /* bytes: of the file; of a compressed one as many as can be */
+    struct tess_context *ctx;
+    struct tar_unpack *unpack; /* NULL: the file is plain */
+    uint8_t last[BLOCK];       /* of a compressed file, the last bytes that were read */
+    int64_t furthest;          /* end of the members' bytes */
     uint8_t piece[PIECE];
 };
 
@@ -30,13 +40,25 @@ static ssize_t members_read_at(int fd, void *to, size_t bytes, int64_t at)
     return got;
 }
 
+/* Decompresses the next piece; -1: r->status is set. */
+static ssize_t members_unpack(struct reader *r)
+{
+    size_t got;
+    r->status = tar_unpack_read(r->ctx, r->unpack, r->piece, sizeof r->piece, &got);
+    if (r->status != TESS_OK)
+        return -1;
+    if (got >= sizeof r->last)
+        memcpy(r->last, r->piece + got - sizeof r->last, sizeof r->last);
+    return (ssize_t)got;
+}
+
 static la_ssize_t members_read(struct archive *a, void *user, const void **to)
 {
     struct reader *r = user;
-    ssize_t got = members_read_at(r->fd, r->piece, sizeof r->piece, r->at);
+    ssize_t got = r->unpack ? members_unpack(r) : members_read_at(r->fd, r->piece, sizeof r->piece, r->at);
     if (got < 0) {
-        r->error = errno;
-        archive_set_error(a, errno, "cannot be read");
+        r->error = r->unpack ? 0 : errno;
+        archive_set_error(a, r->error, "cannot be read");
         return ARCHIVE_FATAL;
     }
     *to = r->piece;
@@ -49,43 +71,27 @@ static la_int64_t members_skip(struct archive *a, void *user, la_int64_t bytes)
     struct reader *r = user;
     (void)a;
     int64_t left = r->bytes - r->at, n = bytes < left ? bytes : left;
+    if (r->unpack)
+        return 0;
     r->at += n > 0 ? n : 0;
     return n > 0 ? n : 0;
 }
 
-/* The program by which a file was compressed; NULL: none that is known. */
-static const char *compressed_by(const uint8_t *front, ssize_t n)
-{
-    static const struct {
-        const char *bytes, *program;
-        int count;
-    } kinds[] = {{"\x1f\x8b", "gzip", 2},
-                 {"BZh", "bzip2", 3},
-                 {"\xfd"
-                  "7zXZ",
-                  "xz", 5},
-                 {"\x28\xb5\x2f\xfd", "zstd", 4},
-                 {"\x04\x22\x4d\x18", "lz4", 4}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= kinds[i].count && memcmp(front, kinds[i].bytes, (size_t)kinds[i].count) == 0)
-            return kinds[i].program;
-    return NULL;
-}
-
 /* Looks at the first block: that of a tar file has a mark, or at least the checksum that libarchive verifies. */
-static int members_front(struct tess_context *ctx, const char *path, int fd)
+static int members_front(struct reader *r, int32_t *packing)
 {
     uint8_t front[BLOCK];
-    ssize_t got = members_read_at(fd, front, sizeof front, 0);
-    const char *program = got > 0 ? compressed_by(front, got) : NULL;
+    ssize_t got = members_read_at(r->fd, front, sizeof front, 0);
     if (got < 0)
-        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-    if (program)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: is compressed, and images are read from it in any order; `%s -d` it first", path, program);
-    if (got < BLOCK)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: is no tar file: it has %lld bytes, and the shortest has 512; fetch it again", path,
-                         (long long)got);
-    return TESS_OK;
+        return r->ctx->fail(r->ctx, TESS_E_IO, "%s: cannot be read: %s", r->path, strerror(errno));
+    *packing = tar_packing(front, (size_t)got);
+    if (*packing == TAR_PLAIN && got < BLOCK)
+        return r->ctx->fail(r->ctx, TESS_E_DATA, "%s: is no tar file: it has %lld bytes, and the shortest has 512; fetch it again", r->path,
+                            (long long)got);
+    if (*packing == TAR_PLAIN)
+        return TESS_OK;
+    r->bytes = INT64_MAX;
+    return tar_unpack_open(r->ctx, r->path, r->fd, *packing, &r->unpack);
 }
 
 /* ---- members ------------------------------------------------------------------------------------------------------- */
@@ -99,86 +105,126 @@ static int member_type(struct archive_entry *e)
     return archive_entry_filetype(e) == AE_IFREG && archive_entry_sparse_count(e) == 0 ? MEMBER_FILE : MEMBER_SPECIAL;
 }
 
-static int members_damaged(struct tess_context *ctx, const char *path, struct archive *a, const struct reader *r)
+static int members_damaged(const struct reader *r)
 {
-    const char *why = archive_error_string(a);
+    struct tess_context *ctx = r->ctx;
+    const char *why = r->a ? archive_error_string(r->a) : NULL;
     char shown[200];
     (void)tess_shown_text(why ? why : "no reason given", shown, sizeof shown);
+    if (r->status != TESS_OK)
+        return r->status;
     if (r->error)
-        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(r->error));
-    if (archive_errno(a) == ENOMEM)
-        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to read its headers", path);
-    return ctx->fail(ctx, TESS_E_DATA, "%s: is damaged, or no tar file: at byte %lld: %s; fetch it again", path,
-                     (long long)archive_read_header_position(a), shown);
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", r->path, strerror(r->error));
+    if (!r->a || archive_errno(r->a) == ENOMEM)
+        return ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to read its headers", r->path);
+    return ctx->fail(ctx, TESS_E_DATA, "%s: is damaged, or no tar file: at byte %lld: %s; fetch it again", r->path,
+                     (long long)archive_read_header_position(r->a), shown);
 }
 
-static int members_one(struct tess_context *ctx, const char *path, struct archive *a, struct archive_entry *e, int64_t file_bytes,
-                       struct tar_member *m)
+int tar_member_read(struct tess_context *ctx, const struct tar_member *m, void *to)
+{
+    const struct reader *r = m->from;
+    la_ssize_t got = archive_read_data(r->a, to, (size_t)m->size);
+    (void)ctx;
+    return got == (la_ssize_t)m->size ? TESS_OK : members_damaged(r);
+}
+
+static int members_truncated(const struct reader *r, const char *name, int64_t size, int64_t offset, int64_t bytes)
 {
     char shown[200];
+    (void)tess_shown_text(name, shown, sizeof shown);
+    return r->ctx->fail(r->ctx, TESS_E_DATA, "%s: is truncated: member `%s` of %lld bytes begins at byte %lld of %lld; fetch it again",
+                        r->path, shown, (long long)size, (long long)offset, (long long)bytes);
+}
+
+static int members_one(struct reader *r, struct archive_entry *e, struct tar_member *m)
+{
     m->name = archive_entry_pathname(e);
     m->type = member_type(e);
-    m->offset = archive_filter_bytes(a, 0);
+    m->offset = archive_filter_bytes(r->a, 0);
     m->size = archive_entry_size(e);
+    m->from = r;
     if (!m->name)
-        return ctx->fail(ctx, TESS_E_DATA, "%s: the member at byte %lld has no name that can be read; write the file again", path,
-                         (long long)archive_read_header_position(a));
-    (void)tess_shown_text(m->name, shown, sizeof shown);
-    if (m->type == MEMBER_FILE && (m->size < 0 || m->offset < 0 || m->offset > file_bytes || m->size > file_bytes - m->offset))
-        return ctx->fail(ctx, TESS_E_DATA, "%s: is truncated: member `%s` of %lld bytes begins at byte %lld of %lld; fetch it again", path,
-                         shown, (long long)m->size, (long long)m->offset, (long long)file_bytes);
+        return r->ctx->fail(r->ctx, TESS_E_DATA, "%s: the member at byte %lld has no name that can be read; write the file again", r->path,
+                            (long long)archive_read_header_position(r->a));
+    if (m->type == MEMBER_FILE && (m->size < 0 || m->offset < 0 || m->offset > r->bytes || m->size > r->bytes - m->offset))
+        return members_truncated(r, m->name, m->size, m->offset, r->bytes);
+    if (m->type == MEMBER_FILE && m->offset + m->size > r->furthest)
+        r->furthest = m->offset + m->size;
     return TESS_OK;
 }
 
-static int members_all(struct tess_context *ctx, const char *path, struct archive *a, struct reader *r,
-                       int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user)
+static int members_all(struct reader *r, int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user)
 {
     for (;;) {
         struct archive_entry *entry;
         struct tar_member m;
-        int status = archive_read_next_header(a, &entry);
+        int status = archive_read_next_header(r->a, &entry);
         if (status == ARCHIVE_EOF)
             return TESS_OK;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
-            return members_damaged(ctx, path, a, r);
-        TESS_TRY(members_one(ctx, path, a, entry, r->bytes, &m));
-        TESS_TRY(each(user, ctx, &m));
+            return members_damaged(r);
+        TESS_TRY(members_one(r, entry, &m));
+        TESS_TRY(each(user, r->ctx, &m));
     }
 }
 
-/* 1 where the last block is zero, as it is behind the last member; what ends elsewhere may have been cut. */
-static int members_ended(int fd, int64_t bytes)
+/* Reads a compressed file to its end, where its checksums are compared. */
+static int members_rest(struct reader *r)
 {
-    uint8_t last[BLOCK];
-    if (bytes % BLOCK != 0 || members_read_at(fd, last, sizeof last, bytes - BLOCK) != BLOCK)
+    const void *piece;
+    la_ssize_t got;
+    while (r->unpack && (got = members_read(r->a, r, &piece)) != 0)
+        if (got < 0)
+            return members_damaged(r);
+    if (r->unpack && r->at < r->furthest)
+        return r->ctx->fail(r->ctx, TESS_E_DATA,
+                            "%s: is truncated: it holds %lld bytes of an archive, and a member ends at %lld; fetch it again", r->path,
+                            (long long)r->at, (long long)r->furthest);
+    return TESS_OK;
+}
+
+/* 1 where the last block is zero, as it is behind the last member; what ends elsewhere may have been cut. */
+static int members_ended(struct reader *r)
+{
+    int64_t bytes = r->unpack ? r->at : r->bytes;
+    if (bytes % BLOCK != 0 || (!r->unpack && members_read_at(r->fd, r->last, sizeof r->last, bytes - BLOCK) != BLOCK))
         return 0;
     for (int i = 0; i < BLOCK; i++)
-        if (last[i])
+        if (r->last[i])
             return 0;
     return 1;
 }
 
-int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file_bytes,
-                int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int *ended)
+static int members_open(struct reader *r)
 {
-    struct reader r = {.fd = fd, .bytes = file_bytes};
-    TESS_TRY(members_front(ctx, path, fd));
+    r->a = archive_read_new();
+    if (r->a && archive_read_support_format_tar(r->a) == ARCHIVE_OK && archive_read_set_skip_callback(r->a, members_skip) == ARCHIVE_OK &&
+        archive_read_open(r->a, r, NULL, members_read, NULL) == ARCHIVE_OK)
+        return TESS_OK;
+    return members_damaged(r);
+}
+
+int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file_bytes,
+                int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int32_t *packing, int *ended)
+{
+    struct reader r = {.path = path, .ctx = ctx, .fd = fd, .bytes = file_bytes};
     /* libarchive converts names of pax headers, which are UTF-8, to the thread's locale. */
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
-    struct archive *a = archive_read_new();
-    int status = a ? TESS_OK : ctx->fail(ctx, TESS_E_MEMORY, "%s: no memory to read its headers", path);
-    if (status == TESS_OK &&
-        (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_set_skip_callback(a, members_skip) != ARCHIVE_OK ||
-         archive_read_open(a, &r, NULL, members_read, NULL) != ARCHIVE_OK))
-        status = members_damaged(ctx, path, a, &r);
+    int status = members_front(&r, packing);
     if (status == TESS_OK)
-        status = members_all(ctx, path, a, &r, each, user);
-    if (a)
-        (void)archive_read_free(a);
+        status = members_open(&r);
+    if (status == TESS_OK)
+        status = members_all(&r, each, user);
+    if (status == TESS_OK)
+        status = members_rest(&r);
+    *ended = status == TESS_OK && members_ended(&r);
+    if (r.a)
+        (void)archive_read_free(r.a);
+    tar_unpack_close(r.unpack);
     if (utf8) {
         (void)uselocale(before);
         freelocale(utf8);
     }
-    *ended = members_ended(fd, file_bytes);
     return status;
 }

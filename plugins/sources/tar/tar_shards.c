@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 enum { TAR_BRACES_MAX = 4 };
@@ -105,6 +106,19 @@ static int shards_braces(struct tess_context *ctx, struct tar_shards *s, const c
     return TESS_OK;
 }
 
+size_t tar_shard_front(const char *name)
+{
+    static const char *const endings[] = {".tar", ".tar.gz",  ".tgz",  ".tar.zst", ".tzst",   ".tar.xz",
+                                          ".txz", ".tar.bz2", ".tbz2", ".tbz",     ".tar.lz4"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t n = strlen(endings[i]);
+        if (length > n && strcasecmp(name + length - n, endings[i]) == 0)
+            return length - n;
+    }
+    return 0;
+}
+
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
 static int shards_by_bytes(const void *a, const void *b)
@@ -112,20 +126,28 @@ static int shards_by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int shards_glob(struct tess_context *ctx, struct tar_shards *s, const char *pattern)
+static int shards_missing(struct tess_context *ctx, const char *pattern)
 {
+    return ctx->fail(ctx, TESS_E_IO, "%s: there is no such file; check the path, and see datasets/README.md", pattern);
+}
+
+/* Adds the files that match, or with `tars` those of them whose names have the ending of a tar file. */
+static int shards_glob(struct tess_context *ctx, struct tar_shards *s, const char *pattern, int tars)
+{
+    int64_t before = s->count;
     glob_t found;
     int status = TESS_OK, error = glob(pattern, GLOB_NOSORT | GLOB_ERR, NULL, &found);
     if (error == GLOB_NOMATCH)
-        return ctx->fail(ctx, TESS_E_IO, "%s: there is no such file; check the path, and see datasets/README.md", pattern);
+        return shards_missing(ctx, pattern);
     if (error)
         return ctx->fail(ctx, error == GLOB_NOSPACE ? TESS_E_MEMORY : TESS_E_IO, "%s: cannot be listed: %s", pattern,
                          error == GLOB_NOSPACE ? "no memory" : strerror(errno));
     qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, shards_by_bytes);
     for (size_t i = 0; i < found.gl_pathc && status == TESS_OK; i++)
-        status = shards_add(ctx, s, pattern, found.gl_pathv[i]);
+        if (!tars || tar_shard_front(found.gl_pathv[i]))
+            status = shards_add(ctx, s, pattern, found.gl_pathv[i]);
     globfree(&found);
-    return status;
+    return status != TESS_OK || s->count > before ? status : shards_missing(ctx, pattern);
 }
 
 /* Adds what one pattern without braces stands for. */
@@ -133,13 +155,13 @@ static int shards_find(struct tess_context *ctx, struct tar_shards *s, const cha
 {
     struct stat about;
     if (stat(pattern, &about) != 0)
-        return shards_glob(ctx, s, pattern);
+        return shards_glob(ctx, s, pattern, 0);
     if (!S_ISDIR(about.st_mode))
         return shards_add(ctx, s, pattern, pattern);
     struct tar_shards one = {0};
-    int status = shards_add_parts(ctx, &one, pattern, strlen(pattern), "/*.tar", 6, "");
+    int status = shards_add_parts(ctx, &one, pattern, strlen(pattern), "/*.t*", 5, "");
     if (status == TESS_OK)
-        status = shards_glob(ctx, s, one.path[0]);
+        status = shards_glob(ctx, s, one.path[0], 1);
     tar_shards_free(&one);
     return status;
 }

@@ -7,19 +7,21 @@
 #include "plugins/sources/pictures/labels.h"
 #include "plugins/sources/pictures/picture.h"
 #include "plugins/sources/tar/tar_index.h"
+#include "plugins/sources/tar/tar_stream.h"
 
 struct tar {
     const char *path, *image, *label;
     int32_t labels;
     struct picture_options options;
     struct tar_index index;
+    struct tar_stream stream; /* of compressed files */
     struct labels classes;
     char remark[1600];
 };
 
 static const struct tess_param params[] = {
     {.name = "path",
-     .help = "a tar file, a folder of .tar files, or a pattern with {000..099}, {a,b}, * or ?",
+     .help = "a tar file, plain or compressed, a folder of such files, or a pattern with {000..099}, {a,b}, * or ?",
      .type = TESS_STR,
      .flags = TESS_REQUIRED | TESS_PATH,
      .offset = offsetof(struct tar, path)},
