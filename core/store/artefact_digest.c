@@ -1,4 +1,5 @@
-/* The content digest: what an artefact says, whatever made it and however it lies in the file.
+/* The content digest: what an artefact says, whatever made it and however it lies in the file. So `parts/bits` of an index, the width at
+ * which its parts store their values, has no part in it.
  *
  *     SHA-256 over: text "tessera artefact 1", text kind,
  *                   attributes by name:     text name, type, value
@@ -136,12 +137,18 @@ static void artefact_digest_add_errors(struct tess_digest *d, const struct tessi
     }
 }
 
+/* 1 for a dataset that is part of the content. */
+static int artefact_digest_covers(const struct tessi_entry *e)
+{
+    return !e->joined && strcmp(e->name, "parts/bits") != 0;
+}
+
 int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artefact *a, char digest[TESS_DIGEST_TEXT])
 {
     int64_t max = a->attrs->count > a->entries ? a->attrs->count : a->entries, own = 0;
     void *memory;
     for (int64_t i = 0; i < a->entries; i++)
-        own += !a->entry[i].joined;
+        own += artefact_digest_covers(&a->entry[i]);
     if (a->metrics > max)
         max = a->metrics;
     TESS_TRY(tess_alloc(ctx, (size_t)max * sizeof(void *), "sorting names", &memory));
@@ -158,7 +165,7 @@ int tessi_store_digest_content(struct tess_context *ctx, const struct tess_artef
     artefact_digest_sort(list, a->entry, a->entries, sizeof *a->entry, by_entry);
     add_u64(&d, (uint64_t)own);
     for (int64_t i = 0; i < a->entries; i++)
-        if (!((const struct tessi_entry *)list[i])->joined)
+        if (artefact_digest_covers(list[i]))
             artefact_digest_add_entry(&d, list[i]);
     artefact_digest_sort(list, a->metric, a->metrics, sizeof *a->metric, by_metric);
     add_u64(&d, (uint64_t)a->metrics);
