@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write golden files of quantizers from vector-quantize-pytorch 1.32.0: fsq.h5, rotation.h5, residual.h5.
+"""Write golden files of quantizers: fsq.h5, rotation.h5 and residual.h5 from vector-quantize-pytorch 1.32.0, multi_scale.h5 by its formulas.
 
 usage: make_quantizers.py --out DIR [--seed N] [--rows 64]
 
@@ -8,6 +8,8 @@ fsq.h5       for each case i: attributes levels_i and symmetric_i; z_i (rows, d)
 rotation.h5  z, code (rows, d), dy: what comes of dy in z where z is turned onto code; value: z so turned
 residual.h5  codebooks (depth, K, d), z (rows, d), codes (rows, depth), quantised (rows, d), commitment (depth): mean squared distance of what is left
              and its code
+multi_scale.h5  for each case i: attributes scales_i, convolutions_i, mix_i; in the group case_i z (N, C, h, w), weight of the same shape, codes
+             (N, depth, h, w), quantised, loss, weights/ and grad/: gradients of the sum of quantised * weight plus the loss in z and the weights
 
 Everything is computed in float64 and stored as float32, so inputs are rounded to float32 first. A latent so near the border of two levels that
 rounding could decide is drawn again: codes are to be the same, not nearly. Needs torch, numpy, h5py and vector-quantize-pytorch.
@@ -18,6 +20,7 @@ import os
 import h5py
 import numpy as np
 import torch
+from torch.nn import functional as F
 from vector_quantize_pytorch import FSQ, ResidualVQ
 from vector_quantize_pytorch.vector_quantize_pytorch import rotate_to
 
@@ -96,6 +99,71 @@ def residual_file(rng, path, rows, depth=3, size=12, width=4):
         put(file, "commitment", commitment.reshape(-1))
 
 
+MULTI_SCALE = [([1, 2, 3, 5], 4, 0.5), ([1, 2, 4, 6, 7], 3, 0.25), ([2, 3, 4], 4, 0.5), ([1, 3, 5], 0, 1.0), ([1, 4], 1, 0.0)]
+BETA = 0.25
+
+
+def convolution_of(level, levels, count):
+    """Which of `count` convolutions a level has: the nearest of `count` places between 0 and 1; one each where count is 0."""
+    if count == 0:
+        return level
+    end = (1 / 3 if count == 4 else 1 / 2) / count
+    return int(np.argmin(np.abs(np.linspace(end, 1 - end, count) - level / (levels - 1))))
+
+
+def multi_scale(z, book, phi, scales, count, mix):
+    """Codes on the whole map, the sum, the loss; the least share by which a code was nearer than the next, for each of the maps."""
+    side, total, codes, loss, margin = scales[-1], torch.zeros_like(z), [], 0.0, torch.full((len(z),), np.inf).double()
+    for level, scale in enumerate(scales):
+        left = F.interpolate((z - total).detach(), size=(scale, scale), mode="area").permute(0, 2, 3, 1)
+        distance = (left[..., None, :] - book.detach()).square().sum(-1)
+        two, index = distance.topk(2, largest=False)
+        margin = torch.minimum(margin, ((two[..., 1] - two[..., 0]) / two[..., 1]).flatten(1).amin(1))
+        code = index[..., 0]
+        x = F.interpolate(book[code].permute(0, 3, 1, 2), size=(side, side), mode="bicubic")
+        if mix:
+            weight, bias = phi[convolution_of(level, len(scales), count)]
+            x = (1 - mix) * x + mix * F.conv2d(x, weight, bias, padding=1)
+        total = total + x
+        loss = loss + F.mse_loss(total, z.detach()) + BETA * F.mse_loss(z, total.detach())
+        codes.append(F.interpolate(code[:, None].double(), size=(side, side), mode="nearest-exact").long())
+    return torch.cat(codes, dim=1), z + (total - z).detach(), loss / len(scales), margin
+
+
+def multi_scale_case(rng, file, i, scales, count, mix, maps=3, size=12, width=4):
+    side = scales[-1]
+    book = draw(rng, size, width)
+    phi = [(0.3 * draw(rng, width, width, 3, 3), 0.1 * draw(rng, width)) for _ in range(count or len(scales))]
+    phi = [(w.float().double(), b.float().double()) for w, b in phi]
+    z = draw(rng, 16 * maps, width, side, side)
+    z = z[multi_scale(z, book, phi, scales, count, mix)[3] > 1e-4][:maps].clone()
+    assert len(z) == maps
+    weight = draw(rng, *z.shape)
+    weights = {"codebook": book}
+    for level in range(len(scales) if mix else 0):
+        j = convolution_of(level, len(scales), count)
+        weights[f"phi.{j}.weight"], weights[f"phi.{j}.bias"] = phi[j]
+    for x in (z, *weights.values()):
+        x.requires_grad_()
+    codes, quantised, loss, _ = multi_scale(z, book, phi, scales, count, mix)
+    ((quantised * weight).sum() + loss).backward()
+    file.attrs[f"scales_{i}"] = np.array(scales, dtype=np.int64)
+    file.attrs[f"convolutions_{i}"], file.attrs[f"mix_{i}"] = count, mix
+    group = file.create_group(f"case_{i}")
+    for name, x in (("z", z), ("weight", weight), ("codes", codes), ("quantised", quantised), ("loss", loss.reshape(1)), ("grad/z", z.grad)):
+        put(group, name, x)
+    for name, x in weights.items():
+        put(group, f"weights/{name}", x)
+        put(group, f"grad/{name}", x.grad)
+
+
+def multi_scale_file(rng, path):
+    with h5py.File(path, "w") as file:
+        file.attrs["cases"] = len(MULTI_SCALE)
+        for i, case in enumerate(MULTI_SCALE):
+            multi_scale_case(rng, file, i, *case)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
@@ -107,6 +175,7 @@ def main():
     fsq_file(rng, os.path.join(a.out, "fsq.h5"), a.rows)
     rotation_file(rng, os.path.join(a.out, "rotation.h5"), a.rows)
     residual_file(rng, os.path.join(a.out, "residual.h5"), a.rows)
+    multi_scale_file(rng, os.path.join(a.out, "multi_scale.h5"))
 
 
 if __name__ == "__main__":
