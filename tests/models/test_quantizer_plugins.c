@@ -1,6 +1,6 @@
-/* fsq, rotation, residual and gumbel: against vector-quantize-pytorch 1.32 where that has them (tests/golden/make_quantizers.py), else
- * against their formulas in double; round trips of codes, bits on any number of threads, use of codes over steps. SPDX-License-Identifier:
- * MIT */
+/* fsq, rotation, residual, product and gumbel: against vector-quantize-pytorch 1.32 where that has them (tests/golden/make_quantizers.py),
+ * else against their formulas in double; round trips of codes, bits on any number of threads, use of codes over steps.
+ * SPDX-License-Identifier: MIT */
 #include "tests/support/golden.h"
 #include "tests/support/suite.h"
 
@@ -451,9 +451,9 @@ enum { STEPS = 25, BATCH = 256, WIDE = 4 };
 
 static void react(struct trained *t, const float *z, uint32_t at)
 {
-    float zero[BATCH * WIDE] = {0};
-    struct tess_tensor in[2] = {tess_tensor_over((void *)(uintptr_t)z, TESS_F32, 2, DIMS(BATCH, WIDE)),
-                                tess_tensor_over(zero, TESS_F32, 2, DIMS(BATCH, WIDE))};
+    float zero[BATCH * 2 * WIDE] = {0};
+    struct tess_tensor in[2] = {tess_tensor_over((void *)(uintptr_t)z, TESS_F32, 2, DIMS(BATCH, t->d)),
+                                tess_tensor_over(zero, TESS_F32, 2, DIMS(BATCH, t->d))};
     struct tess_tensor out[16] = {{.data = NULL}}, total[32] = {{.data = NULL}}, latents = in[0];
     struct tess_batch batch = {.size = sizeof batch, .samples = BATCH, .step = at, .inputs = 2, .in = in, .out = out, .total = total};
     struct tess_tensor *codes = NULL;
@@ -554,6 +554,111 @@ START_TEST(residual_refuses_what_leaves_nothing_over)
 }
 END_TEST
 
+/* ---- product ---- */
+
+enum { PARTS = 3, PART = 2, PART_CODES = 8, PART_ROWS = 7 };
+
+static void product_fill(struct trained *t, float *book)
+{
+    draw("codebooks", PARTS * PART_CODES * PART, book);
+    for (int p = 0; p < PARTS; p++) {
+        char name[64];
+        struct tess_tensor view;
+        snprintf(name, sizeof name, "quantizer.parts.%d.codebook", p);
+        fixture_ok(&t->b, tess_weights_find(&t->b.context.context, t->b.weights, name, TESS_ROLE_VALUE, &view));
+        memcpy(view.data, book + p * PART_CODES * PART, tess_tensor_bytes(&view));
+    }
+    tess_weights_touch(t->b.weights);
+}
+
+/* The nearest row of each part's codebook, by definition. Gives the mean square of what is left. */
+static double product_by_definition(const float *book, const float *z, int32_t *codes, float *vectors)
+{
+    double error = 0.0;
+    for (int i = 0; i < PART_ROWS * PARTS; i++) { /* z is (rows, parts, width) */
+        double best = INFINITY;
+        for (int k = 0; k < PART_CODES; k++) {
+            const float *row = book + (i % PARTS * PART_CODES + k) * PART;
+            double square = pow((double)(z[i * PART] - row[0]), 2.0) + pow((double)(z[i * PART + 1] - row[1]), 2.0);
+            if (square < best) {
+                best = square;
+                codes[i] = k;
+                memcpy(vectors + i * PART, row, PART * sizeof *row);
+            }
+        }
+        error += best / (PART_ROWS * PARTS * PART);
+    }
+    return error;
+}
+
+START_TEST(parts_are_quantised_apart)
+{
+    static const char config[] = "{use: product, parts: 3, quantizer: {use: nearest, codebook_size: 8, code_dim: 2, beta: 0.25}}";
+    enum { N = PART_ROWS * PARTS * PART };
+    float z[N], dy[N], dz[N], zero[N] = {0}, wanted[N], vectors[N], book[PARTS * PART_CODES * PART];
+    int32_t codes[PART_ROWS * PARTS], again[PART_ROWS * PARTS];
+    struct trained t;
+    draw("z", N, z);
+    draw("dy", N, dy);
+    open_trained(&t, config, 2, PART_ROWS, 1, 1.0f);
+    product_fill(&t, book);
+    const double error = product_by_definition(book, z, codes, wanted);
+    step(&t, z, zero, 0);
+    ck_assert_mem_eq(t.codes.data, codes, sizeof codes);
+    near("quantised", N, t.quantised.data, wanted, 1e-6);
+    ck_assert_double_eq_tol((double)t.objective, 1.25 * error, 1e-5 * error); /* as of one codebook: a mean over all channels */
+    infer(config, &t.b, PART_ROWS, z, again, codes, vectors);
+    ck_assert_mem_eq(again, codes, sizeof codes);
+    ck_assert_mem_eq(vectors, wanted, sizeof wanted);
+    close_trained(&t);
+    gradients(config, PART_ROWS, PARTS * PART, z, dy, dz);
+    ck_assert_mem_eq(dz, dy, sizeof dz);
+}
+END_TEST
+
+/* The first part's codebook, after steps, is that of a single quantizer of the same latents, bit for bit. */
+START_TEST(a_part_learns_like_a_quantizer)
+{
+    static const char inner[] = "{use: ema, codebook_size: 16, code_dim: 4, decay: 0.8}";
+    float wide[BATCH * 2 * WIDE], z[BATCH * WIDE];
+    struct trained whole, part;
+    struct tess_tensor wanted, found;
+    char config[120];
+    draw("latents", BATCH * 2 * WIDE, wide);
+    for (int i = 0; i < BATCH; i++)
+        memcpy(z + i * WIDE, wide + i * 2 * WIDE, WIDE * sizeof *z);
+    snprintf(config, sizeof config, "{use: product, parts: 2, quantizer: %s}", inner);
+    open_trained(&whole, config, 2, BATCH / 8, 8, 0.0f);
+    open_trained(&part, inner, 1, BATCH / 8, 8, 0.0f);
+    for (uint32_t at = 0; at < STEPS; at++) {
+        react(&whole, wide, at);
+        react(&part, z, at);
+    }
+    fixture_ok(&part.b, tess_weights_find(&part.b.context.context, part.b.weights, "quantizer.codebook", TESS_ROLE_VALUE, &wanted));
+    fixture_ok(&whole.b,
+               tess_weights_find(&whole.b.context.context, whole.b.weights, "quantizer.parts.0.codebook", TESS_ROLE_VALUE, &found));
+    ck_assert_mem_eq(found.data, wanted.data, tess_tensor_bytes(&wanted));
+    fixture_ok(&whole.b,
+               tess_weights_find(&whole.b.context.context, whole.b.weights, "quantizer.parts.1.codebook", TESS_ROLE_VALUE, &found));
+    ck_assert_mem_ne(found.data, wanted.data, tess_tensor_bytes(&wanted));
+    close_trained(&whole);
+    close_trained(&part);
+}
+END_TEST
+
+START_TEST(product_refuses_levels)
+{
+    struct fixture b;
+    struct tess_instance *q = NULL;
+    fixture_open(&b, 1, 1, 1, 0);
+    ck_assert_int_eq(tess_instance_open(&b.context.context, "quantizer/1",
+                                        "{use: product, quantizer: {use: residual, quantizer: {use: ema}}}", "test", &q),
+                     TESS_E_VALUE);
+    ck_assert_msg(strstr(tess_message(&b.context.context), "has several levels itself") != NULL, "%s", tess_message(&b.context.context));
+    fixture_close(&b);
+}
+END_TEST
+
 /* ---- gumbel ---- */
 
 /* Draws follow the softmax of the logits, which are the bias here. */
@@ -639,7 +744,8 @@ END_TEST
 
 static const char *const all[] = {"{use: fsq, levels: [8, 5, 5, 5]}", "{use: gumbel, codebook_size: 16, code_dim: 4}",
                                   "{use: rotation, quantizer: {use: nearest, codebook_size: 16, code_dim: 4}}",
-                                  "{use: residual, depth: 3, quantizer: {use: nearest, codebook_size: 16, code_dim: 4}}"};
+                                  "{use: residual, depth: 3, quantizer: {use: nearest, codebook_size: 16, code_dim: 4}}",
+                                  "{use: product, parts: 2, quantizer: {use: nearest, codebook_size: 16, code_dim: 2}}"};
 
 START_TEST(threads_change_no_bit)
 {
@@ -685,6 +791,11 @@ int main(void)
     tcase_add_test(c, residual_levels_share_a_codebook);
     tcase_add_loop_test(c, levels_learn_what_was_left_for_them, 0, sizeof learners / sizeof *learners);
     tcase_add_test(c, residual_refuses_what_leaves_nothing_over);
+    suite_add_tcase(s, c);
+    c = tcase_create("product");
+    tcase_add_test(c, parts_are_quantised_apart);
+    tcase_add_test(c, a_part_learns_like_a_quantizer);
+    tcase_add_test(c, product_refuses_levels);
     suite_add_tcase(s, c);
     c = tcase_create("gumbel");
     tcase_add_test(c, gumbel_draws_by_the_logits);

@@ -47,10 +47,11 @@ static struct tess_tensor codes_of(const char *workdir, const char *stage, int64
     return codes;
 }
 
-/* Noises and denoisers that priors of several levels are made of, and levels that have grids of their own. */
+/* Noises and denoisers that priors of several levels are made of, and levels that are grids or parts. */
 static const char *const priors[][4] = {
     {NULL},
     {"tokenizer.quantizer={use: multi-scale, depth: null, quantizer: null, codebook_size: 8, code_dim: 6, scales: [1, 2, 4]}"},
+    {"tokenizer.quantizer={use: product, depth: null, parts: 3, quantizer: {use: ema, codebook_size: 8, code_dim: 2}}"},
     {"prior.noise=uniform",
      "prior.denoiser={use: unet, embed_dim: null, layers: null, channels: 8, channel_mult: [1, 2], heads: 2, head_dim: 4}"},
 };
