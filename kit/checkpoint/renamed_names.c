@@ -158,7 +158,7 @@ static int64_t renamed_export_levels(const struct tess_export_plan *p)
 
 int renamed_export(struct tess_context *ctx, const struct renamed *r, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    TESS_TRY(taming_export(ctx, r->who, u, p));
+    TESS_TRY(taming_export(ctx, r->who, 0, u, p));
     int64_t levels = renamed_export_levels(p);
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The first row is of taming's own class, which has the critic inside its loss; an export of the retraining's class begins behind it. */
 static const struct name_row names[] = {
+    {"loss.discriminator.main.", "critic.main.", NULL},
     {"quant_conv.", "encoder.quant_conv.", NULL},
     {"post_quant_conv.", "decoder.post_quant_conv.", NULL},
     {"encoder.", "encoder.", NULL},
@@ -26,7 +28,6 @@ static const struct name_row names[] = {
     {"quantize.used", NULL, "the list of codes in use, by which a program may renumber them; codes here are the codebook's"},
     {"quantize.codebook_used", NULL, "the codes of the last steps of training"},
     {"colorize", NULL, "the colours that a program shows maps of classes in"},
-    {"loss.discriminator.main.", "critic.main.", NULL},
     {"loss.discriminator.", NULL, "more of the discriminator than its layers"},
     {"loss.perceptual_loss.", NULL, "the network of the perceptual loss, which only training has"},
     {"loss.", NULL, "more of the loss, which only training has"},
@@ -120,7 +121,7 @@ int taming_import(struct tess_context *ctx, const char *who, const struct conv_u
 
 /* ---- and back ---- */
 
-int taming_export(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_export_plan *p)
+int taming_export(struct tess_context *ctx, const char *who, int retrained, const struct conv_untold *u, struct tess_export_plan *p)
 {
-    return conv_layout_export(ctx, who, "taming", "signed", names, u, p);
+    return conv_layout_export(ctx, who, "taming", "signed", retrained ? names + 1 : names, u, p);
 }

@@ -8,8 +8,10 @@
 
 /* 1 where the file has the beginning of such an autoencoder. */
 int taming_is_there(const struct tess_import_plan *p);
-/* Import and export of struct tess_checkpoint_1; `who` is the architecture that was asked for. */
+/* Import and export of struct tess_checkpoint_1; `who` is the architecture that was asked for. `retrained`: names of the class that VQ-DDM
+ * retrains with, `discriminator.` where taming's class has `loss.discriminator.`; both are read. */
 int taming_import(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_import_plan *p) TESS_CHECKED;
-int taming_export(struct tess_context *ctx, const char *who, const struct conv_untold *u, struct tess_export_plan *p) TESS_CHECKED;
+int taming_export(struct tess_context *ctx, const char *who, int retrained, const struct conv_untold *u,
+                  struct tess_export_plan *p) TESS_CHECKED;
 
 #endif

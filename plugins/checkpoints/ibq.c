@@ -24,7 +24,7 @@ static int ibq_plan_export(void *self, struct tess_context *ctx, struct tess_exp
 {
     const struct ibq *i = self;
     if (strcmp(p->kind, "autoencoder") == 0)
-        return taming_export(ctx, who, &i->images, p);
+        return taming_export(ctx, who, 0, &i->images, p);
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
 }
 

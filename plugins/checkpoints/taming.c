@@ -28,7 +28,7 @@ static int taming_plan_export(void *self, struct tess_context *ctx, struct tess_
     if (TESS_HAS(p, within))
         p->within = "state_dict";
     if (strcmp(p->kind, "autoencoder") == 0)
-        return taming_export(ctx, who, &t->images, p);
+        return taming_export(ctx, who, 0, &t->images, p);
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder, found kind `%s`", p->kind);
 }
 

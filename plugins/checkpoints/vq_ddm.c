@@ -312,7 +312,7 @@ static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_
     if (TESS_HAS(p, within))
         p->within = "state_dict";
     if (strcmp(p->kind, "autoencoder") == 0)
-        return taming_export(ctx, who, &v->images, p);
+        return taming_export(ctx, who, 1, &v->images, p);
     if (strcmp(p->kind, "prior") == 0)
         return export_prior(ctx, v, p);
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);

@@ -17,14 +17,16 @@ struct complete {
     const char *as, *file, *model, *parameters, *import;
     int64_t tensors;   /* tensors of the file but for the perceptual loss's */
     const char *added; /* prefix of names that only today's class has; NULL: none */
+    const char *off;   /* what names of the file begin with and those of the export do not; NULL: nothing */
 };
 
 static const struct complete complete[] = {
-    {"unleashing-transformers", "vqgan.th", NULL, "groups=4", "groups=4 height=8 width=12", 147, "ae.generator.logsigma."},
-    {"unleashing-transformers", "absorbing.th", "model.h5", "heads=3", "heads=3", 41, NULL},
-    {"unleashing-transformers", "autoregressive.th", "model.h5", "heads=3", "heads=3", 40, NULL},
-    {"taming", "taming.ckpt", NULL, "groups=4", "groups=4 height=8 width=12", 165, NULL},
-    {"vq-ddm", "vq_ddm.ckpt", "model.h5", "steps=20", "steps=20", 236, NULL}};
+    {"unleashing-transformers", "vqgan.th", NULL, "groups=4", "groups=4 height=8 width=12", 147, "ae.generator.logsigma.", NULL},
+    {"unleashing-transformers", "absorbing.th", "model.h5", "heads=3", "heads=3", 41, NULL, NULL},
+    {"unleashing-transformers", "autoregressive.th", "model.h5", "heads=3", "heads=3", 40, NULL, NULL},
+    {"taming", "taming.ckpt", NULL, "groups=4", "groups=4 height=8 width=12", 165, NULL, NULL},
+    {"vq-ddm", "vq_ddm.ckpt", "model.h5", "steps=20", "steps=20", 236, NULL, NULL},
+    {"vq-ddm", "taming.ckpt", NULL, "groups=4", "groups=4 height=8 width=12", 165, NULL, "loss."}}; /* the class of the retraining */
 
 static void import_case(const struct complete *k)
 {
@@ -40,6 +42,7 @@ static void import_case(const struct complete *k)
 static int is_left_out(const struct complete *k, const char *name)
 {
     return strncmp(name, "perceptual.", 11) == 0 || strncmp(name, "loss.perceptual_loss.", 21) == 0 ||
+           strncmp(name, "perceptual_loss.", 16) == 0 ||
            (k->added && strncmp(name, k->added, strlen(k->added)) == 0);
 }
 
@@ -69,6 +72,9 @@ static void check_file(const struct complete *k, const char *to)
     fixture_ok(&fixture, checkpoint_export_complete(k->as, "case.h5", to, k->parameters));
     list_read(ours, to);
     list_read(theirs, path);
+    for (int64_t i = 0; k->off && i < theirs->n; i++)
+        if (strncmp(theirs->entry[i].name, k->off, strlen(k->off)) == 0)
+            memmove(theirs->name[i], theirs->name[i] + strlen(k->off), strlen(theirs->name[i] + strlen(k->off)) + 1);
     ck_assert_int_eq(all_in(k, theirs, ours), k->tensors);
     ck_assert_int_eq(all_in(k, ours, theirs), k->tensors);
     ck_assert_int_eq(ours->n, k->tensors + (k->added ? 4 : 0));
