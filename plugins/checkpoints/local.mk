@@ -8,7 +8,8 @@ plugins_checkpoints_unleashing_transformers_la_SOURCES = plugins/checkpoints/unl
 plugins_checkpoints_unleashing_transformers_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_unleashing_transformers_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_checkpoints_taming_la_SOURCES = plugins/checkpoints/taming.c
+plugins_checkpoints_taming_la_SOURCES = plugins/checkpoints/taming/taming.c plugins/checkpoints/taming/taming_prior.c \
+    plugins/checkpoints/taming/taming_prior.h
 plugins_checkpoints_taming_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_taming_la_LIBADD = $(PLUGIN_LIBS)
 

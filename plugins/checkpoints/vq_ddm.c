@@ -23,15 +23,18 @@ static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[
 
 enum { TIME_SCALE = 4000 }; /* factor of t / T, the same in both programs */
 
-static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.", "denoiser.", NULL},
+static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.label_emb.", "denoiser.label_embedding.", NULL},
+                                                 {"_denoising._denoise_fn.", "denoiser.", NULL},
                                                  {"_nn.", NULL, "the same network once more; its values are not compared"},
                                                  {"_denoising._nn.", NULL, "the same network once more; its values are not compared"},
                                                  {"_denoising.log_", NULL, "the schedule, which follows from its length"},
                                                  {"_denoising.Lt_", NULL, "statistics of the training, which start over"},
                                                  {NULL, "noise.", "statistics of the training"},
                                                  {NULL, NULL, NULL}};
-static const struct name_row alone_names[] = {{"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
-static const struct name_row within_names[] = {{"_denoising._nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+static const struct name_row alone_names[] = {
+    {"_nn.label_emb.", "denoiser.label_embedding.", NULL}, {"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
+static const struct name_row within_names[] = {
+    {"_denoising._nn.label_emb.", "denoiser.label_embedding.", NULL}, {"_denoising._nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 static const struct name_row unused_names[] = {
     {"_nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
     {"_denoising._nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
@@ -43,6 +46,7 @@ static const struct name_row unused_names[] = {
 struct network {
     const char *prefix;
     int64_t channels, mult[TESS_LIST_MAX], levels, codebook_size, head_dim, steps;
+    int64_t labels;   /* rows of the table of labels; 0: the network is told none */
     int scalar, told; /* reads a code as a number; the file tells the steps */
 };
 
@@ -88,11 +92,35 @@ static int vq_ddm_read_levels(struct tess_context *ctx, const struct tess_import
     return n->levels ? TESS_OK : vq_ddm_odd(ctx, "there is no `downs.0.0.block1.block.0.weight`");
 }
 
+/* `UnetX` reads the map of numbers by its first block, which takes one channel; its embedding and its first layer are never used. */
+static int refuse_plain(struct tess_context *ctx, const struct tess_import_plan *p, const struct network *n)
+{
+    const struct tess_entry *first = vq_ddm_of(p, n, "downs.0.0.block1.block.0.weight", 0);
+    if (!vq_ddm_of(p, n, "begin_conv.weight", 0) && (!first || first->rank != 4 || first->dim[1] != 1))
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "it is a UnetX, whose first block reads codes as one channel of numbers in -1 .. 1; the denoiser `unet` has no such "
+                     "input. Train its `Unet` (an embedding, or `input_conv`), which is what the published settings name");
+}
+
+/* The program's table has as many rows as there are codes, whatever the number of classes. Here its last row is that of no label. */
+static int read_labels(struct tess_context *ctx, const struct tess_import_plan *p, struct network *n)
+{
+    const struct tess_entry *table = vq_ddm_of(p, n, "label_emb.weight", 0);
+    if (!table)
+        return TESS_OK;
+    if (table->rank != 2 || table->dim[0] < 2 || table->dim[1] != n->channels)
+        return vq_ddm_odd(ctx, "`label_emb.weight` is no table of labels, (2 or more, D)");
+    n->labels = table->dim[0];
+    return TESS_OK;
+}
+
 static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
 {
     const struct tess_entry *last = vq_ddm_of(p, n, "final_conv.1.weight", 0), *qkv = vq_ddm_of(p, n, "mid_attn.fn.fn.to_qkv.weight", 0);
     const struct tess_entry *in = vq_ddm_of(p, n, "embedding.weight", 0), *number = vq_ddm_of(p, n, "input_conv.weight", 0);
     n->scalar = !in;
+    TESS_TRY(refuse_plain(ctx, p, n));
     if ((in && in->rank != 2) || (!in && (!number || number->rank != 4)))
         return vq_ddm_odd(ctx, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
     n->channels = in ? in->dim[1] : number->dim[0];
@@ -103,6 +131,7 @@ static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const 
         return ctx->fail(ctx, TESS_E_DATA, "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=",
                        (long long)v->heads);
     n->head_dim = qkv->dim[0] / (3 * v->heads);
+    TESS_TRY(read_labels(ctx, p, n));
     TESS_TRY(vq_ddm_read_levels(ctx, p, n));
     return read_steps(ctx, v, p, n);
 }
@@ -144,6 +173,16 @@ static double time_offset(int64_t steps)
     return -(double)TIME_SCALE / (double)steps;
 }
 
+static int vq_ddm_describe_labels(struct tess_context *ctx, const struct network *n, struct tess_import_plan *p)
+{
+    size_t at = strlen(p->assumed);
+    (void)snprintf(p->assumed + at, sizeof p->assumed - at,
+                   "; labels 0 .. %lld, of which the file does not tell which were trained, and the last row as that of no label",
+                   (long long)(n->labels - 2));
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "condition", "labels"));
+    return tess_attrs_set_i64(ctx, p->attrs, "classes", n->labels - 1);
+}
+
 static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, const struct network *n, struct tess_import_plan *p)
 {
     char mult[512] = "", noise[240], denoiser[800], steps[64] = "";
@@ -166,6 +205,8 @@ static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, con
     (void)snprintf(p->warning, sizeof p->warning,
                    "%lld heads%s: the file does not tell, and other numbers make other samples without an error; set heads=%s",
                    (long long)v->heads, steps, n->told ? "" : ", steps=");
+    if (n->labels)
+        TESS_TRY(vq_ddm_describe_labels(ctx, n, p));
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", noise));
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
@@ -297,7 +338,7 @@ static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
     for (int64_t i = 0; i < p->weights; i++) {
         struct tess_export_weight *w = &p->weight[i];
         name_export(schedule_names, w);
-        if (w->rank == 2 && strcmp(w->ours, "denoiser.embedding.weight") != 0 && strncmp(w->ours, "denoiser.mlp.", 13) != 0 &&
+        if (w->rank == 2 && !strstr(w->ours, "embedding.weight") && strncmp(w->ours, "denoiser.mlp.", 13) != 0 &&
             !strstr(w->ours, ".mlp.1.")) {
             w->rank = 4; /* but for the embedding and the layers of the time a matrix is a convolution of 1 x 1 there */
             w->dim[2] = w->dim[3] = 1;

@@ -11,7 +11,7 @@
 #include <math.h>
 
 struct transformer {
-    int64_t embed_dim, layers, heads, mlp_ratio;
+    int64_t embed_dim, layers, heads, mlp_ratio, start_code, context;
     double dropout;
     int32_t init;
 };
@@ -137,21 +137,28 @@ static struct tess_node *transformer_head(const struct transformer *p, struct te
 
 /* ---- embeddings ---- */
 
-static struct tess_node *codes_of(const struct transformer *p, struct tess_graph *g, struct tess_node *tokens, int64_t vocabulary)
+static struct tess_node *transformer_table(const struct transformer *p, struct tess_graph *g, int64_t vocabulary)
 {
     struct tess_init normal = {.size = sizeof(struct tess_init),
                                .kind = TESS_INIT_NORMAL,
                                .flags = TESS_WEIGHT_NO_DECAY,
                                .spread = p->init == INIT_SMALL ? 0.02 : 1.0};
-    return tess_embedding(g, tokens, tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, &normal));
+    return tess_weight(g, "tok_emb.weight", 2, (const int64_t[]){vocabulary, p->embed_dim}, &normal);
+}
+
+static struct tess_node *codes_of(const struct transformer *p, struct tess_graph *g, struct tess_node *tokens, int64_t vocabulary)
+{
+    return tess_embedding(g, tokens, transformer_table(p, g, vocabulary));
 }
 
 /* (L, D): a vector for each position of the map and, where there are levels, one for each level added to it. */
 static struct tess_node *transformer_places(const struct transformer *p, struct tess_graph *g, int64_t positions, int64_t depth)
 {
     const struct tess_init zero = {.size = sizeof zero, .flags = TESS_WEIGHT_NO_DECAY};
-    int64_t d = p->embed_dim;
-    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){positions, d}, &zero);
+    int64_t d = p->embed_dim, rows = p->context ? p->context : positions;
+    struct tess_node *place = tess_weight(g, "pos_emb", 2, (const int64_t[]){rows, d}, &zero);
+    if (rows > positions)
+        place = tess_slice(g, place, 0, 0, positions);
     if (depth == 1)
         return place;
     struct tess_node *level = tess_weight(g, "level_emb", 2, (const int64_t[]){depth, d}, &zero);
@@ -166,17 +173,19 @@ static int64_t transformer_depth(const struct tess_denoiser_input *in)
     return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
 }
 
-/* Learnt start vector in front of the first token, once for each sequence: (N, 1, D). */
-static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g)
+/* Learnt start vector in front of the first token, or the embedding of a code there, once for each sequence: (N, 1, D). */
+static struct tess_node *transformer_beginning(const struct transformer *p, struct tess_graph *g, int64_t vocabulary)
 {
-    struct tess_node *start = tess_weight(g, "start_tok", 1, &p->embed_dim, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY));
+    struct tess_node *start = p->start_code < 0 ? tess_weight(g, "start_tok", 1, &p->embed_dim, TESS_INIT(.flags = TESS_WEIGHT_NO_DECAY))
+                                                : tess_slice(g, transformer_table(p, g, vocabulary), 0, p->start_code, 1);
     return tess_add(g, tess_constant(g, 0.0f, 3, (const int64_t[]){tess_graph_microbatch(g), 1, p->embed_dim}), start);
 }
 
 /* Shifts tokens right by one (20.2): the last token is nobody's past. */
-static struct tess_node *transformer_shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens)
+static struct tess_node *transformer_shift(const struct transformer *p, struct tess_graph *g, struct tess_node *x, int64_t tokens,
+                                           int64_t vocabulary)
 {
-    return tess_slice(g, tess_concat(g, transformer_beginning(p, g), x, 1), 1, 0, tokens);
+    return tess_slice(g, tess_concat(g, transformer_beginning(p, g, vocabulary), x, 1), 1, 0, tokens);
 }
 
 /* Embedding of the next token alone (20.4). `first` is 1 at position 0, else 0, so that the sum is the start or the code, exactly. */
@@ -186,7 +195,7 @@ static struct tess_node *embed_next(const struct transformer *p, struct tess_gra
     struct tess_node *first = tess_leaky_relu(g, tess_affine(g, tess_to_f32(g, in->position, 1.0f, 0.0f), -1.0f, 1.0f), 0.0f);
     first = tess_reshape(g, first, 3, one);
     struct tess_node *code = tess_mul(g, codes_of(p, g, in->token, in->vocabulary), tess_affine(g, first, -1.0f, 1.0f));
-    struct tess_node *x = tess_add(g, code, tess_mul(g, transformer_beginning(p, g), first));
+    struct tess_node *x = tess_add(g, code, tess_mul(g, transformer_beginning(p, g, in->vocabulary), first));
     int64_t depth = TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
     return tess_add(g, x, tess_embedding(g, in->position, transformer_places(p, g, in->height * in->width, depth)));
 }
@@ -214,7 +223,7 @@ static struct tess_node *transformer_embed(const struct transformer *p, struct t
     /* (10.1), and (10.5) where there is time */
     struct tess_node *x = codes_of(p, g, in->tokens, in->vocabulary);
     if (transformer_is_causal(in))
-        x = transformer_shift(p, g, x, positions * depth);
+        x = transformer_shift(p, g, x, positions * depth, in->vocabulary);
     x = tess_add(g, x, transformer_places(p, g, positions, depth));
     if (TESS_HAS(in, classes) && in->label)
         x = add_label(p, g, x, in->label, in->classes);
@@ -243,6 +252,12 @@ static int transformer_record(void *self, struct tess_context *ctx, struct tess_
             ctx, TESS_E_SHAPE,
             "transformer: sequences of %lld tokens for a map of %lld x %lld, %lld a position; embed_dim %lld (even where there is time)",
             (long long)tokens.dim[1], (long long)in->height, (long long)in->width, (long long)transformer_depth(in), (long long)d);
+    if (p->context && p->context < in->height * in->width)
+        return ctx->fail(ctx, TESS_E_VALUE, "transformer: `context` is %lld, the map has %lld positions; set at least that, or 0",
+                         (long long)p->context, (long long)(in->height * in->width));
+    if (p->start_code >= in->vocabulary)
+        return ctx->fail(ctx, TESS_E_VALUE, "transformer: `start_code` is %lld, the codes are 0 .. %lld; set one of them, or -1",
+                         (long long)p->start_code, (long long)(in->vocabulary - 1));
     struct view all = {.causal = transformer_is_causal(in)}, last = all;
     /* Nothing looks at the last block's other tokens (10.6). Causal attention knows who is before whom by their order, and takes all. */
     last.positions = all.causal ? NULL : positions_of(in);
@@ -307,6 +322,22 @@ static const struct tess_param params[] = {
      .type = TESS_ENUM,
      .offset = offsetof(struct transformer, init),
      .text = "published|small"},
+    {.name = "start_code",
+     .help = "under a causal noise: the code whose embedding stands in front of the first token; -1: a vector of its own",
+     .type = TESS_I64,
+     .flags = TESS_LATER,
+     .offset = offsetof(struct transformer, start_code),
+     .lo = -1,
+     .hi = 1e9,
+     .def = -1},
+    {.name = "context",
+     .help = "vectors of positions, of which a map uses the first; 0: as many as it has positions",
+     .type = TESS_I64,
+     .flags = TESS_LATER,
+     .offset = offsetof(struct transformer, context),
+     .lo = 0,
+     .hi = 1e6,
+     .def = 0},
     {.name = NULL}};
 
 TESS_PLUGIN("tessera-transformer", "0.1.0", "MIT", TESS_NEEDS("graph/1"),

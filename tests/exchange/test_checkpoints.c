@@ -30,7 +30,7 @@ END_TEST
 START_TEST(the_prior_computes_what_it_did)
 {
     checkpoint_import_both();
-    checkpoint_check_prior("prior.h5", "prior.h5", 0);
+    checkpoint_check_prior("prior.h5", "prior.h5");
 }
 END_TEST
 
@@ -38,7 +38,7 @@ START_TEST(the_autoregressive_prior_computes_what_it_did)
 {
     checkpoint_import_both();
     fixture_ok(&fixture, checkpoint_import(TEST_CHECKPOINTS "/autoregressive.th", "causal.h5", "tokenizer.h5", "heads=3"));
-    checkpoint_check_prior("autoregressive.h5", "causal.h5", 0);
+    checkpoint_check_prior("autoregressive.h5", "causal.h5");
 }
 END_TEST
 

@@ -79,6 +79,7 @@ END_TEST
 static const struct causal_size sizes[] = {{"{use: transformer, embed_dim: 16, layers: 1, heads: 4}", 1, 1, 5},
                                            {"{use: transformer, embed_dim: 48, layers: 3, heads: 2}", 3, 5, 20},
                                            {"{use: transformer, embed_dim: 128, layers: 2, heads: 4}", 7, 7, 256},
+                                           {"{use: transformer, embed_dim: 48, layers: 2, heads: 3, start_code: 7, context: 20}", 3, 5, 20},
                                            {"{use: transformer, embed_dim: 256, layers: 4, heads: 4}", 8, 8, 512}};
 
 static int is_bf16(void)

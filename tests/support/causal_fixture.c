@@ -43,7 +43,8 @@ void causal_open(struct causal *m, const struct causal_size *size, int threads, 
     fixture_ok(&m->b, tess_graph_seal(ctx, m->next));
     fixture_ok(&m->b, tess_weights_seal(ctx, m->b.weights));
     fill(m, "denoiser.pos_emb");
-    fill(m, "denoiser.start_tok");
+    if (tess_weights_index(m->b.weights, "denoiser.start_tok") >= 0) /* or a code's own embedding stands there */
+        fill(m, "denoiser.start_tok");
     tess_weights_touch(m->b.weights);
 }
 

@@ -7,14 +7,13 @@
 
 #include "tests/support/checkpoint_fixture.h"
 
-/* Output of the model in file `path` for the input `in`; the caller frees it. `time`: a denoiser's second input, or NULL. */
+/* Output of the model in file `path` for the input `in`; the caller frees it. */
 enum { CHECKPOINT_ENCODE, CHECKPOINT_DECODE, CHECKPOINT_DENOISE };
-void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *time,
-                        const struct tess_tensor *want);
+void *checkpoint_result(const char *path, int logit_graph, const struct tess_tensor *in, const struct tess_tensor *want);
 /* Encodes and decodes with the imported tokenizer `path`: codes and image are those of the golden file. */
 void checkpoint_check_tokenizer(const char *golden, const char *path);
-/* Runs the imported prior `path`: logits are those of the golden file; `timed`: it has times. */
-void checkpoint_check_prior(const char *golden, const char *path, int timed);
+/* Runs the imported prior `path`, with the times and labels that the golden file has: logits are those of the file. */
+void checkpoint_check_prior(const char *golden, const char *path);
 /* A golden file's dataset of bytes; the caller frees data. */
 struct tess_tensor checkpoint_bytes(const struct golden *g, const char *path);
 

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Write small checkpoints of classes that their authors published, and what those classes compute with them.
+
+usage: make_published.py OUTDIR CLONES
+
+labelled.ckpt      the U-Net of VQ-DDM that is told labels (DDM/model/edit_unet.py), with labelled.h5
+net2net.ckpt       a transformer of taming (taming/modules/transformer/mingpt.py) beside its autoencoder, with net2net.h5
+
+CLONES is a folder with clones of github.com/anonymrelease/VQ-DDM and github.com/CompVis/taming-transformers under their own names. Needs
+torch, h5py, numpy and einops. What the classes import for training alone is replaced by empty modules.
+"""
+import os
+import sys
+import types
+
+import h5py
+import torch
+import torch.nn as nn
+
+GROUPS, HEIGHT, WIDTH, CODES, STEPS = 4, 8, 12, 24, 20
+MAP = (HEIGHT // 2, WIDTH // 2)
+sys.dont_write_bytecode = True
+
+
+def module(name, path, change=None):
+    """A published file as a module, with words of its text replaced."""
+    with open(path) as f:
+        text = f.read()
+    for old, new in change or ():
+        assert old in text, old
+        text = text.replace(old, new)
+    made = types.ModuleType(name)
+    made.__file__, made.__package__ = path, name.rpartition(".")[0]
+    sys.modules[name] = made
+    exec(compile(text, path, "exec"), made.__dict__)
+    return made
+
+
+def empty(name, **names):
+    made = types.ModuleType(name)
+    made.__dict__.update(names)
+    sys.modules[name] = made
+    return made
+
+
+def jitter(model):
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+
+
+def write(path, **values):
+    with h5py.File(path, "w") as h5:
+        for name, value in values.items():
+            h5.create_dataset(name, data=value.detach().numpy())
+
+
+def labelled(outdir, clones):
+    folder = f"{clones}/VQ-DDM/DDM/model"
+    empty("ddm")
+    module("ddm.utils", f"{folder}/utils.py")
+    # its codes are told from numbers by a type that only GPUs have
+    unet = module("ddm.edit_unet", f"{folder}/edit_unet.py", [("torch.cuda.LongTensor", "torch.LongTensor")])
+    net = unet.Unet(CODES, 8, STEPS, dim_mults=(1, 2), classes=10)
+    jitter(net)
+    net.eval()
+    codes, t, label = torch.randint(0, CODES, (2, *MAP)), torch.tensor([0, 13]), torch.tensor([3, 9])
+    with torch.no_grad():
+        logits = net(t, codes, y=label)
+    names = {f"_denoising._denoise_fn.{n}": v for n, v in net.state_dict().items()}
+    names.update({f"_denoising.{n}": torch.zeros(STEPS) for n in ("log_alpha", "Lt_history", "Lt_count")})
+    torch.save({"state_dict": names}, f"{outdir}/labelled.ckpt")
+    write(f"{outdir}/labelled.h5", tokens=codes.flatten(1).int(), time=((t + 1) / STEPS).float(), label=label.int(),
+          logits=logits.flatten(2).transpose(1, 2).contiguous())
+
+
+def net2net(outdir, clones):
+    empty("transformers", top_k_top_p_filtering=None)
+    gpt = module("mingpt", f"{clones}/taming-transformers/taming/modules/transformer/mingpt.py")
+    tokens, sos = MAP[0] * MAP[1], 5
+    net = gpt.GPT(CODES, tokens + 3, n_layer=2, n_head=3, n_embd=12)
+    jitter(net)
+    with torch.no_grad():
+        net.pos_emb.normal_(0, 0.5)
+        net.tok_emb.weight.normal_(0, 0.5)
+    net.eval()
+    codes = torch.randint(0, CODES, (2, tokens))
+    with torch.no_grad():
+        logits, _ = net(torch.cat((torch.full((2, 1), sos), codes), 1)[:, :-1])  # as Net2NetTransformer.forward has them
+    first = torch.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "pooled.ckpt"), weights_only=True)["state_dict"]
+    state = {f"first_stage_model.{n}": v for n, v in first.items()}
+    state.update({f"transformer.{n}": v for n, v in net.state_dict().items()})
+    torch.save({"state_dict": state}, f"{outdir}/net2net.ckpt")
+    write(f"{outdir}/net2net.h5", tokens=codes.int(), logits=logits)
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    for make in (labelled, net2net):
+        torch.manual_seed(4)
+        make(*sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+/* Checkpoints of classes as their authors published them, run from clones of their repositories (tests/checkpoints/make_published.py):
+ * codes, images and logits of the imported models are theirs, and exports have their tensors bit for bit.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "tests/support/checkpoint_fixture.h"
+#include "tests/support/checkpoint_model.h"
+#include "tests/support/suite.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_OF(name) TEST_CHECKPOINTS "/" name
+
+static const char tokenizer[] = "groups=4 height=8 width=12";
+
+static void attr_is(const char *path, const char *attr, const char *wanted)
+{
+    struct tess_artefact *a;
+    fixture_ok(&fixture, tessi_store_artefact_open(C, path, &a));
+    checkpoint_same_text(a, attr, wanted);
+    tessi_store_artefact_close(a);
+}
+
+/* ---- VQ-DDM's U-Net that is told labels ------------------------------------------------------------------------------- */
+
+START_TEST(a_network_that_is_told_labels)
+{
+    fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("taming.ckpt"), "taming.h5", NULL, tokenizer));
+    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", FILE_OF("labelled.ckpt"), "x.h5", "taming.h5", NULL));
+    attr_is("x.h5", "condition", "labels");
+    checkpoint_check_prior("labelled.h5", "x.h5");
+    fixture_ok(&fixture, checkpoint_export_as("vq-ddm", "x.h5", "y.safetensors", "steps=20"));
+    ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", FILE_OF("labelled.ckpt")), 116);
+    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", "y.safetensors", "y.h5", "taming.h5", "steps=20"));
+    checkpoint_same_content("x.h5", "y.h5");
+}
+END_TEST
+
+/* ---- taming's transformers -------------------------------------------------------------------------------------------- */
+
+static const char causal[] = "heads=3 sos_token=5";
+
+static void import_transformer(const char *to)
+{
+    fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("net2net.ckpt"), "first.h5", NULL, tokenizer));
+    fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("net2net.ckpt"), to, "first.h5", causal));
+}
+
+/* One file makes two models: the autoencoder without a tokenizer, the transformer over its codes with one. */
+START_TEST(a_transformer_beside_its_autoencoder)
+{
+    import_transformer("x.h5");
+    checkpoint_check_tokenizer("pooled.h5", "first.h5");
+    checkpoint_check_prior("net2net.h5", "x.h5");
+    attr_is("x.h5", "denoiser",
+            "{use: transformer, embed_dim: 12, layers: 2, heads: 3, mlp_ratio: 4, dropout: 0, init: small, start_code: 5, context: 27}");
+}
+END_TEST
+
+START_TEST(a_transformer_and_back)
+{
+    struct tensor_list *ours = calloc(1, sizeof *ours);
+    import_transformer("x.h5");
+    fixture_ok(&fixture, checkpoint_export_complete("taming", "x.h5", "y.ckpt", causal));
+    ck_assert_int_eq(checkpoint_same_tensors("y.ckpt", FILE_OF("net2net.ckpt")), 39); /* the masks too */
+    list_read(ours, "y.ckpt");
+    ck_assert_int_eq(ours->n, 39);
+    fixture_ok(&fixture, checkpoint_import_as("taming", "y.ckpt", "y.h5", "first.h5", causal));
+    checkpoint_same_content("x.h5", "y.h5");
+    free(ours);
+}
+END_TEST
+
+START_TEST(a_transformer_that_others_cannot_hold)
+{
+    import_transformer("x.h5");
+    checkpoint_refused(checkpoint_export_as("unleashing-transformers", "x.h5", "y.th", "heads=3"), TESS_E_VALUE,
+                       "unleashing-transformers has no transformer with `start_code` or `context`, the model {use: transformer");
+    checkpoint_refused(checkpoint_export_as("taming", "x.h5", "y.ckpt", "heads=3"), TESS_E_VALUE,
+                       "`start_code` of the model is 5, and the file would not tell; say sos_token=5 here");
+    fixture_ok(&fixture, checkpoint_import(FILE_OF("vqgan.th"), "tokenizer.h5", NULL, tokenizer));
+    fixture_ok(&fixture, checkpoint_import(FILE_OF("autoregressive.th"), "causal.h5", "tokenizer.h5", "heads=3"));
+    checkpoint_refused(checkpoint_export_as("taming", "causal.h5", "y.ckpt", "heads=3"), TESS_E_VALUE,
+                       "taming's transformers begin with a code, and the model with a vector of its own");
+}
+END_TEST
+
+static const struct {
+    const char *add, *change;
+    int32_t rank;
+    int64_t dim[3];
+    const char *words;
+} conditions[] = {
+    {"cond_stage_model.encoder.conv_in.weight", NULL, 1, {1}, "it has a network for a condition (`cond_stage_model.encoder.conv_in.weight`)"},
+    {"permuter.forward_shuffle_idx", NULL, 1, {24}, "its tokens are in an order of their own (`permuter.forward_shuffle_idx`)"},
+    {"transformer.tok_emb.bias", NULL, 1, {12}, "it is a CodeGPT, which reads vectors"},
+    {NULL, "transformer.pos_emb", 3, {1, 48, 12}, "it has places for 48 tokens and the map 24, as where coordinates"},
+    {NULL, "transformer.pos_emb", 3, {1, 23, 12}, "the prior is of 23 tokens at most, the tokenizer makes 24"},
+    {NULL, "transformer.head.weight", 2, {25, 12}, "the prior is of 24 tokens of 25 codes, the tokenizer makes 4 x 6 of 24"},
+};
+
+START_TEST(a_transformer_with_a_condition)
+{
+    static const char *const heads[] = {"heads=3"};
+    struct tensor_list *l = calloc(1, sizeof *l);
+    struct tess_artefact *first;
+    struct matched k;
+    import_transformer("x.h5");
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "first.h5", &first));
+    list_read(l, FILE_OF("net2net.ckpt"));
+    if (conditions[_i].add)
+        list_add(l, conditions[_i].add, "f32", conditions[_i].rank, conditions[_i].dim);
+    if (conditions[_i].change)
+        memcpy(list_named(l, conditions[_i].change)->dim, conditions[_i].dim, sizeof conditions[_i].dim);
+    checkpoint_refused(list_match(l, "taming", tess_artefact_attrs(first), heads, 1, &k), TESS_E_DATA, conditions[_i].words);
+    list_match_close(&k);
+    tessi_store_artefact_close(first);
+    free(l);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("published");
+    TCase *tests = tcase_create("published");
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
+    tcase_add_test(tests, a_network_that_is_told_labels);
+    tcase_add_test(tests, a_transformer_beside_its_autoencoder);
+    tcase_add_test(tests, a_transformer_and_back);
+    tcase_add_test(tests, a_transformer_that_others_cannot_hold);
+    tcase_add_loop_test(tests, a_transformer_with_a_condition, 0, (int)(sizeof conditions / sizeof *conditions));
+    return suite_run(suite);
+}
