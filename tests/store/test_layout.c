@@ -350,6 +350,32 @@ START_TEST(no_object_has_times)
 }
 END_TEST
 
+/* A writer's cache holds two chunks of the largest size, a reader's 64 MiB; each at least two rows. */
+START_TEST(caches_of_chunks)
+{
+    static const struct {
+        int64_t row; /* bytes */
+        int use;
+        size_t bytes;
+        double full_first;
+    } wanted[] = {{100, TESSI_CACHE_WRITE, 2 << 20, 1.0},
+                  {100, TESSI_CACHE_READ, 64 << 20, 0.75},
+                  {100, TESSI_CACHE_NONE, 0, 1.0},
+                  {3 << 20, TESSI_CACHE_WRITE, 6 << 20, 1.0},
+                  {40 << 20, TESSI_CACHE_READ, 80 << 20, 0.75}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        const struct tessi_entry e = {.dtype = TESS_U8, .precision = 8, .rank = 2, .dim = {10, wanted[i].row}};
+        size_t slots, bytes;
+        double full_first;
+        hid_t p = tessi_store_layout_cache(&e, wanted[i].use);
+        ck_assert(p >= 0 && H5Pget_chunk_cache(p, &slots, &bytes, &full_first) >= 0);
+        ck_assert_uint_eq(bytes, wanted[i].bytes);
+        ck_assert_double_eq(full_first, wanted[i].full_first);
+        H5Pclose(p);
+    }
+}
+END_TEST
+
 int main(void)
 {
     (void)H5dont_atexit(); /* files that HDF5 failed to open it fails to close at exit too, with error output */
@@ -360,6 +386,7 @@ int main(void)
     tcase_add_test(chunks, codes_are_in_small_chunks);
     tcase_add_test(chunks, filters_and_strings);
     tcase_add_test(chunks, no_object_has_times);
+    tcase_add_test(chunks, caches_of_chunks);
     suite_add_tcase(s, chunks);
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, store_setup, store_teardown);
