@@ -450,6 +450,28 @@ START_TEST(one_run)
 }
 END_TEST
 
+/* Settings beside the axis have columns of their own; what a row has not is a dash, and so is a metric that it was not measured by. */
+START_TEST(columns_of_settings)
+{
+    static const char *const rate[] = {"0.1", "0.25", NULL};
+    make_runs(6, "K", "");
+    for (int i = 0; i < 6; i++) {
+        made.setting[i][2] = (struct tessi_report_setting){"tokenizer.lr", rate[i / 2]};
+        made.run[i].settings = rate[i / 2] ? 3 : 2;
+        made.run[i].metrics = rate[i / 2] ? 4 : 3;
+        made.run[i].sweep = -1;
+        made.run[i].values = made.run[i].sets = 0;
+    }
+    made.set.sweeps = 0;
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    ck_assert_int_eq(count_of(text, "<td data-none>\xE2\x80\x93</td>") + count_of(text, "<td class=\"n\" data-none>\xE2\x80\x93</td>"), 1);
+    ck_assert_ptr_nonnull(strstr(text, " data-v=\"0.25\">0.25</td>"));
+    ck_assert_int_eq(count_of(text, "<td class=\"n\" data-v=\"\"><span class=\"note\">\xE2\x80\x93</span></td>"), 1);
+    free(text);
+}
+END_TEST
+
 /* A stage that measures before and after it has its two values in one line. */
 START_TEST(before_and_after)
 {
@@ -714,6 +736,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, whole);
     tcase_add_test(t, one_run);
+    tcase_add_test(t, columns_of_settings);
     tcase_add_test(t, before_and_after);
     tcase_add_test(t, references);
     tcase_add_test(t, ways_of_sampling);

@@ -287,6 +287,38 @@ START_TEST(directions_not_told)
 }
 END_TEST
 
+/* The column of a setting, by its name. */
+static int64_t column(const char *name)
+{
+    for (int64_t i = 0; i < table.columns; i++)
+        if (strcmp(table.column[i].name, name) == 0)
+            return i;
+    ck_abort_msg("there is no column %s", name);
+    return -1;
+}
+
+/* Rows are sorted by a setting, numbers as numbers; a baseline is found by its settings in any order. */
+START_TEST(sorted_by_settings)
+{
+    static const char *const sorted[2][4] = {{"64", "64", "256", "256"}, {"ema", "ema", "nearest", "nearest"}};
+    static const char *const by[] = {"K", "quantizer"};
+    make_sweep();
+    for (int k = 0; k < 2; k++) {
+        make(1, sweep_path, &(struct tessi_report_table_options){.sort = by[k]});
+        ck_assert_int_eq(table.rows, 4);
+        for (int64_t i = 0; i < 4; i++)
+            ck_assert_str_eq(table.row[i].setting[column(by[k])], sorted[k][i]);
+        tessi_report_free(&set);
+    }
+    make(1, sweep_path, &(struct tessi_report_table_options){.baseline = "K=64,quantizer=ema"});
+    for (int64_t i = 0; i < 4; i++) {
+        int is_it = strcmp(table.row[i].setting[column("K")], "64") == 0 && strcmp(table.row[i].setting[column("quantizer")], "ema") == 0;
+        ck_assert_int_eq(table.row[i].baseline, is_it);
+    }
+    tessi_report_free(&set);
+}
+END_TEST
+
 START_TEST(words_that_are_unknown)
 {
     static const struct {
@@ -375,6 +407,7 @@ int main(void)
     tcase_add_test(t, single_runs);
     tcase_add_test(t, counts_of_a_total);
     tcase_add_test(t, directions_not_told);
+    tcase_add_test(t, sorted_by_settings);
     tcase_add_test(t, words_that_are_unknown);
     suite_add_tcase(s, t);
     return suite_run(s);
