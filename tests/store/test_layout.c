@@ -350,6 +350,22 @@ START_TEST(no_object_has_times)
 }
 END_TEST
 
+/* Codes of 8 bits in 16 are packed from 1024 of them on, of which that saves 1 KiB; fewer lie in one piece. */
+START_TEST(packed_where_it_pays)
+{
+    const struct tess_dataset d = {.size = sizeof d};
+    for (int64_t rows = 63; rows <= 65; rows++) {
+        const struct tessi_entry e = {.dtype = TESS_U16, .precision = 8, .rank = 2, .dim = {rows, 16}};
+        hid_t p = tessi_store_layout(&e, &d);
+        ck_assert(p >= 0);
+        ck_assert_int_eq(H5Pget_layout(p), rows >= 64 ? H5D_CHUNKED : H5D_CONTIGUOUS);
+        if (rows >= 64)
+            ck_assert_int_eq(H5Pget_filter2(p, 0, NULL, &(size_t){0}, NULL, 0, NULL, NULL), H5Z_FILTER_NBIT);
+        H5Pclose(p);
+    }
+}
+END_TEST
+
 /* A writer's cache holds two chunks of the largest size, a reader's 64 MiB; each at least two rows. */
 START_TEST(caches_of_chunks)
 {
@@ -386,6 +402,7 @@ int main(void)
     tcase_add_test(chunks, codes_are_in_small_chunks);
     tcase_add_test(chunks, filters_and_strings);
     tcase_add_test(chunks, no_object_has_times);
+    tcase_add_test(chunks, packed_where_it_pays);
     tcase_add_test(chunks, caches_of_chunks);
     suite_add_tcase(s, chunks);
     tcase_set_timeout(t, 300);
