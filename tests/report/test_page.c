@@ -450,6 +450,41 @@ START_TEST(one_run)
 }
 END_TEST
 
+/* Pictures that are no images side by side are shown whole, shrunk, until they are too many; the others are told. */
+START_TEST(pictures_shown_whole)
+{
+    enum { WHOLE = 512 };
+    static uint8_t pixel[2 * WHOLE * 2 * WHOLE];
+    static const char *name[] = {"chart"}, *path[] = {"none/tokenizer.chart.png"};
+    make_runs(6, "K", "");
+    for (int i = 0; i < 6; i++) {
+        char file[32];
+        for (size_t k = 0; k < sizeof pixel; k++)
+            pixel[k] = (uint8_t)store_number(k / 2 % WHOLE + k / (4 * WHOLE) * WHOLE + (size_t)i); /* squares of 2 x 2 */
+        struct tess_tensor t = tess_tensor_over(pixel, TESS_U8, 3, (int64_t[]){2 * WHOLE, 2 * WHOLE, 1});
+        (void)snprintf(file, sizeof file, "whole-%d.h5", i);
+        struct tess_artefact *a = store_create(file, kinds[0]);
+        put_curve(a, i);
+        store_ok(tess_artefact_put_picture(C, a, "chart", &t));
+        store_finish(a, made.digest[i][0]);
+        (void)snprintf(made.path[i][0], sizeof made.path[i][0], "%s", store_path(file));
+        made.stage[i][0].pictures = 1;
+        made.stage[i][0].picture = name;
+        made.stage[i][0].picture_path = path;
+    }
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    const char *sheets = strstr(text, "<h3>Other pictures</h3><div class=\"sheets\">");
+    ck_assert_ptr_nonnull(sheets);
+    int shown = count_of(sheets, "<figcaption><b>tokenizer</b>: chart, K=");
+    ck_assert(shown >= 1 && shown < 6);
+    char told[100];
+    (void)snprintf(told, sizeof told, "Showing %d of 6 such pictures; the others are linked below.", shown);
+    ck_assert_msg(strstr(sheets, told) != NULL, "%s is missing", told);
+    free(text);
+}
+END_TEST
+
 /* Settings beside the axis have columns of their own; what a row has not is a dash, and so is a metric that it was not measured by. */
 START_TEST(columns_of_settings)
 {
@@ -736,6 +771,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, whole);
     tcase_add_test(t, one_run);
+    tcase_add_test(t, pictures_shown_whole);
     tcase_add_test(t, columns_of_settings);
     tcase_add_test(t, before_and_after);
     tcase_add_test(t, references);
