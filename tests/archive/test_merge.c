@@ -90,6 +90,12 @@ START_TEST(machines)
     store_fails(MERGE("more", &c, "a", "m2"), TESS_E_DATA, "its `codebook_size` is 41", "is 40", NULL);
     archive_write_shard("m2/shard-000001.h5", &(struct archive_shard){.first = 40, .items = ITEMS, .height = 2});
     store_fails(MERGE("more", &c, "a", "m2"), TESS_E_DATA, "its `height` is 2", NULL);
+    archive_folder("deep");
+    archive_folder("flat");
+    archive_write_shard("deep/shard-000000.h5", &(struct archive_shard){.items = ITEMS, .depth = 2});
+    archive_write_shard("flat/shard-000001.h5", &(struct archive_shard){.first = ITEMS, .items = ITEMS});
+    store_fails(MERGE("more", &c, "deep", "flat"), TESS_E_DATA, "its `depth` is missing", "deep/shard-000000.h5 is 2", NULL);
+    store_fails(MERGE("more", &c, "flat", "deep"), TESS_E_DATA, "its `depth` is 2", "flat/shard-000001.h5 is missing", NULL);
     store_fails(MERGE("more", &c, "m3"), TESS_E_IO, "m3", NULL);
     store_fails(MERGE("a", &c, "a"), TESS_E_USAGE, "is one of the archives", NULL);
     store_teardown();

@@ -89,6 +89,8 @@ START_TEST(every_buffer_has_its_place)
     }
     ck_assert_ptr_nonnull(strstr(plan, "value of %3 swish"));
     ck_assert_ptr_nonnull(strstr(plan, "gradient of %2 loss"));
+    ck_assert_ptr_nonnull(strstr(plan, "value of %2 linear")); /* the first buffer, which no node without a gradient claims */
+    ck_assert_ptr_null(strstr(plan, "gradient of %0 loss"));
     snprintf(wanted, sizeof wanted, "arena of a worker: %lld bytes", (long long)b.graph->arena_bytes);
     ck_assert_ptr_nonnull(strstr(plan, wanted));
     tess_free(text);
