@@ -368,6 +368,22 @@ START_TEST(the_longest_override_key)
 }
 END_TEST
 
+/* Of many names the first 256 are looked at for one that was meant. */
+START_TEST(a_slip_among_many_names)
+{
+    static char text[1 << 14];
+    for (int last = 255; last <= 256; last++) {
+        snprintf(text, sizeof text, HEAD "stages:\n");
+        for (int i = 0; i <= 300; i++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), i == last ? "  omega1: {use: x}\n" : "  s%d: {use: x}\n", i);
+        put("p.yaml", text);
+        const char *found = loaded("p.yaml", WITH("omega2.p=1"));
+        ck_assert_ptr_nonnull(strstr(found, "there is no stage `omega2`"));
+        ck_assert_int_eq(strstr(found, "did you mean `omega1`?") != NULL, last == 255);
+    }
+}
+END_TEST
+
 START_TEST(override_places)
 {
     struct tessi_config *s = NULL;
@@ -449,6 +465,7 @@ int main(void)
     tcase_add_test(t, reference_values);
     tcase_add_test(t, interpolation);
     tcase_add_test(t, overrides);
+    tcase_add_test(t, a_slip_among_many_names);
     tcase_add_test(t, override_places);
     tcase_add_test(t, the_longest_override_key);
     tcase_add_test(t, extends);

@@ -1,5 +1,6 @@
 /* Parameters beside single values: lists of every kind, names that were others before, and parameters that came later.
  * SPDX-License-Identifier: MIT */
+#include "core/plug/filling.h"
 #include "tests/support/plug_fixture.h"
 #include "tests/support/suite.h"
 
@@ -166,6 +167,29 @@ START_TEST(former_names)
 }
 END_TEST
 
+/* Defaults as a configuration prints them: a text that reads as a number or a truth value has quotes, so that it stays a text. */
+START_TEST(defaults_as_text)
+{
+    static const struct {
+        struct tess_param p;
+        const char *text;
+    } wanted[] = {{{.name = "a", .type = TESS_STR, .text = "12"}, "\"12\""},
+                  {{.name = "a", .type = TESS_STR, .text = "plain"}, "plain"},
+                  {{.name = "a", .type = TESS_STR}, "null"},
+                  {{.name = "a", .type = TESS_ENUM, .text = "1|true", .def = 1}, "\"true\""},
+                  {{.name = "a", .type = TESS_BOOL, .def = 1}, "true"},
+                  {{.name = "a", .type = TESS_I64, .lo = 1, .hi = 20, .def = 12}, "12"},
+                  {{.name = "a", .type = TESS_COMPONENT, .text = "piece/1"}, "null"},
+                  {{.name = "a", .type = TESS_LIST_F64, .hi = 1, .text = "0.50, 1"}, "[0.5, 1]"}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        char *text = NULL;
+        ck_assert_int_eq(tessi_plug_default_text(fixture.ctx, &wanted[i].p, &text), TESS_OK);
+        ck_assert_str_eq(text, wanted[i].text);
+        tess_free(text);
+    }
+}
+END_TEST
+
 /* Parameters added later (TESS_LATER) appear in the config text only when they differ from their default. */
 START_TEST(later_parameters_count_when_they_are_said)
 {
@@ -249,6 +273,7 @@ int main(void)
     tcase_add_test(tests, lists_are_read_kept_and_read_back);
     tcase_add_test(tests, lists_are_refused_with_the_item);
     tcase_add_test(tests, former_names);
+    tcase_add_test(tests, defaults_as_text);
     tcase_add_test(tests, later_parameters_count_when_they_are_said);
     tcase_add_test(tests, rows_of_lists_and_names_are_checked);
     tcase_add_test(tests, rows_without_former_names);
