@@ -368,7 +368,7 @@ START_TEST(the_longest_override_key)
 }
 END_TEST
 
-/* Of many names the first 256 are looked at for one that was meant. */
+/* The first 256 names are looked at for one that was meant, however many there are. */
 START_TEST(a_slip_among_many_names)
 {
     static char text[1 << 14];
