@@ -1,6 +1,7 @@
 /* `tessera archive repair`: shards that are damaged or missing are encoded again, by the recipe that lies beside them. A shard is a fixed
  * range of items, so the new one is the old, byte for byte; its digest in the index says so. SPDX-License-Identifier: MIT */
 #include "cli/archive.h"
+#include "cli/archive_former.h"
 #include "cli/encode.h"
 #include "core/archive/pieces.h"
 #include "core/base/files.h"
@@ -32,6 +33,7 @@ struct repair {
     struct tessi_config *recipe;
     char *faulty; /* by shard: 1 where it is */
     int64_t shards, count;
+    int64_t former; /* offset of the folder of links to former images that was made last; -1: none */
     int index; /* 1: the index itself has a fault, or is missing */
 };
 
@@ -193,6 +195,15 @@ static int repair_compare(struct tess_context *ctx, const struct repair *r, int6
     return status;
 }
 
+/* The stage of a shard, of the images that there were when it was made. */
+static int repair_prepare(struct tess_context *ctx, struct repair *r, int64_t shard, struct tessi_config **stage)
+{
+    const struct cli_former former = {
+        .archive = r->o->one.path, .work = r->archive.work, .stages = tessi_config_child(r->recipe, "stages")};
+    TESS_TRY(repair_with_paths(ctx, r, shard, stage));
+    return cli_former_images(ctx, &former, *stage, &r->former);
+}
+
 static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shard)
 {
     char *path = NULL, *aside = NULL, name[TESSI_ARCHIVE_SHARD_NAME];
@@ -203,7 +214,7 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
     if (status == TESS_OK)
         status = tessi_base_format(ctx, &aside, "%s" ASIDE, path);
     if (status == TESS_OK)
-        status = repair_with_paths(ctx, r, shard, &stage);
+        status = repair_prepare(ctx, r, shard, &stage);
     if (status == TESS_OK)
         (void)rename(path, aside); /* fails where the shard is missing */
     if (status == TESS_OK)
@@ -250,7 +261,7 @@ static int repair_all(struct tess_context *ctx, struct repair *r, const struct c
     r->archive = (struct cli_archive){.o = &r->encode, .g = g};
     TESS_TRY(cli_runtime_new(ctx, g, &r->archive.runtime));
     TESS_TRY(tessi_base_format(ctx, &r->archive.work, "%s/.work", r->o->one.path));
-    for (int64_t i = 0; i < r->shards; i++)
+    for (int64_t i = r->shards - 1; i >= 0; i--) /* the last ones first: they say which images came later */
         if (r->faulty[i])
             TESS_TRY(repair_shard(ctx, r, i));
     cli_encode_remove_work(&r->archive);
@@ -260,7 +271,7 @@ static int repair_all(struct tess_context *ctx, struct repair *r, const struct c
 static int repair(struct cli_globals *g, int argc, char **argv)
 {
     static struct repair_options o;
-    struct repair r = {.o = &o};
+    struct repair r = {.o = &o, .former = -1};
     struct tessi_log *log = NULL;
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_repair, argc, argv, &o.one);
@@ -307,7 +318,9 @@ const struct cli_verb cli_archive_repair = {
         "Verifies the archive, and has the pipeline in ARCHIVE/encode.yaml make the shards that are damaged or missing. A shard is of\n"
         "a fixed range of items, so the new one is the former, byte for byte: where its digest is not the one in the index, images or\n"
         "tokenizer are not those of then, and what was there is put back. A damaged file is NAME.h5.damaged meanwhile. The recipe has\n"
-        "the images' place as seen from the archive's folder; --from says where they are, once either was moved.\n",
+        "the images' place as seen from the archive's folder; --from says where they are, once either was moved. Where the archive has\n"
+        "grown since (`encode --append`), images that came later are passed by in a folder; a list or tar files have to be given as\n"
+        "they were then.\n",
     .flags = flags,
     .run = repair,
 };

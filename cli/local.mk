@@ -12,7 +12,7 @@ tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_arch
     cli/encode_work.c cli/decode.c
 # Verbs on archives of codes.
 tessera_SOURCES += cli/archive.h cli/archive.c cli/archive_export.c cli/archive_import.c cli/archive_info.c \
-    cli/archive_repair.c cli/archive_revert.c cli/apart.c cli/archive_merge.c cli/archive_split.c cli/archive_stats.c cli/archive_tensor.c cli/archive_verify.c
+    cli/archive_former.c cli/archive_former.h cli/archive_repair.c cli/archive_revert.c cli/apart.c cli/archive_merge.c cli/archive_split.c cli/archive_stats.c cli/archive_tensor.c cli/archive_verify.c
 
 # `tessera new` has its templates in it: those of all kinds, and what projects share.
 tessera_SOURCES += cli/new.c cli/new_templates.h

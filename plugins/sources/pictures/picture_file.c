@@ -1,9 +1,9 @@
 /* See picture_file.h. SPDX-License-Identifier: MIT */
 #include "plugins/sources/pictures/picture_file.h"
+#include "kit/image/image_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,21 +13,7 @@
 
 void picture_name(struct tess_image *out, const char *name)
 {
-    enum { KEPT = 16, CAPACITY = sizeof out->name };
-    char text[4 * PATH_MAX], hex[TESS_DIGEST_TEXT];
-    struct tess_digest d;
-    size_t length = tess_utf8_text(name, text, sizeof text);
-    if (length < CAPACITY) {
-        memcpy(out->name, text, length + 1);
-        return;
-    }
-    const char *tail = text + strlen(text) - (CAPACITY - 1 - KEPT - 3);
-    while ((*tail & 0xc0) == 0x80)
-        tail++;
-    tess_digest_start(&d);
-    tess_digest_add_text(&d, name);
-    tess_digest_end(&d, hex);
-    (void)snprintf(out->name, CAPACITY, "%.*s...%s", KEPT, hex, tail);
+    image_name(name, out->name);
 }
 
 int picture_item(struct tess_context *ctx, struct tess_image *out, const char *path, const char *why, int error)
