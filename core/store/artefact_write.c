@@ -86,7 +86,7 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
     for (int32_t i = 0; i < e->rank; i++)
         dims[i] = (hsize_t)e->dim[i];
     hid_t type = tessi_store_file_type(e), space = e->rank ? H5Screate_simple(e->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t layout = tessi_store_layout(e, d), cache = tessi_store_layout_cache(e, TESSI_CACHE_WRITE);
+    hid_t layout = tessi_store_layout(e, d), cache = tessi_store_layout_write_cache(e, d);
     herr_t bad = type < 0 || space < 0 || layout < 0 || cache < 0 || make_groups(a->file, name) < 0;
     if (!bad)
         e->dataset = H5Dcreate2(a->file, name, type, space, H5P_DEFAULT, layout, cache);

@@ -15,6 +15,7 @@
 #define PACKED_LEAST 1024 /* bytes that packing must save */
 #define READ_CACHE (64 << 20)
 #define CACHE_SLOTS 8191 /* hash slots of the chunk cache: a prime, several times the number of the smallest chunks */
+#define WRITE_SLOTS 1
 #define DEFLATE_LEVEL 4
 
 size_t tessi_store_entry_size(const struct tessi_entry *e)
@@ -143,18 +144,25 @@ hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset 
     return -1;
 }
 
+hid_t tessi_store_layout_write_cache(const struct tessi_entry *e, const struct tess_dataset *d)
+{
+    int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
+    size_t chunk = row > 0 && e->rank > 0 && e->dim[0] > 0 ? (size_t)(tessi_store_chunk_rows(e->dim[0], row, d->by_row) * row) : 1;
+    hid_t p = H5Pcreate(H5P_DATASET_ACCESS);
+    if (p < 0 || H5Pset_chunk_cache(p, WRITE_SLOTS, chunk, 1.0) >= 0)
+        return p;
+    H5Pclose(p);
+    return -1;
+}
+
 hid_t tessi_store_layout_cache(const struct tessi_entry *e, int use)
 {
     hid_t p = H5Pcreate(H5P_DATASET_ACCESS);
     if (p < 0)
         return p;
     size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
-    size_t capacity = use == TESSI_CACHE_WRITE ? 2 * CHUNK_MAX : READ_CACHE;
-    if (capacity < 2 * row)
-        capacity = 2 * row;
-    /* Written rows come in order: a full chunk goes first. */
-    if ((use == TESSI_CACHE_NONE ? H5Pset_chunk_cache(p, 1, 0, 1.0)
-                                 : H5Pset_chunk_cache(p, CACHE_SLOTS, capacity, use == TESSI_CACHE_WRITE ? 1.0 : 0.75)) >= 0)
+    size_t capacity = READ_CACHE < 2 * row ? 2 * row : READ_CACHE;
+    if ((use == TESSI_CACHE_NONE ? H5Pset_chunk_cache(p, 1, 0, 1.0) : H5Pset_chunk_cache(p, CACHE_SLOTS, capacity, 0.75)) >= 0)
         return p;
     H5Pclose(p);
     return -1;

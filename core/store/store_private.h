@@ -146,8 +146,10 @@ hid_t tessi_store_memory_type(const struct tessi_entry *e);
 int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
 hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d);
-/* Access properties with a chunk cache for rows read or written a few at a time, or none. */
-enum { TESSI_CACHE_NONE, TESSI_CACHE_READ, TESSI_CACHE_WRITE };
+/* Access properties of a dataset that is written in order, a few rows at a time: a chunk is in memory until it is full. */
+hid_t tessi_store_layout_write_cache(const struct tessi_entry *e, const struct tess_dataset *d);
+/* Access properties with a chunk cache for rows read a few at a time, or none. */
+enum { TESSI_CACHE_NONE, TESSI_CACHE_READ };
 hid_t tessi_store_layout_cache(const struct tessi_entry *e, int use);
 /* Attributes; a text is a fixed-width UTF-8 string, null-padded. Negative on failure. */
 herr_t tessi_store_attribute_text(hid_t object, const char *name, const char *text);
