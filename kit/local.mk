@@ -21,7 +21,7 @@ kit_libkit_la_SOURCES = kit/archive/code_arrays.c kit/archive/code_arrays.h kit/
     kit/infer/image_vectors.h kit/metric/bootstrap.c kit/metric/bootstrap.h kit/metric/feature_sets.c kit/metric/feature_sets.h \
     kit/metric/measure.c kit/metric/measure_finish.c kit/metric/row_values.c kit/metric/row_values.h kit/metric/mean_error.c \
     kit/metric/mean_error.h kit/metric/measure.h kit/metric/radii.c kit/metric/radii.h kit/metric/results.c kit/metric/results.h \
-    kit/nets/conv_blocks.c kit/nets/conv_blocks.h kit/sample/canvas.c kit/sample/canvas.h kit/sample/canvas_private.h \
+    kit/nets/conv_blocks.c kit/nets/conv_blocks.h kit/nets/magvit2_blocks.c kit/nets/magvit2_blocks.h kit/sample/canvas.c kit/sample/canvas.h kit/sample/canvas_private.h \
     kit/sample/canvas_windows.c kit/sample/draws.c kit/sample/draws.h kit/sample/region.c kit/sample/region.h kit/sample/sampling.c \
     kit/sample/sampling.h kit/sample/windows.c kit/sample/windows.h kit/train/adversarial.c kit/train/adversarial.h \
     kit/train/autoencoding.c kit/train/autoencoding.h kit/train/code_usage.c kit/train/code_usage.h kit/train/diffaug.c \

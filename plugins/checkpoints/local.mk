@@ -31,3 +31,8 @@ checkpoints_LTLIBRARIES += plugins/checkpoints/ibq.la
 plugins_checkpoints_ibq_la_SOURCES = plugins/checkpoints/ibq.c
 plugins_checkpoints_ibq_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_ibq_la_LIBADD = $(PLUGIN_LIBS)
+
+checkpoints_LTLIBRARIES += plugins/checkpoints/open_magvit2.la
+plugins_checkpoints_open_magvit2_la_SOURCES = plugins/checkpoints/open_magvit2.c
+plugins_checkpoints_open_magvit2_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_checkpoints_open_magvit2_la_LIBADD = $(PLUGIN_LIBS)

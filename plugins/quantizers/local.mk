@@ -1,7 +1,7 @@
 
 quantizersdir = $(pluginsdir)/quantizers
 quantizers_LTLIBRARIES = plugins/quantizers/nearest.la plugins/quantizers/ema.la plugins/quantizers/refit.la plugins/quantizers/fsq.la \
-    plugins/quantizers/gumbel.la plugins/quantizers/residual.la plugins/quantizers/rotation.la \
+    plugins/quantizers/lfq.la plugins/quantizers/gumbel.la plugins/quantizers/residual.la plugins/quantizers/rotation.la \
     plugins/quantizers/multi_scale.la plugins/quantizers/product.la
 plugins_quantizers_nearest_la_SOURCES = plugins/quantizers/nearest.c
 plugins_quantizers_nearest_la_LDFLAGS = $(PLUGIN_LDFLAGS)
@@ -31,3 +31,6 @@ plugins_quantizers_multi_scale_la_LIBADD = $(PLUGIN_LIBS)
 plugins_quantizers_product_la_SOURCES = plugins/quantizers/product.c
 plugins_quantizers_product_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_quantizers_product_la_LIBADD = $(PLUGIN_LIBS)
+plugins_quantizers_lfq_la_SOURCES = plugins/quantizers/lfq.c
+plugins_quantizers_lfq_la_LDFLAGS = $(PLUGIN_LDFLAGS)
+plugins_quantizers_lfq_la_LIBADD = $(PLUGIN_LIBS)

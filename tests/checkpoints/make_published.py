@@ -4,10 +4,12 @@
 usage: make_published.py OUTDIR CLONES
 
 labelled.ckpt      the U-Net of VQ-DDM that is told labels (DDM/model/edit_unet.py), with labelled.h5
+magvit2.ckpt       an autoencoder of Open-MAGVIT2 with the averages of its weights (src/Open_MAGVIT2 of SEED-Voken), with magvit2.h5
+../golden/lfq.h5   quantised vectors, codes, losses and gradients of its quantizer in training
 net2net.ckpt       a transformer of taming (taming/modules/transformer/mingpt.py) beside its autoencoder, with net2net.h5
 
-CLONES is a folder with clones of github.com/anonymrelease/VQ-DDM and github.com/CompVis/taming-transformers under their own names. Needs
-torch, h5py, numpy and einops. What the classes import for training alone is replaced by empty modules.
+CLONES is a folder with clones of github.com/anonymrelease/VQ-DDM, github.com/CompVis/taming-transformers and
+github.com/TencentARC/SEED-Voken under their own names. Needs torch, h5py, numpy and einops. What the classes import for training alone is replaced by empty modules.
 """
 import os
 import sys
@@ -94,10 +96,51 @@ def net2net(outdir, clones):
     write(f"{outdir}/net2net.h5", tokens=codes.int(), logits=logits)
 
 
+def magvit2(outdir, clones):
+    folder, bits = f"{clones}/SEED-Voken/src/Open_MAGVIT2/modules", 6
+    networks = module("improved_model", f"{folder}/diffusionmodules/improved_model.py",
+                      [("GroupNorm(32,", f"GroupNorm({GROUPS},"), ("num_groups=32,", f"num_groups={GROUPS},")])
+    quantizer = module("lookup_free_quantize", f"{folder}/vqvae/lookup_free_quantize.py")
+    averages = module("ema", f"{folder}/ema.py")
+    sizes = dict(ch=4, out_ch=3, in_channels=3, num_res_blocks=1, z_channels=bits, ch_mult=(1, 2), resolution=HEIGHT)
+    model = nn.Module()
+    model.encoder, model.decoder = networks.Encoder(**sizes), networks.Decoder(**sizes)
+    model.quantize = quantizer.LFQ(dim=bits, codebook_size=2 ** bits)
+    jitter(model)
+    model.model_ema = averages.LitEma(model)
+    averaged = {n: v.clone() for n, v in model.state_dict().items()}
+    jitter(model)
+    state = model.state_dict()
+    torch.save({"state_dict": state}, f"{outdir}/magvit2.ckpt")
+    model.load_state_dict(averaged)  # what the program itself computes with: ema_scope
+    model.eval()
+    bytes_ = torch.randint(0, 256, (4, 3, HEIGHT, WIDTH))
+    with torch.no_grad():
+        quantised, _, codes = model.quantize(model.encoder(2 * (bytes_.float() / 255) - 1))
+        image = (model.decoder(quantised) + 1) / 2
+    write(f"{outdir}/magvit2.h5", bytes=bytes_.int(), codes=codes.view(4, *MAP).int(), image=image)
+
+
+def lfq(outdir, clones):
+    """Losses as the published settings weigh them: 0.1 for the entropies, 0.25 for the distance."""
+    quantizer = module("lookup_free_quantize", f"{clones}/SEED-Voken/src/Open_MAGVIT2/modules/vqvae/lookup_free_quantize.py")
+    bits, rows = 5, 64
+    model = quantizer.LFQ(dim=bits, codebook_size=2 ** bits).double().train()
+    z = (0.01 * torch.randn(rows, bits)).float().double().requires_grad_()
+    (quantised, entropy, codes), parts = model(z.t()[None], return_loss_breakdown=True)
+    loss = 0.1 * entropy + 0.25 * parts.commitment
+    loss.backward()
+    with h5py.File(f"{outdir}/../golden/lfq.h5", "w") as h5:
+        h5.attrs["rows"], h5.attrs["bits"] = rows, bits
+        for name, value in (("z", z), ("quantised", quantised[0].t()), ("loss", loss), ("grad", z.grad)):
+            h5.create_dataset(name, data=value.detach().float().numpy())
+        h5.create_dataset("codes", data=codes.flatten().int().numpy())
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    for make in (labelled, net2net):
+    for make in (labelled, net2net, magvit2, lfq):
         torch.manual_seed(4)
         make(*sys.argv[1:])
 

@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(those_of_quantizers)
 {
-    plan_all("quantizers", 7);
+    plan_all("quantizers", 8);
 }
 END_TEST
 

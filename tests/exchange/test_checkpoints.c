@@ -508,12 +508,14 @@ END_TEST
 
 START_TEST(slips_of_the_hand)
 {
-    (void)command_ends(2,
-                       "wanted --as NAME, the architecture whose names the file has; there are: diffusers, ibq, llamagen, taming, "
-                       "unleashing-transformers, vq-ddm",
-                       "import %s/vqgan.th -o x.h5", TEST_CHECKPOINTS);
-    (void)command_ends(69, "no checkpoint is called `tamed`; there are diffusers, ibq, llamagen, taming, unleashing-transformers, vq-ddm",
-                       "import %s/vqgan.th -o x.h5 --as tamed", TEST_CHECKPOINTS);
+    (void)command_ends(
+        2,
+        "wanted --as NAME, the architecture whose names the file has; there are: diffusers, ibq, llamagen, open-magvit2, taming, "
+        "unleashing-transformers, vq-ddm",
+        "import %s/vqgan.th -o x.h5", TEST_CHECKPOINTS);
+    (void)command_ends(
+        69, "no checkpoint is called `tamed`; there are diffusers, ibq, llamagen, open-magvit2, taming, unleashing-transformers, vq-ddm",
+        "import %s/vqgan.th -o x.h5 --as tamed", TEST_CHECKPOINTS);
     (void)command_ends(2, "no parameter `hight`; did you mean `height`?", "import %s/vqgan.th -o x.h5 --as unleashing-transformers hight=8",
                        TEST_CHECKPOINTS);
     (void)command_ends(2, "wants an integer 1 .. 65536", "import %s/vqgan.th -o x.h5 --as unleashing-transformers height=0",

@@ -37,6 +37,56 @@ START_TEST(a_network_that_is_told_labels)
 }
 END_TEST
 
+/* ---- Open-MAGVIT2 ----------------------------------------------------------------------------------------------------- */
+
+/* The averages of the weights, as its own program computes; codes equal, images within 1e-4. */
+START_TEST(an_autoencoder_of_signs)
+{
+    fixture_ok(&fixture, checkpoint_import_as("open-magvit2", FILE_OF("magvit2.ckpt"), "x.h5", NULL, tokenizer));
+    checkpoint_check_tokenizer("magvit2.h5", "x.h5");
+    fixture_ok(&fixture, checkpoint_export_as("open-magvit2", "x.h5", "y.safetensors", "groups=4"));
+    fixture_ok(&fixture, checkpoint_import_as("open-magvit2", "y.safetensors", "y.h5", NULL, tokenizer));
+    checkpoint_same_content("x.h5", "y.h5");
+}
+END_TEST
+
+static const struct {
+    const char *drop, *change;
+    int32_t rank;
+    int64_t dim[5];
+    const char *words;
+} networks[] = {
+    {"adaptive", NULL, 0, {0}, "the file is no tokenizer of open-magvit2 (`encoder.mid_block.0.conv1.weight`, `decoder.adaptive"},
+    {NULL, "encoder.conv_in.weight", 5, {4, 3, 3, 3, 3}, "its kernels are of three dimensions, which are for videos"},
+    {NULL, "encoder.conv_out.weight", 4, {31, 8, 1, 1}, "a code is of 1 to 30 bits"},
+    {NULL, "encoder.down.1.block.0.conv1.weight", 4, {6, 4, 3, 3}, "the width of a level is no multiple of the first convolution's"},
+    {"encoder.down.0.block", NULL, 0, {0}, "there is no `encoder.down.0.block.0.conv1.weight`"},
+    {"decoder.up.1.upsample.conv1.bias",
+     NULL,
+     0,
+     {0},
+     "lacks 1 of the model's weights, the first of them decoder.up.1.upsample.conv1.bias"},
+};
+
+START_TEST(an_autoencoder_of_something_else)
+{
+    static const char *const small[] = {"groups=2", "height=8", "width=12"};
+    struct tensor_list *l = calloc(1, sizeof *l);
+    struct matched k;
+    list_read(l, FILE_OF("magvit2.ckpt"));
+    list_drop(l, "model_ema.");
+    if (networks[_i].drop)
+        list_drop(l, networks[_i].drop);
+    if (networks[_i].change) {
+        list_named(l, networks[_i].change)->rank = networks[_i].rank;
+        memcpy(list_named(l, networks[_i].change)->dim, networks[_i].dim, sizeof networks[_i].dim);
+    }
+    checkpoint_refused(list_match(l, "open-magvit2", NULL, small, 3, &k), TESS_E_DATA, networks[_i].words);
+    list_match_close(&k);
+    free(l);
+}
+END_TEST
+
 /* ---- taming's transformers -------------------------------------------------------------------------------------------- */
 
 static const char causal[] = "heads=3 sos_token=5";
@@ -127,6 +177,8 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_test(tests, a_network_that_is_told_labels);
+    tcase_add_test(tests, an_autoencoder_of_signs);
+    tcase_add_loop_test(tests, an_autoencoder_of_something_else, 0, (int)(sizeof networks / sizeof *networks));
     tcase_add_test(tests, a_transformer_beside_its_autoencoder);
     tcase_add_test(tests, a_transformer_and_back);
     tcase_add_test(tests, a_transformer_that_others_cannot_hold);
