@@ -6,10 +6,13 @@ usage: make_published.py OUTDIR CLONES
 labelled.ckpt      the U-Net of VQ-DDM that is told labels (DDM/model/edit_unet.py), with labelled.h5
 magvit2.ckpt       an autoencoder of Open-MAGVIT2 with the averages of its weights (src/Open_MAGVIT2 of SEED-Voken), with magvit2.h5
 ../golden/lfq.h5   quantised vectors, codes, losses and gradients of its quantizer in training
+vqgumbel.ckpt      an autoencoder of taming with Gumbel's quantizer (taming/models/vqgan.py, GumbelVQ), with vqgumbel.h5
+vqgumbel.th        the same of "Unleashing Transformers" (models/vqgan.py), with vqgumbel_th.h5
 net2net.ckpt       a transformer of taming (taming/modules/transformer/mingpt.py) beside its autoencoder, with net2net.h5
 
-CLONES is a folder with clones of github.com/anonymrelease/VQ-DDM, github.com/CompVis/taming-transformers and
-github.com/TencentARC/SEED-Voken under their own names. Needs torch, h5py, numpy and einops. What the classes import for training alone is replaced by empty modules.
+CLONES is a folder with clones of github.com/anonymrelease/VQ-DDM, github.com/CompVis/taming-transformers,
+github.com/samb-t/unleashing-transformers and github.com/TencentARC/SEED-Voken under their own names. Needs torch, h5py, numpy and einops.
+What the classes import for training alone is replaced by empty modules.
 """
 import os
 import sys
@@ -137,10 +140,62 @@ def lfq(outdir, clones):
         h5.create_dataset("codes", data=codes.flatten().int().numpy())
 
 
+def without_draws(logits, tau=1, hard=True, dim=1):
+    """Gumbel's softmax as if nothing were drawn: both programs draw in evaluation too, and what is likeliest is what a codec takes."""
+    return nn.functional.one_hot(logits.argmax(dim), logits.shape[dim]).movedim(-1, dim).to(logits)
+
+
+def gumbel_outputs(model, path, codes_of, shift):
+    bytes_ = torch.randint(0, 256, (4, 3, HEIGHT, WIDTH))
+    kept, nn.functional.gumbel_softmax = nn.functional.gumbel_softmax, without_draws
+    with torch.no_grad():
+        image, _, stats = model(bytes_.float() / 255 * (1 + shift) - shift)
+    nn.functional.gumbel_softmax = kept
+    write(path, bytes=bytes_.int(), codes=codes_of(stats).view(4, *MAP).int(), image=(image + shift) / (1 + shift))
+
+
+def gumbel_taming(outdir, clones):
+    folder, grouped = f"{clones}/taming-transformers/taming", [("num_groups=32", f"num_groups={GROUPS}")]
+    for name in ("taming", "taming.modules", "taming.modules.diffusionmodules", "taming.modules.vqvae"):
+        empty(name)
+    empty("pytorch_lightning", LightningModule=nn.Module)
+    empty("main", instantiate_from_config=lambda config: nn.Module())
+    module("taming.modules.diffusionmodules.model", f"{folder}/modules/diffusionmodules/model.py", grouped)
+    module("taming.modules.vqvae.quantize", f"{folder}/modules/vqvae/quantize.py")
+    vqgan = module("taming.vqgan", f"{folder}/models/vqgan.py")
+    sizes = dict(double_z=False, z_channels=5, resolution=HEIGHT, in_channels=3, out_ch=3, ch=4, ch_mult=(1, 2), num_res_blocks=1,
+                 attn_resolutions=[HEIGHT // 2], dropout=0.0)
+    model = vqgan.GumbelVQ(sizes, None, CODES, 5, None)
+    jitter(model)
+    model.eval()
+    model.forward = lambda x: (lambda q, loss, info: (model.decode(q), loss, info))(*model.encode(x))
+    torch.save({"state_dict": model.state_dict()}, f"{outdir}/vqgumbel.ckpt")
+    gumbel_outputs(model, f"{outdir}/vqgumbel.h5", lambda info: info[2], 1)
+
+
+def gumbel_unleashing(outdir, clones):
+    empty("lpips")
+    empty("unleashing")
+    empty("unleashing.diffaug", DiffAugment=None)
+    empty("utils")
+    empty("utils.log_utils", log=print)
+    tools = dict.fromkeys(("adopt_weight", "hinge_d_loss", "calculate_adaptive_weight"))
+    empty("utils.vqgan_utils", normalize=lambda width: nn.GroupNorm(GROUPS, width, eps=1e-6), swish=nn.functional.silu, **tools)
+    vqgan = module("unleashing.vqgan", f"{clones}/unleashing-transformers/models/vqgan.py", [(").cuda()", ")")])
+    settings = types.SimpleNamespace(n_channels=3, nf=4, res_blocks=1, codebook_size=CODES, emb_dim=5, ch_mult=[1, 2], img_size=HEIGHT,
+                                     attn_resolutions=[HEIGHT // 2], quantizer="gumbel", beta=0.25, gumbel_straight_through=False,
+                                     gumbel_kl_weight=1e-8)
+    model = vqgan.VQAutoEncoder(settings)
+    jitter(model)
+    model.eval()
+    torch.save({f"ae.{n}": v for n, v in model.state_dict().items()}, f"{outdir}/vqgumbel.th")
+    gumbel_outputs(model, f"{outdir}/vqgumbel_th.h5", lambda stats: stats["min_encoding_indices"], 0)
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    for make in (labelled, net2net, magvit2, lfq):
+    for make in (labelled, net2net, magvit2, lfq, gumbel_taming, gumbel_unleashing):
         torch.manual_seed(4)
         make(*sys.argv[1:])
 

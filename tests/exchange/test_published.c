@@ -37,6 +37,30 @@ START_TEST(a_network_that_is_told_labels)
 }
 END_TEST
 
+/* ---- Gumbel's quantizer, of both programs ------------------------------------------------------------------------------ */
+
+/* What their own whole classes compute when nothing is drawn; and every tensor of theirs comes back. */
+START_TEST(an_autoencoder_of_logits)
+{
+    static const char *const as[] = {"taming", "unleashing-transformers"}, *const file[] = {FILE_OF("vqgumbel.ckpt"),
+                                                                                            FILE_OF("vqgumbel.th")};
+    static const char *const golden[] = {"vqgumbel.h5", "vqgumbel_th.h5"};
+    struct tensor_list *theirs = calloc(1, sizeof *theirs), *ours = calloc(1, sizeof *ours);
+    fixture_ok(&fixture, checkpoint_import_as(as[_i], file[_i], "x.h5", NULL, tokenizer));
+    checkpoint_check_tokenizer(golden[_i], "x.h5");
+    fixture_ok(&fixture, checkpoint_export_complete(as[_i], "x.h5", "y.safetensors", "groups=4"));
+    list_read(theirs, file[_i]);
+    list_read(ours, "y.safetensors");
+    ck_assert_int_eq(ours->n, theirs->n);
+    for (int64_t i = 0; i < theirs->n; i++) {
+        const struct tess_entry *e = &theirs->entry[i], *twin = list_named(ours, e->name);
+        ck_assert(e->rank == twin->rank && memcmp(e->dim, twin->dim, (size_t)e->rank * sizeof *e->dim) == 0);
+    }
+    free(theirs);
+    free(ours);
+}
+END_TEST
+
 /* ---- Open-MAGVIT2 ----------------------------------------------------------------------------------------------------- */
 
 /* The averages of the weights, as its own program computes; codes equal, images within 1e-4. */
@@ -177,6 +201,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_test(tests, a_network_that_is_told_labels);
+    tcase_add_loop_test(tests, an_autoencoder_of_logits, 0, 2);
     tcase_add_test(tests, an_autoencoder_of_signs);
     tcase_add_loop_test(tests, an_autoencoder_of_something_else, 0, (int)(sizeof networks / sizeof *networks));
     tcase_add_test(tests, a_transformer_beside_its_autoencoder);
