@@ -8,7 +8,8 @@
 enum { L1, L2 };
 enum { PIXELS_UNIT, PIXELS_SIGNED };
 enum { FLIP_NONE, FLIP_IMAGE, FLIP_BATCH };
-enum { OUTPUT_CODES, OUTPUT_LATENTS }; /* outputs of the training graph */
+#define OUTPUT_CODES "codes" /* outputs of the training graph, among those that a quantizer declares for itself */
+#define OUTPUT_LATENTS "latents"
 
 static const struct tess_quantizer_1 *quantizer_of(const struct autoencoding *k)
 {
@@ -82,9 +83,9 @@ static int autoencoding_record(struct tess_context *ctx, struct autoencoding *k,
     tess_objective(g, "loss", k->frozen ? "quantizer.,decoder." : "encoder.,quantizer.,decoder.", loss);
     if (k->p->adversarial.critic)
         tess_objective(g, "critic", "critic.", own);
-    tess_output(g, "codes", quantised.codes); /* for its columns, and for the quantizer's `react`, which is given the latents too */
+    tess_output(g, OUTPUT_CODES, quantised.codes); /* for its columns, and for the quantizer's `react`, which is given the latents too */
     if (quantizer->react)
-        tess_output(g, "latents", latent);
+        tess_output(g, OUTPUT_LATENTS, latent);
     *latent_shape = tess_shape(latent);
     return tess_graph_seal(ctx, g);
 }
@@ -165,9 +166,18 @@ static int autoencoding_fill(void *user, struct tess_context *ctx, int64_t step,
     return TESS_OK;
 }
 
+/* An output of a step by name: its place depends on the quantizer's own outputs, which are declared before. */
+static struct tess_tensor autoencoding_output(const struct autoencoding *k, const struct tess_batch *b, const char *wanted)
+{
+    int32_t i = 0;
+    for (const char *name; (name = tess_graph_output_at(k->graph, i, NULL)) && strcmp(name, wanted) != 0; i++)
+        continue;
+    return b->out[i];
+}
+
 static int autoencoding_react(const struct autoencoding *k, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
-    struct tess_tensor codes = b->out[OUTPUT_CODES], latents = b->out[OUTPUT_LATENTS];
+    struct tess_tensor codes = autoencoding_output(k, b, OUTPUT_CODES), latents = autoencoding_output(k, b, OUTPUT_LATENTS);
     int64_t d = latents.dim[3], rows = tess_tensor_count(&latents) / d, depth = k->layout.depth;
     latents = tess_tensor_over(latents.data, TESS_F32, 2, (const int64_t[]){rows, d});
     codes = tess_tensor_over(codes.data, TESS_I32, depth > 1 ? 2 : 1, (const int64_t[]){rows, depth});
@@ -199,7 +209,8 @@ static int autoencoding_after(void *user, struct tess_context *ctx, int64_t step
         adversarial_watch(&k->adversarial, k->run, k->graph, b);
         memcpy(k->metric + CODE_USAGE_COLUMNS, k->adversarial.metric, sizeof k->adversarial.metric);
     }
-    TESS_TRY(code_usage_measure(ctx, &k->usage, &b->out[OUTPUT_CODES], k->layout.depth, k->metric));
+    const struct tess_tensor codes = autoencoding_output(k, b, OUTPUT_CODES);
+    TESS_TRY(code_usage_measure(ctx, &k->usage, &codes, k->layout.depth, k->metric));
     return quantizer_of(k)->react ? autoencoding_react(k, ctx, step, b) : TESS_OK;
 }
 

@@ -269,7 +269,7 @@ static const struct tess_param params[] = {
     TESS_PARAM("shared", struct residual, shared, TESS_BOOL, TESS_LATER, 0, 0, 0, NULL, "one codebook for all levels"),
     TESS_PARAM_COMPONENT(struct residual, quantizer, TESS_REQUIRED, "quantizer/1", "of each level"), TESS_PARAM_END};
 
-TESS_PLUGIN("tessera-residual", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+TESS_PLUGIN("tessera-residual", "0.1.1", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_DOCUMENTED("Lee et al., Autoregressive Image Generation using Residual Quantization, 2022",
                                       "quantizer: {use: residual, depth: 4, quantizer: {use: ema, codebook_size: 256}}", "residual",
                                       "quantizer/1", "levels of quantizers, each of what those before it left over",

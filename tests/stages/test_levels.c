@@ -47,6 +47,19 @@ static struct tess_tensor codes_of(const char *workdir, const char *stage, int64
     return codes;
 }
 
+/* The curve's last two columns, codes used and perplexity of a step's codes, are of so many codes as a level has. */
+static void curve_counts_codes(const char *workdir)
+{
+    struct tess_artefact *a = result(workdir, "tokenizer");
+    struct tess_tensor curve = load(a, "curve", TESS_F32);
+    const float *point = curve.data;
+    for (int64_t i = 0; i < curve.dim[0]; i++, point += curve.dim[1])
+        for (int64_t c = curve.dim[1] - 2; c < curve.dim[1]; c++)
+            ck_assert_msg(point[c] >= 1.0f && point[c] <= LEVEL, "column %d of step %g is %g", (int)c, (double)point[0], (double)point[c]);
+    tess_free(curve.data);
+    tessi_store_artefact_close(a);
+}
+
 /* Noises and denoisers that priors of several levels are made of, and levels that are grids or parts. */
 static const char *const priors[][4] = {
     {NULL},
@@ -66,6 +79,7 @@ START_TEST(levels_go_through_every_stage)
     static const char *const stages[] = {"tokenizer", "codes", "prior", "samples", "decoded", "edited"};
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
         stage_bench_same("one", "two", stages[i]);
+    curve_counts_codes("one");
     struct tess_tensor codes = codes_of("one", "codes", SMALL_COUNT), drawn = codes_of("one", "samples", 5),
                        edited = codes_of("one", "edited", 4);
     for (int64_t q = 0; q < 4; q++)
