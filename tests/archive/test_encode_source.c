@@ -203,7 +203,7 @@ START_TEST(drawn_boxes)
 }
 END_TEST
 
-/* Of 8 pictures the last two have no label, and others have. */
+/* Eight pictures, the last two of which have no label. */
 START_TEST(pictures_without_a_label)
 {
     struct tess_tensor label;

@@ -121,7 +121,7 @@ static void import_transformer(const char *to)
     fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("net2net.ckpt"), to, "first.h5", causal));
 }
 
-/* One file makes two models: the autoencoder without a tokenizer, the transformer over its codes with one. */
+/* Two models come from a single file: the autoencoder without a tokenizer, the transformer over its codes with one. */
 START_TEST(a_transformer_beside_its_autoencoder)
 {
     import_transformer("x.h5");

@@ -87,7 +87,7 @@ static struct tess_node *multi_scale_phi(const struct multi_scale *q, struct tes
     return q->mix == 1.0 ? mixed : tess_add(g, tess_affine(g, x, (float)(1.0 - q->mix), 0.0f), mixed);
 }
 
-/* What level l's codes (N, h_l, w_l) add to a map of `map`'s size. */
+/* The share of level l in z_q, of its codes (N, h_l, w_l), on a map of `map`'s size; added to `sum` unless that is NULL. */
 static struct tess_node *multi_scale_add(const struct multi_scale *q, struct tess_graph *g, int64_t l, struct tess_node *codes,
                                          const struct tess_tensor *map, struct tess_node *sum)
 {

@@ -82,7 +82,7 @@ static int mpi_failed(struct tess_context *ctx, const char *call, int code)
             return mpi_failed(ctx, #call, code_);                                                                                          \
     } while (0)
 
-/* How many processes a launcher says it has started with this one; 0 where none says so. */
+/* Number of processes that a launcher has started with this one, by its environment; 0 without a launcher. */
 static int mpi_launched(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"};
