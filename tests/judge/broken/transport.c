@@ -114,8 +114,8 @@ static const struct tess_transport_1 ops = {.size = sizeof ops,
     X(0, "honest")                                                                                                                         \
     X(1, "no-rank")                                                                                                                        \
     X(2, "no-host")                                                                                                                        \
-    X(3, "other-bytes") X(4, "keeps-broadcast") X(5, "dead") X(6, "goes-on") X(7, "other-reason") X(8, "positive") X(9, "not-started")     \
-        X(10, "stops")
+    X(3, "other-bytes")                                                                                                                    \
+    X(4, "keeps-broadcast") X(5, "dead") X(6, "goes-on") X(7, "other-reason") X(8, "positive") X(9, "not-started") X(10, "stops")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "transport/1", n, &ops),
