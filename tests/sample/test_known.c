@@ -475,11 +475,22 @@ START_TEST(what_cannot_be_held_is_refused)
                                      .mask = m.known,
                                      .values = m.given,
                                      .sampler = fixture_sampler(&m.b, "ancestral")};
+    static const int64_t at[] = {0, 5, 2 * TOKENS - 1}; /* the first and the last of two sequences too */
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        char words[80];
+        uint8_t was = m.known[at[i]];
+        int32_t given = m.given[at[i]];
+        m.known[at[i]] = 1;
+        m.given[at[i]] = i ? CODES : -1;
+        snprintf(words, sizeof words, "token %d is known to be %d, codes are 0 .. 11", (int)at[i], (int)m.given[at[i]]);
+        ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
+        ck_assert_msg(strstr(tessi_base_context_message(&m.b.context.context), words) != NULL, "%s", words);
+        tessi_base_context_clear(&m.b.context.context);
+        m.known[at[i]] = was;
+        m.given[at[i]] = given;
+    }
     m.known[5] = 1;
     m.given[5] = CODES;
-    ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
-    ck_assert_ptr_nonnull(strstr(tessi_base_context_message(&m.b.context.context), "token 5 is known to be 12, codes are 0 .. 11"));
-    tessi_base_context_clear(&m.b.context.context);
     struct tess_prior p = m.prior;
     copy = *p.noise;
     component = *copy.component;
