@@ -1,5 +1,7 @@
 /* Components that each break one promise of all kinds, of their parameters or of opening and closing; as sources, which are the shortest.
  * SPDX-License-Identifier: MIT */
+#define BROKEN_OPEN broken_open
+#define BROKEN_CLOSE broken_close
 #include "tests/judge/broken/broken.h"
 
 #include <tessera/kind/source.h>

@@ -1,5 +1,7 @@
 /* Formats that each break one promise: four letters, the number of tensors, then each one's name, shape and values, all in words of four
  * bytes; the sum of all words before it at the end. SPDX-License-Identifier: MIT */
+#define BROKEN_OPEN broken_open
+#define BROKEN_CLOSE broken_close
 #include "tests/judge/broken/broken.h"
 
 #include <tessera/exchange.h>

@@ -36,18 +36,6 @@ struct state {
     double sum, count;
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 static int state_open(void *self, struct tess_context *ctx, const struct tess_metric_shape *s, void **state)
 {
     int status = tess_alloc(ctx, sizeof(struct state), "the state of a metric", state);

@@ -22,18 +22,6 @@ enum {
     NO_MASK = 17
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 enum { WIDTH = 8 };
 
 static const struct tess_init drawn = {.size = sizeof drawn, .kind = TESS_INIT_NORMAL, .spread = 0.5};

@@ -43,18 +43,6 @@ enum {
     LOST_KNOWN = 35
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 /* Number of calls so far, for what changes from call to call. */
 static int64_t unkeyed;
 

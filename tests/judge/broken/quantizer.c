@@ -1,5 +1,7 @@
 /* Quantizers that each break one promise. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#define BROKEN_OPEN broken_open
+#define BROKEN_CLOSE broken_close
 #include "tests/judge/broken/broken.h"
 
 #include <dirent.h>

@@ -24,18 +24,6 @@ enum {
     BIG_STATE = 18
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 static int64_t drawn;
 
 static int check(void *self, struct tess_context *ctx, const struct tess_prior *p)

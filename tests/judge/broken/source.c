@@ -30,18 +30,6 @@ enum {
     BAD_CONTENT = 20
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 /* Number of calls so far, for what changes from call to call. */
 static atomic_int calls;
 static int shift; /* what `rest` and `soon` leave in the pixels */

@@ -5,18 +5,6 @@
 
 static int64_t asked;
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 static int plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     (void)self;
@@ -88,8 +76,6 @@ static const struct tess_component components[] = {BROKEN_ROW("honest", "stage/1
                                                     .params = taken,
                                                     .param_stride = sizeof(struct tess_param),
                                                     .self_size = sizeof(struct broken),
-                                                    .open = broken_open,
-                                                    .close = broken_close,
                                                     .ops = &honest},
                                                    {.name = NULL}};
 

@@ -20,18 +20,6 @@ enum {
     STOPS = 10
 };
 
-static int broken_open(void *self, struct tess_context *ctx)
-{
-    (void)self;
-    (void)ctx;
-    return TESS_OK;
-}
-
-static void broken_close(void *self)
-{
-    (void)self;
-}
-
 static int32_t aborted;
 static char reason[100];
 
