@@ -366,7 +366,7 @@ START_TEST(packed_where_it_pays)
 }
 END_TEST
 
-/* A writer's cache holds two chunks of the largest size, a reader's 64 MiB; each at least two rows. */
+/* A reader's cache holds 64 MiB, and at least two rows; that of a writer a chunk. */
 START_TEST(caches_of_chunks)
 {
     static const struct {
@@ -374,20 +374,22 @@ START_TEST(caches_of_chunks)
         int use;
         size_t bytes;
         double full_first;
-    } wanted[] = {{100, TESSI_CACHE_WRITE, 2 << 20, 1.0},
-                  {100, TESSI_CACHE_READ, 64 << 20, 0.75},
-                  {100, TESSI_CACHE_NONE, 0, 1.0},
-                  {3 << 20, TESSI_CACHE_WRITE, 6 << 20, 1.0},
-                  {40 << 20, TESSI_CACHE_READ, 80 << 20, 0.75}};
+    } wanted[] = {{100, TESSI_CACHE_READ, 64 << 20, 0.75}, {100, TESSI_CACHE_NONE, 0, 1.0}, {40 << 20, TESSI_CACHE_READ, 80 << 20, 0.75}};
+    const struct tess_dataset plain = {.size = sizeof plain};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         const struct tessi_entry e = {.dtype = TESS_U8, .precision = 8, .rank = 2, .dim = {10, wanted[i].row}};
+        hid_t p = tessi_store_layout_cache(&e, wanted[i].use), q = tessi_store_layout_write_cache(&e, &plain);
         size_t slots, bytes;
         double full_first;
-        hid_t p = tessi_store_layout_cache(&e, wanted[i].use);
         ck_assert(p >= 0 && H5Pget_chunk_cache(p, &slots, &bytes, &full_first) >= 0);
         ck_assert_uint_eq(bytes, wanted[i].bytes);
         ck_assert_double_eq(full_first, wanted[i].full_first);
+        ck_assert(q >= 0 && H5Pget_chunk_cache(q, &slots, &bytes, &full_first) >= 0);
+        ck_assert_uint_eq(slots, 1);
+        ck_assert_int_eq((int64_t)bytes, tessi_store_chunk_rows(10, wanted[i].row, 0) * wanted[i].row);
+        ck_assert_double_eq(full_first, 1.0);
         H5Pclose(p);
+        H5Pclose(q);
     }
 }
 END_TEST
