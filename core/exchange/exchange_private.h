@@ -10,7 +10,10 @@
 #include "core/exchange/exchange.h"
 #include "core/exchange/import_names.h"
 #include "core/exchange/weights_files.h"
+#include "core/host/file_digests.h"
 #include "core/host/runtime.h"
+
+#include <pthread.h>
 
 /* ---- file_format.c ---- */
 
@@ -37,6 +40,24 @@ void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, 
 /* "f32 (32, 3, 3, 3)" */
 const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, size_t capacity);
 
+/* ---- import_digest.c ---- */
+
+/* Digests of an import's files, made on a thread beside the import where there is a second one. Zeroed memory is an empty one. */
+struct tessi_import_digest {
+    struct tessi_digesting *file;
+    int64_t files;
+    pthread_t thread;
+    int started, status; /* of the thread: whether it runs, and what it came to */
+    struct tessi_context context;
+};
+struct tessi_import;
+/* Opens the files of m->files and begins to read them. */
+int tessi_exchange_import_digest_begin(struct tess_context *ctx, struct tessi_import *m) TESS_CHECKED;
+/* Ends that: m->digest is the digest of one file, or that of the list of several ones' digests; m->witness has each. */
+int tessi_exchange_import_digest_end(struct tess_context *ctx, struct tessi_import *m) TESS_CHECKED;
+/* Frees it, stopping what still runs. */
+void tessi_exchange_import_digest_free(struct tessi_import_digest *d);
+
 /* ---- import_match.c ---- */
 
 struct tessi_import {
@@ -54,6 +75,7 @@ struct tessi_import {
     struct tess_graph *graph;
     int64_t *source;               /* [weight]: number of its entry */
     char digest[TESS_DIGEST_TEXT]; /* digest of the file; of several, of the list of theirs */
+    struct tessi_import_digest digesting;
     struct tessi_witness witness;  /* identity of the files when they were digested */
 };
 

@@ -10,34 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Digests of the files. One file's is the digest of the whole; of several it is that of the list of theirs. */
-static int digest_files(struct tess_context *ctx, struct tessi_import *m)
-{
-    const struct tessi_weights_files *w = &m->files;
-    struct tess_digest all;
-    tess_digest_start(&all);
-    struct tessi_witness *before = tessi_host_witness_set(ctx, &m->witness);
-    int status = TESS_OK;
-    for (int64_t i = 0; i < w->parts && status == TESS_OK; i++) {
-        struct tess_digest d;
-        tess_digest_start(&d);
-        status = tess_digest_add_file(ctx, &d, w->part[i].path);
-        tess_digest_end(&d, m->digest);
-        tess_digest_add_text(&all, m->digest);
-    }
-    (void)tessi_host_witness_set(ctx, before);
-    if (w->parts > 1)
-        tess_digest_end(&all, m->digest);
-    return status;
-}
-
-/* Opened once to learn which files there are, and again once they are digested, so that nothing can come from files that were there
- * earlier. */
+/* Opened once to learn which files there are, and again once those that are digested are open, so that nothing can come from files that were
+ * there earlier. */
 static int open_files(struct tess_context *ctx, struct tessi_import *m)
 {
     const char *key = m->x->key ? m->x->key : "";
     TESS_TRY(tessi_exchange_weights_open(ctx, m->x->from, key, &m->files));
-    TESS_TRY(digest_files(ctx, m));
+    TESS_TRY(tessi_exchange_import_digest_begin(ctx, m));
     tessi_exchange_weights_close(&m->files);
     return tessi_exchange_weights_open(ctx, m->x->from, key, &m->files);
 }
@@ -192,6 +171,8 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, cons
     if (status == TESS_OK)
         status = write_weights(ctx, m, a);
     if (status == TESS_OK)
+        status = tessi_exchange_import_digest_end(ctx, m);
+    if (status == TESS_OK)
         status = tessi_host_witness_check(ctx, &m->witness);
     if (status == TESS_OK)
         return tessi_store_artefact_finish(ctx, a, &about, digest);
@@ -227,6 +208,7 @@ int tessi_exchange_import_model(struct tess_context *ctx, const struct tessi_exc
 {
     struct tessi_import m = {.x = x, .plan.size = sizeof m.plan};
     int status = import_model_import(ctx, &m);
+    tessi_exchange_import_digest_free(&m.digesting);
     tess_graph_free(m.graph);
     tess_weights_free(m.weights);
     tess_tokenizer_close(&m.autoencoder);

@@ -119,13 +119,52 @@ int tess_digest_add_file(struct tess_context *ctx, struct tess_digest *d, const 
     struct tess_digest own;
     struct tessi_place at;
     int64_t now = tessi_host_file_clock();
-    int fd;
+    int fd, is_all = d->bytes == 0; /* where nothing was added before, both digests are one */
     TESS_TRY(file_digests_open_file(ctx, path, &fd, &at));
     tess_digest_start(&own);
-    int status = add_bytes(ctx, &own, d, fd, path);
+    int status = add_bytes(ctx, &own, is_all ? NULL : d, fd, path);
     close(fd);
+    if (is_all)
+        *d = own;
     tess_digest_end(&own, text);
     return status == TESS_OK ? write_down(ctx, path, &at, text, now) : status;
+}
+
+/* ---- one file, beside other work ------------------------------------------------------------------------------------ */
+
+int tessi_host_digesting_open(struct tess_context *ctx, const char *path, struct tessi_digesting *f)
+{
+    *f = (struct tessi_digesting){.path = path, .fd = -1, .now = tessi_host_file_clock()};
+    return file_digests_open_file(ctx, path, &f->fd, &f->at);
+}
+
+int tessi_host_digesting_read(struct tess_context *ctx, struct tessi_digesting *f)
+{
+    uint8_t piece[65536];
+    struct tess_digest d;
+    ssize_t got = 0;
+    tess_digest_start(&d);
+    do {
+        if (atomic_load_explicit(&f->stop, memory_order_relaxed))
+            return TESS_E_STOPPED;
+        got = tessi_base_inject(TESSI_AT_READ) ? -1 : read(f->fd, piece, sizeof piece);
+        if (got > 0)
+            tess_digest_add(&d, piece, (size_t)got);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    tess_digest_end(&d, f->digest);
+    return got < 0 ? ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", f->path, strerror(errno)) : TESS_OK;
+}
+
+int tessi_host_digesting_record(struct tess_context *ctx, const struct tessi_digesting *f)
+{
+    return write_down(ctx, f->path, &f->at, f->digest, f->now);
+}
+
+void tessi_host_digesting_close(struct tessi_digesting *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
 }
 
 /* ---- many files ---------------------------------------------------------------------------------------------------- */

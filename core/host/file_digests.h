@@ -6,6 +6,8 @@
 #include "core/base/spool.h"
 #include "core/host/digest_table.h"
 
+#include <stdatomic.h>
+
 struct tess_artefact;
 
 /* A file that was digested, as it was then. */
@@ -45,6 +47,22 @@ int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witnes
 /* Confirms that one file is as it was; called after its last read, as later changes do not matter. For files that were digested for the
  * stage at work (tessi_runtime, `expected`); any other is fine. */
 int tessi_host_witness_confirm(struct tess_context *ctx, const char *path) TESS_CHECKED;
+
+/* The digest of one file, made beside other work. Open it, then whatever else reads the file, so that a file that takes its place between
+ * the two is noticed by the record's check; `read` may run on another thread, with a context of its own, and gives TESS_E_STOPPED without a
+ * message once `stop` is set; `record` adds the file to the record that is set, as tess_digest_add_file does. Close it in any case. */
+struct tessi_digesting {
+    const char *path; /* the caller's */
+    int fd;           /* -1: not open */
+    atomic_int stop;
+    struct tessi_place at;
+    int64_t now;
+    char digest[TESS_DIGEST_TEXT];
+};
+int tessi_host_digesting_open(struct tess_context *ctx, const char *path, struct tessi_digesting *f) TESS_CHECKED;
+int tessi_host_digesting_read(struct tess_context *ctx, struct tessi_digesting *f) TESS_CHECKED; /* [any thread] */
+int tessi_host_digesting_record(struct tess_context *ctx, const struct tessi_digesting *f) TESS_CHECKED;
+void tessi_host_digesting_close(struct tessi_digesting *f);
 
 /* Adds to `d` the digest that `content` makes of what a file holds, remembered as `what` (digest_table.h): for files whose bytes may differ
  * where their content does not. The file's bytes are digested for the witness alone. [one thread] */
