@@ -300,6 +300,17 @@ START_TEST(digest_of_texts_and_files)
     OK(tess_digest_add_file(ctx, &d, path));
     tess_digest_end(&d, one);
     ck_assert_str_eq(one, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    for (int before = 0; before < 2; before++) { /* with the file first, and behind other bytes */
+        tess_digest_start(&d);
+        tess_digest_add(&d, "abc", before ? 3 : 0);
+        OK(tess_digest_add_file(ctx, &d, path));
+        tess_digest_add(&d, "abc", before ? 0 : 3);
+        tess_digest_end(&d, one);
+        tess_digest_start(&d);
+        tess_digest_add(&d, "abcabc", 6);
+        tess_digest_end(&d, two);
+        ck_assert_str_eq(one, two);
+    }
     unlink(path);
     ck_assert_int_eq(tess_digest_add_file(ctx, &d, path), TESS_E_IO);
     ck_assert_ptr_nonnull(strstr(tessi_base_context_message(ctx), path));
