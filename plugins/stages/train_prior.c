@@ -214,12 +214,24 @@ static int train_prior_fill(void *user, struct tess_context *ctx, int64_t step, 
     return TESS_OK;
 }
 
-/* Gives the noise each step's times and bounds: inputs are x0, xt, t and perhaps label, the one output is the bound. */
+/* The place of the output `bound`, behind those that a component declares for itself. */
+static int32_t train_prior_bound_at(const struct tess_graph *g)
+{
+    int32_t i = 0;
+    for (const char *name; (name = tess_graph_output_at(g, i, NULL)) && strcmp(name, "bound") != 0; i++)
+        continue;
+    return i;
+}
+
+/* Gives the noise each step's times and bounds: inputs are x0, xt, t and perhaps label. */
 static int train_prior_after(void *user, struct tess_context *ctx, int64_t step, const struct tess_batch *b)
 {
     const struct work *k = user;
-    struct tess_noise_seen seen = {
-        .size = sizeof seen, .samples = b->samples, .tokens = k->tokens, .t = b->in[2].data, .bound = b->out[0].data};
+    struct tess_noise_seen seen = {.size = sizeof seen,
+                                   .samples = b->samples,
+                                   .tokens = k->tokens,
+                                   .t = b->in[2].data,
+                                   .bound = b->out[train_prior_bound_at(k->graph)].data};
     (void)step;
     return tess_prior_observe(ctx, &k->trained, k->weights, &seen);
 }
