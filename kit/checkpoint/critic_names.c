@@ -76,10 +76,12 @@ static void critic_names_leave(struct tess_import_use *use, const char *why)
     use->left = why;
 }
 
-int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const char *prefix, const char *range)
+int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const char *prefix, const char *range, int64_t height,
+                  int64_t width)
 {
     char config_text[120];
-    int64_t layers = count_layers(p, prefix);
+    int64_t layers = count_layers(p, prefix), side = height < width ? height : width;
+    int fits = layers > 0 && side >> layers >= 3; /* what patchgan wants */
     for (int64_t i = 0; i < p->entries; i++) {
         const char *name = p->entry[i].name;
         if (strncmp(name, prefix, strlen(prefix)) != 0)
@@ -87,10 +89,14 @@ int critic_import(struct tess_context *ctx, struct tess_import_plan *p, const ch
         if (layers == 0)
             critic_names_leave(&p->use[i],
                                "a discriminator of a kind that is not known here; training that starts from the model has a new one");
+        else if (!fits)
+            critic_names_leave(&p->use[i],
+                               "a discriminator of larger images, nothing of which is left by its layers; training that starts from the "
+                               "model has a new one");
         else if (critic_names_is_statistic(name))
             critic_names_leave(&p->use[i], "running statistics of the discriminator's norms, which here go by the batch");
     }
-    if (layers == 0)
+    if (!fits)
         return TESS_OK;
     (void)snprintf(config_text, sizeof config_text, "{use: patchgan, channels: %lld, layers: %lld, range: %s}",
                    (long long)critic_names_layer(p, prefix, 0)->dim[0], (long long)layers, range);

@@ -114,7 +114,7 @@ int taming_import(struct tess_context *ctx, const char *who, const struct conv_u
     TESS_TRY(taming_autoencoder_read_encoder(ctx, p, &l));
     for (int64_t i = 0; i < p->entries; i++)
         name_import(names, p, i);
-    TESS_TRY(critic_import(ctx, p, retrained ? "discriminator." : "loss.discriminator.", "signed"));
+    TESS_TRY(critic_import(ctx, p, retrained ? "discriminator." : "loss.discriminator.", "signed", u->height, u->width));
     l.asks_rule = strcmp(l.quantizer, "nearest") == 0;
     return conv_layout_describe(ctx, u, &l, p);
 }

@@ -104,7 +104,7 @@ static int open_magvit2_plan_import(void *self, struct tess_context *ctx, struct
     TESS_TRY(open_magvit2_read(ctx, p, &n));
     for (int64_t i = 0; i < p->entries; i++)
         name_import(names, p, i);
-    TESS_TRY(critic_import(ctx, p, "loss.discriminator.", "signed"));
+    TESS_TRY(critic_import(ctx, p, "loss.discriminator.", "signed", o->images.height, o->images.width));
     return open_magvit2_describe(ctx, &o->images, &n, p);
 }
 

@@ -163,6 +163,20 @@ START_TEST(a_critic_that_does_not_fit)
 }
 END_TEST
 
+/* A critic that was trained on larger images than those of the import, which are nothing any more behind its layers. */
+START_TEST(a_critic_of_larger_images)
+{
+    static const char *const parameter[] = {"groups=4", "height=4", "width=4"};
+    struct tensor_list *l = calloc(1, sizeof *l);
+    struct matched k;
+    list_read(l, TEST_CHECKPOINTS "/taming.ckpt");
+    fixture_ok(&fixture, list_match(l, "taming", NULL, parameter, 3, &k));
+    ck_assert_ptr_null(tess_attrs_text_or(k.m.plan.attrs, "critic", NULL));
+    list_match_close(&k);
+    free(l);
+}
+END_TEST
+
 static void as_refit_saves(struct tensor_list *l)
 {
     for (int64_t i = 0; i < l->n; i++)
@@ -220,6 +234,7 @@ int main(void)
     tcase_add_test(tests, what_a_file_cannot_tell);
     tcase_add_test(tests, an_export_of_another_rule);
     tcase_add_loop_test(tests, a_critic_that_does_not_fit, 0, 3);
+    tcase_add_test(tests, a_critic_of_larger_images);
     tcase_add_test(tests, files_of_refit);
     tcase_add_loop_test(tests, networks_inside_the_noise, 0, 3);
     return suite_run(suite);

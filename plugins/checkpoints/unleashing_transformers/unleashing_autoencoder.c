@@ -118,7 +118,7 @@ int unleashing_import_autoencoder(struct tess_context *ctx, const struct conv_un
             p->use[i].left = "shortcuts of residual blocks that keep their width, which they never use";
         }
     }
-    TESS_TRY(critic_import(ctx, p, "disc.", "unit"));
+    TESS_TRY(critic_import(ctx, p, "disc.", "unit", u->height, u->width));
     if (name_find(p, "ae.generator.logsigma.0.weight", 0))
         TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "likelihood", 1));
     return conv_layout_describe(ctx, u, &l, p);
