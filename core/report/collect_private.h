@@ -48,6 +48,8 @@ int tessi_report_collect_sweep(struct tess_context *ctx, struct tessi_report_set
 
 /* Collects run->folder; the run has its name, sweep and values already. */
 int tessi_report_collect_run(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run) TESS_CHECKED;
+/* 1 where every stage of the run has a result. */
+int tessi_report_run_is_whole(const struct tessi_report_run *run);
 /* Fills a stage and appends its metrics (without protocol), from the record where it is of the artefact in the folder, else from that. */
 int tessi_report_collect_stage(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run,
                                struct tessi_report_stage *s, const struct tessi_report_logged *logged, int64_t *metrics) TESS_CHECKED;

@@ -218,15 +218,19 @@ static int run_resolved(struct tess_context *ctx, struct tessi_report_set *set, 
     return status;
 }
 
+int tessi_report_run_is_whole(const struct tessi_report_run *run)
+{
+    for (int64_t i = 0; i < run->stages; i++)
+        if (run->stage[i].state == TESSI_REPORT_ABSENT)
+            return 0;
+    return run->stages > 0;
+}
+
 /* Outcome of a run without a log: done where every stage has a result. */
 static void run_outcome(struct tessi_report_run *run)
 {
-    if (*run->started || run->outcome != TESSI_REPORT_NOT_RUN || !run->stages)
-        return;
-    run->outcome = TESSI_REPORT_FINISHED;
-    for (int64_t i = 0; i < run->stages; i++)
-        if (run->stage[i].state == TESSI_REPORT_ABSENT)
-            run->outcome = TESSI_REPORT_NOT_RUN;
+    if (!*run->started && run->outcome == TESSI_REPORT_NOT_RUN && tessi_report_run_is_whole(run))
+        run->outcome = TESSI_REPORT_FINISHED;
 }
 
 int tessi_report_collect_run(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run)

@@ -58,7 +58,8 @@ static int sweep_head(struct tess_context *ctx, struct tessi_report_set *set, co
     return TESS_OK;
 }
 
-/* Reads the outcome; outcome.yaml counts, not the log: a variant may fail before there is a log. */
+/* Reads the outcome; outcome.yaml counts, not the log: a variant may fail before there is a log, and each stage that a sweep computes ends
+ * a run of its own there, so that without outcome.yaml a variant is done where it has all results. */
 static int sweep_outcome(struct tess_context *ctx, struct tessi_report_set *set, struct tessi_report_run *run)
 {
     struct tessi_sweep_outcome o = {0};
@@ -66,8 +67,11 @@ static int sweep_outcome(struct tess_context *ctx, struct tessi_report_set *set,
     tessi_base_context_init(&own, ctx->host);
     if (tessi_sweep_outcome_read(&own.context, run->folder, &o) != TESS_OK)
         return tessi_report_note(ctx, set, "%s; the variant's outcome is that of its log", tessi_base_context_message(&own.context));
-    if (o.outcome == TESSI_SWEEP_NOT_RUN)
+    if (o.outcome == TESSI_SWEEP_NOT_RUN) {
+        if (run->outcome == TESSI_REPORT_FINISHED && !tessi_report_run_is_whole(run))
+            run->outcome = TESSI_REPORT_NOT_RUN;
         return TESS_OK;
+    }
     run->outcome = o.outcome == TESSI_SWEEP_DONE     ? TESSI_REPORT_FINISHED
                    : o.outcome == TESSI_SWEEP_FAILED ? TESSI_REPORT_BROKEN
                                                      : TESSI_REPORT_HALTED;

@@ -305,6 +305,12 @@ START_TEST(variants)
                                           .metric = &psnr});
     (void)snprintf(path, sizeof path, "%s/outcome.yaml", report_variant("ablation/x", 2, 6));
     report_write(path, "outcome: failed\nstage: tokenizer\nreason: \"no memory: 5\"\nseconds: 1.5\n");
+    /* a sweep is at work on this variant: one of its stages is done, which is a run in the log */
+    (void)snprintf(path, sizeof path, "%s/log.jsonl", report_variant("ablation/x", 2, 5));
+    report_write(path, "{\"time\":\"2026-01-02T03:04:05.000Z\",\"run\":\"a\",\"event\":\"run_start\"}\n"
+                       "{\"time\":\"2026-01-02T03:04:06.000Z\",\"run\":\"a\",\"event\":\"run_end\",\"status\":0,\"seconds\":1}\n");
+    (void)snprintf(path, sizeof path, "%s/metrics.h5", report_variant("ablation/x", 2, 5));
+    ck_assert_int_eq(remove(path), 0);
     report_collect(C, &set, 1, paths);
     ck_assert_int_eq(set.sweeps, 1);
     ck_assert_int_eq(set.runs, 8);
@@ -321,6 +327,8 @@ START_TEST(variants)
     ck_assert_str_eq(r[2].value[2], "1");
     ck_assert(r[2].diverged && !r[3].diverged);
     ck_assert_int_eq(r[2].outcome, TESSI_REPORT_FINISHED);
+    ck_assert_int_eq(r[5].outcome, TESSI_REPORT_NOT_RUN);
+    ck_assert(*r[5].started);
     ck_assert_int_eq(r[6].outcome, TESSI_REPORT_BROKEN);
     ck_assert_str_eq(r[6].failed_stage, "tokenizer");
     ck_assert_str_eq(r[6].reason, "no memory: 5");
