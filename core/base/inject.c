@@ -129,8 +129,9 @@ int64_t tessi_base_inject_passages(enum tessi_point point)
 static void send_signal(int number)
 {
     sigset_t blocked;
-    while (number == HANGS)
-        (void)pause();
+    if (number == HANGS)
+        for (;;)
+            (void)pause();
     sigemptyset(&blocked);
     pthread_sigmask(SIG_BLOCK, NULL, &blocked);
     if (sigismember(&blocked, number) && number != SIGKILL && number != SIGSTOP)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Opened once to learn which files there are, and again once those that are digested are open, so that nothing can come from files that were
- * there earlier. */
+/* Opened once to learn which files there are, and again once those that are digested are open, so that nothing can come from files that
+ * were there earlier. */
 static int open_files(struct tess_context *ctx, struct tessi_import *m)
 {
     const char *key = m->x->key ? m->x->key : "";

@@ -23,10 +23,11 @@ int transformer_layout_read(struct tess_context *ctx, const struct tess_import_p
     const struct tess_entry *wide = transformer_layout_part(p, l, "blocks.%d.mlp.0.weight", 0);
     if (!head || !place || !wide || head->rank != 2 || place->rank != 3 || wide->rank != 2 || head->dim[1] < 1 ||
         wide->dim[0] % head->dim[1])
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "wanted `%shead.weight` (K, D), `%spos_emb` (1, L, D) and `%sblocks.0.mlp.0.weight` (a multiple of D, D), found one "
-                         "missing or of another shape",
-                         l->inside, l->inside, l->inside);
+        return ctx->fail(
+            ctx, TESS_E_DATA,
+            "wanted `%shead.weight` (K, D), `%spos_emb` (1, L, D) and `%sblocks.0.mlp.0.weight` (a multiple of D, D), found one "
+            "missing or of another shape",
+            l->inside, l->inside, l->inside);
     l->codebook_size = head->dim[0];
     l->embed_dim = head->dim[1];
     l->places = place->dim[1];

@@ -9,7 +9,7 @@
 #include <tessera/plugin.h>
 
 struct transformer_layout {
-    const char *inside; /* prefix of the network's names */
+    const char *inside;                                          /* prefix of the network's names */
     int64_t codebook_size, embed_dim, layers, mlp_ratio, places; /* places: vectors of positions */
 };
 

@@ -42,8 +42,7 @@ static void import_case(const struct complete *k)
 static int is_left_out(const struct complete *k, const char *name)
 {
     return strncmp(name, "perceptual.", 11) == 0 || strncmp(name, "loss.perceptual_loss.", 21) == 0 ||
-           strncmp(name, "perceptual_loss.", 16) == 0 ||
-           (k->added && strncmp(name, k->added, strlen(k->added)) == 0);
+           strncmp(name, "perceptual_loss.", 16) == 0 || (k->added && strncmp(name, k->added, strlen(k->added)) == 0);
 }
 
 /* Every entry of `one` that is not left out is in `other`, with its shape and sort of number. */

@@ -166,7 +166,11 @@ static const struct {
     int64_t dim[3];
     const char *words;
 } conditions[] = {
-    {"cond_stage_model.encoder.conv_in.weight", NULL, 1, {1}, "it has a network for a condition (`cond_stage_model.encoder.conv_in.weight`)"},
+    {"cond_stage_model.encoder.conv_in.weight",
+     NULL,
+     1,
+     {1},
+     "it has a network for a condition (`cond_stage_model.encoder.conv_in.weight`)"},
     {"permuter.forward_shuffle_idx", NULL, 1, {24}, "its tokens are in an order of their own (`permuter.forward_shuffle_idx`)"},
     {"transformer.tok_emb.bias", NULL, 1, {12}, "it is a CodeGPT, which reads vectors"},
     {NULL, "transformer.pos_emb", 3, {1, 48, 12}, "it has places for 48 tokens and the map 24, as where coordinates"},

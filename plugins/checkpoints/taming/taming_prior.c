@@ -36,10 +36,11 @@ static int taming_prior_check_condition(struct tess_context *ctx, const struct t
 {
     const struct tess_entry *e = taming_prior_under(p, "cond_stage_model.");
     if (e)
-        return ctx->fail(ctx, TESS_E_DATA,
-                         "it has a network for a condition (`%s`), whose codes stand in front of the tokens; a prior here is told labels at "
-                         "most. Take one trained with `__is_unconditional__` or with classes",
-                         e->name);
+        return ctx->fail(
+            ctx, TESS_E_DATA,
+            "it has a network for a condition (`%s`), whose codes stand in front of the tokens; a prior here is told labels at "
+            "most. Take one trained with `__is_unconditional__` or with classes",
+            e->name);
     if ((e = taming_prior_under(p, "permuter.")))
         return ctx->fail(ctx, TESS_E_DATA, "its tokens are in an order of their own (`%s`); here their order is that of rows", e->name);
     if (name_get(p, "transformer.tok_emb.bias"))
@@ -56,10 +57,11 @@ static int taming_prior_check_places(struct tess_context *ctx, const struct tami
                          (long long)l->places, (long long)positions);
     if (l->places < 2 * positions || t->sos_token >= 0)
         return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA,
-                     "it has places for %lld tokens and the map %lld, as where coordinates or another condition stand in front, which is not "
-                     "known here; if it was trained without one, say sos_token= (0 in most settings)",
-                     (long long)l->places, (long long)positions);
+    return ctx->fail(
+        ctx, TESS_E_DATA,
+        "it has places for %lld tokens and the map %lld, as where coordinates or another condition stand in front, which is not "
+        "known here; if it was trained without one, say sos_token= (0 in most settings)",
+        (long long)l->places, (long long)positions);
 }
 
 static int taming_prior_describe(struct tess_context *ctx, const struct taming_prior *t, const struct transformer_layout *l,
@@ -74,10 +76,11 @@ static int taming_prior_describe(struct tess_context *ctx, const struct taming_p
     (void)snprintf(denoiser, sizeof denoiser,
                    "{use: transformer, embed_dim: %lld, layers: %lld, heads: %lld, mlp_ratio: %lld, init: small, start_code: %lld%s}",
                    (long long)l->embed_dim, (long long)l->layers, (long long)t->heads, (long long)l->mlp_ratio, (long long)sos, context);
-    (void)snprintf(p->warning, sizeof p->warning,
-                   "%lld heads, code %lld in front (sos_token, or the class): the file does not tell, and others make other samples without an "
-                   "error; set heads=, sos_token=",
-                   (long long)t->heads, (long long)sos);
+    (void)snprintf(
+        p->warning, sizeof p->warning,
+        "%lld heads, code %lld in front (sos_token, or the class): the file does not tell, and others make other samples without an "
+        "error; set heads=, sos_token=",
+        (long long)t->heads, (long long)sos);
     p->kind = "prior";
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "noise", "{use: autoregressive}"));
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
@@ -115,9 +118,10 @@ int taming_prior_export(struct tess_context *ctx, const struct taming_prior *t, 
     TESS_TRY(name_check_number(ctx, config_text, "heads", t->heads));
     TESS_TRY(tess_config_text_i64(ctx, config_text, "start_code", -1, &start));
     if (start < 0)
-        return ctx->fail(ctx, TESS_E_VALUE,
-                         "taming's transformers begin with a code, and the model with a vector of its own; train it with `start_code: 0`, or "
-                         "export it as unleashing-transformers");
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "taming's transformers begin with a code, and the model with a vector of its own; train it with `start_code: 0`, or "
+            "export it as unleashing-transformers");
     if (start != (t->sos_token < 0 ? 0 : t->sos_token))
         return ctx->fail(ctx, TESS_E_VALUE,
                          "`start_code` of the model is %lld, and the file would not tell; say sos_token=%lld here, and to whoever reads it",

@@ -5,7 +5,7 @@
 #include <tessera/exchange.h>
 #include <tessera/plugin.h>
 
-struct taming_prior { /* properties that a file does not tell */
+struct taming_prior {         /* properties that a file does not tell */
     int64_t heads, sos_token; /* sos_token -1: not said */
     int32_t complete;
 };
