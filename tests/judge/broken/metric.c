@@ -153,9 +153,18 @@ static const struct tess_metric_1 ops = {METRIC_OPS}, again = {METRIC_OPS, .resa
     X(0, "honest")                                                                                                                         \
     X(1, "forgets")                                                                                                                        \
     X(2, "not-a-number")                                                                                                                   \
-    X(3, "packs-half") X(4, "writes-rows") X(5, "loses") X(6, "last-block") X(7, "no-name") X(8, "many") X(9, "no-way")                    \
-        X(10, "nameless-list") X(11, "nan-list") X(12, "no-bytes") X(13, "packs-more") X(14, "counts-other") X(15, "swallows")             \
-            X(16, "unpacks-badly") X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many")
+    X(3, "packs-half")                                                                                                                     \
+    X(4, "writes-rows")                                                                                                                    \
+    X(5, "loses")                                                                                                                          \
+    X(6, "last-block")                                                                                                                     \
+    X(7, "no-name")                                                                                                                        \
+    X(8, "many")                                                                                                                           \
+    X(9, "no-way")                                                                                                                         \
+    X(10, "nameless-list")                                                                                                                 \
+    X(11, "nan-list")                                                                                                                      \
+    X(12, "no-bytes")                                                                                                                      \
+    X(13, "packs-more")                                                                                                                    \
+    X(14, "counts-other") X(15, "swallows") X(16, "unpacks-badly") X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many")
 #define AGAIN_ALL(X)                                                                                                                       \
     X(19, "resamples") X(20, "other-resample") X(21, "other-name") X(22, "other-value") X(23, "changes-value") X(24, "no-resample")
 #define TABLE(n, name) BROKEN_PARAMS(n)

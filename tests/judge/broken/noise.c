@@ -271,11 +271,27 @@ static const struct tess_noise_1 ops = {NOISE_OPS, .condition = condition, .chan
     X(2, "writes-x0")                                                                                                                      \
     X(3, "unkeyed")                                                                                                                        \
     X(4, "wrong-posterior")                                                                                                                \
-    X(5, "half-bound") X(6, "imperfect") X(7, "unfinished") X(8, "changes-none") X(9, "condition-all") X(10, "starts-clean")               \
-        X(11, "small-vocabulary") X(12, "nan-passes") X(13, "not-in-place") X(14, "wrong-gradient") X(15, "hot") X(16, "ignores-row")      \
-            X(17, "backward-times") X(18, "many-steps") X(19, "edges") X(20, "negative-constant") X(21, "shared-buffer")                   \
-                X(26, "nan-bound") X(27, "nan-loss") X(28, "other-sizes") X(29, "writes-x") X(30, "marks-two") X(31, "counts-wrong")       \
-                    X(32, "other-start") X(33, "refuses-time") X(35, "lost-known")
+    X(5, "half-bound")                                                                                                                     \
+    X(6, "imperfect")                                                                                                                      \
+    X(7, "unfinished")                                                                                                                     \
+    X(8, "changes-none")                                                                                                                   \
+    X(9, "condition-all")                                                                                                                  \
+    X(10, "starts-clean")                                                                                                                  \
+    X(11, "small-vocabulary")                                                                                                              \
+    X(12, "nan-passes")                                                                                                                    \
+    X(13, "not-in-place")                                                                                                                  \
+    X(14, "wrong-gradient")                                                                                                                \
+    X(15, "hot")                                                                                                                           \
+    X(16, "ignores-row")                                                                                                                   \
+    X(17, "backward-times")                                                                                                                \
+    X(18, "many-steps")                                                                                                                    \
+    X(19, "edges")                                                                                                                         \
+    X(20, "negative-constant")                                                                                                             \
+    X(21, "shared-buffer")                                                                                                                 \
+    X(26, "nan-bound")                                                                                                                     \
+    X(27, "nan-loss")                                                                                                                      \
+    X(28, "other-sizes")                                                                                                                   \
+    X(29, "writes-x") X(30, "marks-two") X(31, "counts-wrong") X(32, "other-start") X(33, "refuses-time") X(35, "lost-known")
 #define TIMED_ALL(X) X(22, "timed") X(23, "time-0") X(24, "other-time") X(25, "not-saved")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)

@@ -115,9 +115,14 @@ static const struct tess_sampler_1 all_read = {.size = sizeof all_read, .draw = 
     X(2, "likeliest")                                                                                                                      \
     X(3, "reads-none")                                                                                                                     \
     X(4, "unkeyed")                                                                                                                        \
-    X(5, "nan-passes") X(6, "many-calls") X(7, "refuses-badly") X(8, "writes-logits") X(9, "remembers") X(10, "large-state")               \
-        X(11, "negative-state") X(12, "keeps-state") X(13, "marks-two") X(14, "counts-wrong") X(16, "moves-unread") X(17, "in-pairs")      \
-            X(18, "big-state")
+    X(5, "nan-passes")                                                                                                                     \
+    X(6, "many-calls")                                                                                                                     \
+    X(7, "refuses-badly")                                                                                                                  \
+    X(8, "writes-logits")                                                                                                                  \
+    X(9, "remembers")                                                                                                                      \
+    X(10, "large-state")                                                                                                                   \
+    X(11, "negative-state")                                                                                                                \
+    X(12, "keeps-state") X(13, "marks-two") X(14, "counts-wrong") X(16, "moves-unread") X(17, "in-pairs") X(18, "big-state")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "sampler/1", n, &ops),

@@ -141,9 +141,17 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
     X(2, "names-two")                                                                                                                      \
     X(3, "no-reason")                                                                                                                      \
     X(4, "wrong-status")                                                                                                                   \
-    X(5, "no-pixels") X(6, "other-size") X(7, "label-beyond") X(8, "no-name") X(9, "changes") X(10, "empty-class")                         \
-        X(11, "other-fingerprint") X(12, "other-content") X(13, "one-content") X(14, "swallows-memory") X(15, "rests-badly")               \
-            X(16, "soon-badly") X(17, "empty") X(18, "content-status") X(19, "grows") X(20, "bad-content")
+    X(5, "no-pixels")                                                                                                                      \
+    X(6, "other-size")                                                                                                                     \
+    X(7, "label-beyond")                                                                                                                   \
+    X(8, "no-name")                                                                                                                        \
+    X(9, "changes")                                                                                                                        \
+    X(10, "empty-class")                                                                                                                   \
+    X(11, "other-fingerprint")                                                                                                             \
+    X(12, "other-content")                                                                                                                 \
+    X(13, "one-content")                                                                                                                   \
+    X(14, "swallows-memory")                                                                                                               \
+    X(15, "rests-badly") X(16, "soon-badly") X(17, "empty") X(18, "content-status") X(19, "grows") X(20, "bad-content")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "source/1", n, &ops),
