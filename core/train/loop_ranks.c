@@ -30,7 +30,7 @@ static int ranks_blocks(struct tess_context *ctx, struct tessi_train_loop *l, ui
 int tessi_train_ranks_begin(struct tess_context *ctx, struct tessi_train_loop *l)
 {
     struct start start = {.step = l->step};
-    int64_t ranks = tessi_ranks_size(l->ranks);
+    int64_t ranks = tessi_ranks_size(l->ranks), steps = l->t->params->steps;
     if (!l->ranks)
         return TESS_OK;
     if (tessi_ranks_rank(l->ranks) == 0) {
@@ -40,7 +40,7 @@ int tessi_train_ranks_begin(struct tess_context *ctx, struct tessi_train_loop *l
         for (int32_t role = 0; role < TESS_ROLES; role++)
             start.roles |= l->t->weights->role[role] ? UINT32_C(1) << role : 0;
     }
-    TESS_TRY(tessi_ranks_meet(ctx, l->ranks, TESSI_WORD_TRAIN, &(int64_t){l->t->params->steps}));
+    TESS_TRY(tessi_ranks_meet(ctx, l->ranks, TESSI_WORD_TRAIN, &steps));
     TESS_TRY(tessi_ranks_broadcast(ctx, l->ranks, &start, sizeof start));
     l->step = start.step;
     return ranks_blocks(ctx, l, start.roles);
