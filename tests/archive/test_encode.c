@@ -77,6 +77,17 @@ START_TEST(one_file_killed)
 }
 END_TEST
 
+/* A batch is of whole microbatches, as the network computes no fewer: a smaller one would have it compute places that nothing is in. */
+START_TEST(small_batches_are_whole_microbatches)
+{
+    const struct command_limits limits = {.inject = "kill@step:7"}; /* of one for each picture, or eight of them */
+    if (!command_has("source/folder"))
+        return;
+    const struct command_result *r = command_within(&limits, "encode photos" MODEL "-o small.h5 --skip-bad --batch 1");
+    ck_assert_msg(r->code == 0, "%d: %s", r->code, r->err);
+}
+END_TEST
+
 #define SHARDED "--skip-bad --batch 4 --shard-items 7 --labels folders"
 
 START_TEST(shards_killed)
@@ -291,6 +302,7 @@ int main(void)
     TCase *t = tcase_create("encode");
     tcase_set_timeout(t, 600);
     tcase_add_unchecked_fixture(t, setup, small_folder_leave);
+    tcase_add_test(t, small_batches_are_whole_microbatches);
     tcase_add_test(t, one_file_killed);
     tcase_add_test(t, shards_killed);
     tcase_add_test(t, compressed_killed);

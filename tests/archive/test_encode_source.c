@@ -71,7 +71,7 @@ START_TEST(killed_and_resumed)
     const struct command_result *r = command_ends(0, "skipped ", "run p.yaml --threads 1 " RUN "calm");
     ck_assert_msg(strstr(r->out, "images skipped") != NULL, "%s", r->out);
     int kills = 0;
-    const struct command_limits limits = {.inject = "usr1@step:2,kill@step:3"};
+    const struct command_limits limits = {.inject = "usr1@step:1,kill@step:2"};
     for (;; kills++) {
         r = command_within(&limits, "run p.yaml --threads %d " RUN "wild", 1 + kills % 3);
         if (r->code == 0)

@@ -175,7 +175,8 @@ static int without_source(struct tess_context *ctx, const struct encode_stage *s
 
 static int open_encode(void *self, struct tess_context *ctx)
 {
-    const struct encode_stage *s = self;
+    struct encode_stage *s = self;
+    s->batch = stage_whole_microbatches(s->batch);
     if (!s->source)
         return without_source(ctx, s);
     if (s->to.crop && s->to.size && s->to.crop > s->to.size)

@@ -79,7 +79,7 @@ static int put_place(struct tess_context *ctx, struct encode_work *k, struct pla
         memcpy(to, bytes, row);
     else
         memset(to, 0, row);
-    if (++p->place < p->all && p->filled < stage_whole_microbatches(k->s->batch))
+    if (++p->place < p->all && p->filled < k->s->batch)
         return TESS_OK;
     TESS_TRY(encode_batch(ctx, k, p->encoded, p->filled));
     p->encoded += p->filled;
@@ -286,8 +286,7 @@ int encode_all(struct tess_context *ctx, struct encode_work *k)
 {
     const struct tess_tokenizer *t = &k->tokenizer;
     void *memory;
-    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4,
-                          (const int64_t[]){stage_whole_microbatches(k->s->batch), t->height, t->width, t->channels}));
+    TESS_TRY(stage_tensor(ctx, &k->batch, TESS_U8, 4, (const int64_t[]){k->s->batch, t->height, t->width, t->channels}));
     TESS_TRY(tess_alloc(ctx, (size_t)encode_record_bytes(k), "a row", &memory));
     k->record = memory;
     if (tess_stage_leads(k->run))
