@@ -7,12 +7,12 @@
 struct cli_former {
     const char *archive;               /* folder of the archive */
     const char *work;                  /* folder that links are made in; removed with it */
-    const struct tessi_config *stages; /* of the recipe, with the shards' offsets */
+    const struct tessi_config *stages; /* stages of the recipe, with the offsets of the shards */
 };
 
-/* Where the archive has grown since the shard of `stage` was made, and the images lie in a folder, makes a folder of links to them without
- * those that came later, and has the stage read that: the images that the shards of later stages name. Those shards have to be whole.
- * `made` keeps the offset of the folder that was made last, which is used again: start at -1. */
+/* Makes a folder of links to the images that there were when the shard of `stage` was made, and has the stage read it; does nothing where
+ * the archive has not grown since, or its images lie in no folder. Images that the shards of later stages name came later; those shards
+ * have to be whole. `made` keeps the offset of the folder that was made last, which is used again: start at -1. */
 int cli_former_images(struct tess_context *ctx, const struct cli_former *f, struct tessi_config *stage, int64_t *made) TESS_CHECKED;
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/base/files.h"
 #include "core/config/merge.h"
 #include "core/store/store.h"
+#include "kit/format/packing.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -74,7 +75,6 @@ static const char *source_of(const char *path, const unsigned char *head, size_t
 {
     static const char *const tars[] = {".tar", ".tar.gz",  ".tgz",  ".tar.zst", ".tzst",    ".tar.xz",
                                        ".txz", ".tar.bz2", ".tbz2", ".tbz",     ".tar.lz4", NULL};
-    static const char *const packed[] = {"\x28\xb5\x2f\xfd", "\x04\x22\x4d\x18", "\3757zX", "BZh"}; /* zstd, lz4, xz, bzip2 */
     static const char *const lists[] = {".txt", ".csv", ".tsv", ".jsonl", ".lst", NULL}, *const gz[] = {".gz", NULL};
     if (n >= 8 && memcmp(head, "\x89HDF\r\n\x1a\n", 8) == 0)
         return "images";
@@ -84,9 +84,9 @@ static const char *source_of(const char *path, const unsigned char *head, size_t
         return "tar";
     if (ends_in(path, tars))
         return "tar";
-    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
-        if (n >= 4 && memcmp(head, packed[i], strlen(packed[i])) == 0)
-            return "tar";
+    int32_t packing = packing_of(head, n);
+    if (packing != PACKING_NONE && packing != PACKING_GZIP) /* IDX files are gzip's */
+        return "tar";
     if (n >= 4 && head[0] == 0 && head[1] == 0 && head[2] == 8 && (head[3] == 3 || head[3] == 4))
         return "idx";
     if (ends_in(path, gz))

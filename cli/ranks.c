@@ -7,6 +7,7 @@
 #include "core/base/workers.h"
 #include "core/host/runtime.h"
 #include "core/ranks/ranks_watch.h"
+#include "kit/ranks/launcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,19 +24,6 @@
 #define HANG_PARTING_SECONDS 3 /* time in which rank 0 hears of a rank that hangs */
 
 /* ---- a launcher's ranks -------------------------------------------------------------------------------------------- */
-
-/* 1 where a launcher of MPI started this process as one of several: Open MPI's and MPICH's own, or srun over either's interface. */
-static int ranks_launched(void)
-{
-    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS"};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        const char *size = getenv(sizes[i]);
-        if (size && atoi(size) > 1)
-            return 1;
-    }
-    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
-    return tasks && atoi(tasks) > 1 && (getenv("PMIX_RANK") || getenv("PMI_RANK"));
-}
 
 /* 1 for a task of srun's, one of several, that was told of no other: each would run the whole. */
 static int ranks_strayed(void)
@@ -141,7 +129,7 @@ static int ranks_fork(struct tess_context *ctx, struct cli_globals *g, struct cl
 
 int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_options *w, struct cli_ranks *ranks)
 {
-    if (ranks_launched()) {
+    if (launcher_ranks() > 1) { /* this process is one of several */
         if (w->ranks > 1)
             return ctx->fail(ctx, TESS_E_USAGE, "--ranks %d under mpirun: the ranks are mpirun's; leave out one of the two", (int)w->ranks);
         w->transport = w->transport ? w->transport : "mpi";

@@ -5,7 +5,7 @@
 #include "cli/plan.h"
 
 struct submit_planned {
-    char name[300]; /* of the pipeline or the sweep */
+    char name[300]; /* name of the pipeline or the sweep */
     double seconds; /* time of all that will be computed, by the rates seen on this machine; negative: not known */
     int sweeps;     /* 1: it is a sweep */
 };

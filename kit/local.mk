@@ -10,7 +10,8 @@ kit_libkit_la_SOURCES = kit/archive/code_arrays.c kit/archive/code_arrays.h kit/
     kit/checkpoint/extras.c kit/checkpoint/extras.h kit/checkpoint/name_table.c kit/checkpoint/name_table.h kit/checkpoint/renamed_names.c \
     kit/checkpoint/renamed_names.h kit/checkpoint/taming_autoencoder.c kit/checkpoint/taming_autoencoder.h \
     kit/checkpoint/transformer_layout.c kit/checkpoint/transformer_layout.h kit/codebook/codebook.c kit/codebook/codebook.h kit/codebook/inner.c kit/codebook/inner.h kit/codebook/rebuild.c kit/codebook/rebuild.h \
-    kit/format/json_member.c kit/format/json_member.h kit/format/npy_header.c kit/format/npy_header.h kit/format/steady_file.c \
+    kit/format/json_member.c kit/format/json_member.h kit/format/packing.c kit/format/packing.h kit/ranks/launcher.c \
+    kit/ranks/launcher.h kit/format/npy_header.c kit/format/npy_header.h kit/format/steady_file.c \
     kit/format/steady_file.h kit/image/image_name.c kit/image/image_name.h \
     kit/image/geometry_loops.c kit/image/geometry_loops.h kit/image/layout.c kit/image/layout.h \
     kit/format/numbers.c kit/format/numbers.h kit/image/geometry.c kit/image/geometry.h kit/infer/classifier.c kit/infer/classifier.h \

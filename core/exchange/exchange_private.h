@@ -47,7 +47,7 @@ struct tessi_import_digest {
     struct tessi_digesting *file;
     int64_t files;
     pthread_t thread;
-    int started, status; /* of the thread: whether it runs, and what it came to */
+    int started, status; /* 1: the thread runs; the status that it ended with */
     struct tessi_context context;
 };
 struct tessi_import;

@@ -14,6 +14,9 @@ struct magvit2_shape { /* parameters of both plugins */
     struct tess_list channel_mult;
 };
 
+#define MAGVIT2_PUBLISHED                                                                                                                  \
+    "Luo et al., Open-MAGVIT2: An Open-Source Project Toward Democratizing Auto-Regressive Visual Generation, 2024; Yu et al., Language "  \
+    "Model Beats Diffusion: Tokenizer is Key to Visual Generation, 2023"
 #define MAGVIT2_PARAMS(S)                                                                                                                  \
     TESS_PARAM("channels", S, channels, TESS_I64, 0, 1, 8192, 32, NULL, "channels at full resolution"),                                    \
         TESS_PARAM_LIST(S, channel_mult, 1, 64, "1, 2, 2, 4",                                                                              \

@@ -108,10 +108,7 @@ static const struct tess_decoder_1 ops = {.size = sizeof ops, .record = magvit2_
 
 static const struct tess_param params[] = {MAGVIT2_PARAMS(struct magvit2_shape), TESS_PARAM_END};
 
-TESS_PLUGIN(
-    "tessera-magvit2-decoder", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-    TESS_COMPONENT_DOCUMENTED("Luo et al., Open-MAGVIT2: An Open-Source Project Toward Democratizing Auto-Regressive Visual "
-                              "Generation, 2024; Yu et al., Language Model Beats Diffusion: Tokenizer is Key to Visual Generation, 2023",
-                              "decoder: {use: magvit2, channels: 32, channel_mult: [1, 2, 2, 4]}", "magvit2", "decoder/1",
-                              "residual convolutions with adaptive norms, latent to image", sizeof(struct magvit2_shape), params,
-                              magvit2_decoder_open, NULL, &ops));
+TESS_PLUGIN("tessera-magvit2-decoder", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT_DOCUMENTED(MAGVIT2_PUBLISHED, "decoder: {use: magvit2, channels: 32, channel_mult: [1, 2, 2, 4]}", "magvit2",
+                                      "decoder/1", "residual convolutions with adaptive norms, latent to image",
+                                      sizeof(struct magvit2_shape), params, magvit2_decoder_open, NULL, &ops));

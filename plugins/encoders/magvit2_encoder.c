@@ -46,10 +46,7 @@ static const struct tess_encoder_1 ops = {.size = sizeof ops, .record = magvit2_
 
 static const struct tess_param params[] = {MAGVIT2_PARAMS(struct magvit2_shape), TESS_PARAM_END};
 
-TESS_PLUGIN(
-    "tessera-magvit2-encoder", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
-    TESS_COMPONENT_DOCUMENTED("Luo et al., Open-MAGVIT2: An Open-Source Project Toward Democratizing Auto-Regressive Visual "
-                              "Generation, 2024; Yu et al., Language Model Beats Diffusion: Tokenizer is Key to Visual Generation, 2023",
-                              "encoder: {use: magvit2, channels: 32, channel_mult: [1, 2, 2, 4]}", "magvit2", "encoder/1",
-                              "residual convolutions without attention, image to latent", sizeof(struct magvit2_shape), params,
-                              magvit2_encoder_open, NULL, &ops));
+TESS_PLUGIN("tessera-magvit2-encoder", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
+            TESS_COMPONENT_DOCUMENTED(MAGVIT2_PUBLISHED, "encoder: {use: magvit2, channels: 32, channel_mult: [1, 2, 2, 4]}", "magvit2",
+                                      "encoder/1", "residual convolutions without attention, image to latent", sizeof(struct magvit2_shape),
+                                      params, magvit2_encoder_open, NULL, &ops));

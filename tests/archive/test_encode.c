@@ -80,7 +80,7 @@ END_TEST
 /* A batch is of whole microbatches, as the network computes no fewer: a smaller one would have it compute places that nothing is in. */
 START_TEST(small_batches_are_whole_microbatches)
 {
-    const struct command_limits limits = {.inject = "kill@step:7"}; /* of one for each picture, or eight of them */
+    const struct command_limits limits = {.inject = "kill@step:7"}; /* steps take eight pictures each, and would be more with one */
     if (!command_has("source/folder"))
         return;
     const struct command_result *r = command_within(&limits, "encode photos" MODEL "-o small.h5 --skip-bad --batch 1");

@@ -83,8 +83,8 @@ static void damage(int shard)
     small_shell(line);
 }
 
-/* Each shard of an archive that has grown twice is made again as it was, byte for byte, though new pictures lie among the former ones, one
- * of them bad and one in a folder; also several at a time, without the index. */
+/* Each shard of an archive that has grown twice is made again as it was, byte for byte. New pictures lie among the former ones: a bad
+ * picture and a picture in a folder are among the new. Several damaged shards are made again at once, and without the index as well. */
 START_TEST(grown)
 {
     static const struct {

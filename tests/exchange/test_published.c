@@ -39,7 +39,8 @@ END_TEST
 
 /* ---- Gumbel's quantizer, of both programs ------------------------------------------------------------------------------ */
 
-/* What their own whole classes compute when nothing is drawn; and every tensor of theirs comes back. */
+/* The imported tokenizer gives the codes and images of the programs' whole classes, whose draws are switched off, and an export has every
+ * tensor of the file. */
 START_TEST(an_autoencoder_of_logits)
 {
     static const char *const as[] = {"taming", "unleashing-transformers"}, *const file[] = {FILE_OF("vqgumbel.ckpt"),
@@ -63,7 +64,7 @@ END_TEST
 
 /* ---- Open-MAGVIT2 ----------------------------------------------------------------------------------------------------- */
 
-/* The averages of the weights, as its own program computes; codes equal, images within 1e-4. */
+/* The averaged weights are imported; codes are equal to those of the program's class, images within 1e-4. */
 START_TEST(an_autoencoder_of_signs)
 {
     fixture_ok(&fixture, checkpoint_import_as("open-magvit2", FILE_OF("magvit2.ckpt"), "x.h5", NULL, tokenizer));
@@ -74,18 +75,39 @@ START_TEST(an_autoencoder_of_signs)
 }
 END_TEST
 
-static const struct {
-    const char *drop, *change;
-    int32_t rank;
+/* A file that is another one: tensors whose names have `drop` in them are gone, `add` is there, or `change` has another shape. */
+struct another {
+    const char *drop, *add, *change;
+    int32_t rank; /* shape of `add` or `change` */
     int64_t dim[5];
-    const char *words;
-} networks[] = {
-    {"adaptive", NULL, 0, {0}, "the file is no tokenizer of open-magvit2 (`encoder.mid_block.0.conv1.weight`, `decoder.adaptive"},
-    {NULL, "encoder.conv_in.weight", 5, {4, 3, 3, 3, 3}, "its kernels are of three dimensions, which are for videos"},
-    {NULL, "encoder.conv_out.weight", 4, {31, 8, 1, 1}, "a code is of 1 to 30 bits"},
-    {NULL, "encoder.down.1.block.0.conv1.weight", 4, {6, 4, 3, 3}, "the width of a level is no multiple of the first convolution's"},
-    {"encoder.down.0.block", NULL, 0, {0}, "there is no `encoder.down.0.block.0.conv1.weight`"},
+    const char *words; /* what the import says of it */
+};
+
+/* Makes the list that other file, whose import is refused. */
+static void another_is_refused(const struct another *o, struct tensor_list *l, const char *as, const struct tess_attrs *first,
+                               const char *const *parameter, int parameters)
+{
+    struct matched k;
+    if (o->drop)
+        list_drop(l, o->drop);
+    if (o->add)
+        list_add(l, o->add, "f32", o->rank, o->dim);
+    if (o->change) {
+        list_named(l, o->change)->rank = o->rank;
+        memcpy(list_named(l, o->change)->dim, o->dim, sizeof o->dim);
+    }
+    checkpoint_refused(list_match(l, as, first, parameter, parameters, &k), TESS_E_DATA, o->words);
+    list_match_close(&k);
+}
+
+static const struct another networks[] = {
+    {"adaptive", NULL, NULL, 0, {0}, "the file is no tokenizer of open-magvit2 (`encoder.mid_block.0.conv1.weight`, `decoder.adaptive"},
+    {NULL, NULL, "encoder.conv_in.weight", 5, {4, 3, 3, 3, 3}, "its kernels are of three dimensions, which are for videos"},
+    {NULL, NULL, "encoder.conv_out.weight", 4, {31, 8, 1, 1}, "a code is of 1 to 30 bits"},
+    {NULL, NULL, "encoder.down.1.block.0.conv1.weight", 4, {6, 4, 3, 3}, "the width of a level is no multiple of the first convolution's"},
+    {"encoder.down.0.block", NULL, NULL, 0, {0}, "there is no `encoder.down.0.block.0.conv1.weight`"},
     {"decoder.up.1.upsample.conv1.bias",
+     NULL,
      NULL,
      0,
      {0},
@@ -96,17 +118,9 @@ START_TEST(an_autoencoder_of_something_else)
 {
     static const char *const small[] = {"groups=2", "height=8", "width=12"};
     struct tensor_list *l = calloc(1, sizeof *l);
-    struct matched k;
     list_read(l, FILE_OF("magvit2.ckpt"));
     list_drop(l, "model_ema.");
-    if (networks[_i].drop)
-        list_drop(l, networks[_i].drop);
-    if (networks[_i].change) {
-        list_named(l, networks[_i].change)->rank = networks[_i].rank;
-        memcpy(list_named(l, networks[_i].change)->dim, networks[_i].dim, sizeof networks[_i].dim);
-    }
-    checkpoint_refused(list_match(l, "open-magvit2", NULL, small, 3, &k), TESS_E_DATA, networks[_i].words);
-    list_match_close(&k);
+    another_is_refused(&networks[_i], l, "open-magvit2", NULL, small, 3);
     free(l);
 }
 END_TEST
@@ -160,22 +174,18 @@ START_TEST(a_transformer_that_others_cannot_hold)
 }
 END_TEST
 
-static const struct {
-    const char *add, *change;
-    int32_t rank;
-    int64_t dim[3];
-    const char *words;
-} conditions[] = {
-    {"cond_stage_model.encoder.conv_in.weight",
+static const struct another conditions[] = {
+    {NULL,
+     "cond_stage_model.encoder.conv_in.weight",
      NULL,
      1,
      {1},
      "it has a network for a condition (`cond_stage_model.encoder.conv_in.weight`)"},
-    {"permuter.forward_shuffle_idx", NULL, 1, {24}, "its tokens are in an order of their own (`permuter.forward_shuffle_idx`)"},
-    {"transformer.tok_emb.bias", NULL, 1, {12}, "it is a CodeGPT, which reads vectors"},
-    {NULL, "transformer.pos_emb", 3, {1, 48, 12}, "it has places for 48 tokens and the map 24, as where coordinates"},
-    {NULL, "transformer.pos_emb", 3, {1, 23, 12}, "the prior is of 23 tokens at most, the tokenizer makes 24"},
-    {NULL, "transformer.head.weight", 2, {25, 12}, "the prior is of 24 tokens of 25 codes, the tokenizer makes 4 x 6 of 24"},
+    {NULL, "permuter.forward_shuffle_idx", NULL, 1, {24}, "its tokens are in an order of their own (`permuter.forward_shuffle_idx`)"},
+    {NULL, "transformer.tok_emb.bias", NULL, 1, {12}, "it is a CodeGPT, which reads vectors"},
+    {NULL, NULL, "transformer.pos_emb", 3, {1, 48, 12}, "it has places for 48 tokens and the map 24, as where coordinates"},
+    {NULL, NULL, "transformer.pos_emb", 3, {1, 23, 12}, "the prior is of 23 tokens at most, the tokenizer makes 24"},
+    {NULL, NULL, "transformer.head.weight", 2, {25, 12}, "the prior is of 24 tokens of 25 codes, the tokenizer makes 4 x 6 of 24"},
 };
 
 START_TEST(a_transformer_with_a_condition)
@@ -183,16 +193,10 @@ START_TEST(a_transformer_with_a_condition)
     static const char *const heads[] = {"heads=3"};
     struct tensor_list *l = calloc(1, sizeof *l);
     struct tess_artefact *first;
-    struct matched k;
     import_transformer("x.h5");
     fixture_ok(&fixture, tessi_store_artefact_open(C, "first.h5", &first));
     list_read(l, FILE_OF("net2net.ckpt"));
-    if (conditions[_i].add)
-        list_add(l, conditions[_i].add, "f32", conditions[_i].rank, conditions[_i].dim);
-    if (conditions[_i].change)
-        memcpy(list_named(l, conditions[_i].change)->dim, conditions[_i].dim, sizeof conditions[_i].dim);
-    checkpoint_refused(list_match(l, "taming", tess_artefact_attrs(first), heads, 1, &k), TESS_E_DATA, conditions[_i].words);
-    list_match_close(&k);
+    another_is_refused(&conditions[_i], l, "taming", tess_artefact_attrs(first), heads, 1);
     tessi_store_artefact_close(first);
     free(l);
 }

@@ -3,10 +3,7 @@ check_PROGRAMS += tests/judge/test_judge tests/judge/test_words
 BROKEN = tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la tests/judge/broken/sampler.la \
     tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la tests/judge/broken/stage.la \
     tests/judge/broken/source.la tests/judge/broken/transport.la tests/judge/broken/described.la tests/judge/broken/format.la
-check_LTLIBRARIES += tests/judge/broken/quantizer.la tests/judge/broken/noise.la tests/judge/broken/networks.la \
-    tests/judge/broken/sampler.la tests/judge/broken/metric.la tests/judge/broken/symbol.la tests/judge/broken/weak.la \
-    tests/judge/broken/stage.la tests/judge/broken/source.la tests/judge/broken/transport.la tests/judge/broken/described.la \
-    tests/judge/broken/format.la
+check_LTLIBRARIES += $(BROKEN)
 tests_judge_broken_quantizer_la_SOURCES = tests/judge/broken/quantizer.c tests/judge/broken/broken.h
 tests_judge_broken_quantizer_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_judge_broken_noise_la_SOURCES = tests/judge/broken/noise.c tests/judge/broken/broken.h

@@ -513,7 +513,7 @@ START_TEST(before_and_after)
     make_runs(1, "K", "");
     made.metric[0][0].name = "codes used";
     made.metric[0][1].name = "codes used before";
-    made.metric[0][2].name = "bound before"; /* of another stage than its `after` */
+    made.metric[0][2].name = "bound before"; /* a metric of another stage than its `after` */
     made.metric[0][3].stage = "tokenizer";
     char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
     check_page(text);

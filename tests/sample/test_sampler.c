@@ -533,7 +533,7 @@ START_TEST(what_does_not_fit_is_refused)
         o.steps -= i == 3;
         o.temperature -= i == 4;
         o.each = i == 5 ? (const int32_t[]){0} : NULL;
-        o.guidance = i == 6 ? 1.0 : i == 7 ? -1.0 : i == 8 ? NAN : 0.0; /* of a prior without labels */
+        o.guidance = i == 6 ? 1.0 : i == 7 ? -1.0 : i == 8 ? NAN : 0.0; /* the prior has no labels */
         tessi_base_context_clear(&m.b.context.context);
         ck_assert_int_eq(tess_sampler_new(&m.b.context.context, &o, &s), TESS_E_INTERNAL);
         ck_assert_ptr_null(s);

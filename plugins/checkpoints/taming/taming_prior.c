@@ -48,7 +48,7 @@ static int taming_prior_check_condition(struct tess_context *ctx, const struct t
     return TESS_OK;
 }
 
-/* With places for many more tokens than the map has there may have been a condition in front, which no file tells. */
+/* Refuses places for many more tokens than the map has: a condition may have stood in front of them, which no file tells. */
 static int taming_prior_check_places(struct tess_context *ctx, const struct taming_prior *t, const struct transformer_layout *l,
                                      int64_t positions)
 {

@@ -117,7 +117,7 @@ static int tar_bytes(struct tess_context *ctx, struct tar *s, int64_t i, void **
     *out = NULL;
     TESS_TRY(tess_alloc(ctx, size + 1, "an image in an archive", out));
     int64_t k = tar_index_shard(&s->index, i);
-    if (s->index.place[k].packing != TAR_PLAIN)
+    if (s->index.place[k].packing != PACKING_NONE)
         return tar_stream_read(ctx, &s->stream, &s->index, i, *out);
     return steady_read(ctx, s->index.shards.path[k], &s->index.place[k].steady, s->index.offset[i], size, *out);
 }
@@ -181,7 +181,7 @@ static void tar_soon(void *self, int64_t first, int64_t n)
     for (int64_t i = first, next; i < first + n; i = next) {
         int64_t shard = tar_index_shard(&s->index, i);
         next = s->index.place[shard + 1].first < first + n ? s->index.place[shard + 1].first : first + n;
-        if (s->index.place[shard].packing != TAR_PLAIN)
+        if (s->index.place[shard].packing != PACKING_NONE)
             continue;
         int64_t from = s->index.offset[i], to = s->index.offset[next - 1] + s->index.size[next - 1];
         steady_soon(s->index.shards.path[shard], from, to - from);

@@ -28,7 +28,7 @@ struct tar_index {
     struct tar_place { /* a shard as it was read */
         int64_t first; /* item */
         struct steady_file steady;
-        int32_t packing; /* TAR_PLAIN: images lie in the file as they are */
+        int32_t packing; /* PACKING_NONE: images lie in the file as they are */
     } * place; /* places of the shards, and one past the last */
     int64_t count, offset_capacity, size_capacity, label_capacity, text_capacity, text_bytes;
     int64_t *offset;        /* byte of its shard, decompressed, that an image begins at */

@@ -22,11 +22,11 @@ struct reader {
     const char *path;
     struct archive *a;
     int fd, error;
-    int status;        /* of decompressing, whose message is in the context */
+    int status;        /* status of decompressing, whose message is in the context */
     int64_t at, bytes; /* bytes: of the file; of a compressed one as many as can be */
     struct tess_context *ctx;
     struct tar_unpack *unpack; /* NULL: the file is plain */
-    uint8_t last[BLOCK];       /* of a compressed file, the last bytes that were read */
+    uint8_t last[BLOCK];       /* the last bytes that were read of a compressed file */
     int64_t furthest;          /* end of the members' bytes */
     uint8_t piece[PIECE];
 };
@@ -84,11 +84,11 @@ static int members_front(struct reader *r, int32_t *packing)
     ssize_t got = members_read_at(r->fd, front, sizeof front, 0);
     if (got < 0)
         return r->ctx->fail(r->ctx, TESS_E_IO, "%s: cannot be read: %s", r->path, strerror(errno));
-    *packing = tar_packing(front, (size_t)got);
-    if (*packing == TAR_PLAIN && got < BLOCK)
+    *packing = packing_of(front, (size_t)got);
+    if (*packing == PACKING_NONE && got < BLOCK)
         return r->ctx->fail(r->ctx, TESS_E_DATA, "%s: is no tar file: it has %lld bytes, and the shortest has 512; fetch it again", r->path,
                             (long long)got);
-    if (*packing == TAR_PLAIN)
+    if (*packing == PACKING_NONE)
         return TESS_OK;
     r->bytes = INT64_MAX;
     return tar_unpack_open(r->ctx, r->path, r->fd, *packing, &r->unpack);

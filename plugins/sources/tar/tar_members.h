@@ -14,8 +14,8 @@ struct tar_member {
 };
 
 /* Calls `each` for every member of the open file, in order. TESS_E_DATA where the file is no tar file, damaged or truncated; else the first
- * status of `each` that is not TESS_OK. *packing: how the file is compressed, TAR_PLAIN: not at all; a compressed one is read to its last
- * byte. *ended: 1 where the file has the mark of its end. [any thread] */
+ * status of `each` that is not TESS_OK. *packing: how the file is compressed, PACKING_NONE: not at all; a compressed one is read to its
+ * last byte. *ended: 1 where the file has the mark of its end. [any thread] */
 int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file_bytes,
                 int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int32_t *packing,
                 int *ended) TESS_CHECKED;

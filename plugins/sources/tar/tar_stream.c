@@ -96,7 +96,7 @@ static int stream_go(struct tess_context *ctx, struct tar_stream *s, const struc
         stream_end(s);
     for (int64_t j = from; j <= i; j++) {
         int64_t shard = tar_index_shard(x, j);
-        if (x->place[shard].packing == TAR_PLAIN)
+        if (x->place[shard].packing == PACKING_NONE)
             continue;
         if (!s->unpack || s->shard != shard)
             TESS_TRY(stream_begin(ctx, s, x, shard));

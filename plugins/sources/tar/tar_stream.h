@@ -15,7 +15,7 @@
 enum { TAR_KEPT = 256, TAR_KEPT_BYTES = 64 << 20 }; /* images that are kept, at most */
 
 struct tar_stream {
-    pthread_mutex_t lock; /* of all that follows */
+    pthread_mutex_t lock; /* held for every access to the members below */
     struct tar_unpack *unpack;
     int fd;
     int64_t shard, next, at; /* file; the first item at or behind byte `at` of it, decompressed */

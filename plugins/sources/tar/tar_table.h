@@ -14,7 +14,7 @@ struct tar {
     int32_t labels;
     struct picture_options options;
     struct tar_index index;
-    struct tar_stream stream; /* of compressed files */
+    struct tar_stream stream; /* the compressed file that is being read */
     struct labels classes;
     char remark[1600];
 };

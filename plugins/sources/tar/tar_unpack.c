@@ -18,31 +18,12 @@ struct tar_unpack {
     int32_t packing;
     int ended; /* 1: there is nothing more to read */
     int64_t at;
-    gzFile gz;         /* of gzip, */
-    struct archive *a; /* and of the others */
+    gzFile gz;         /* a gzip file; NULL for the other compressions */
+    struct archive *a; /* a file of another compression; NULL for gzip */
     uint8_t piece[UNPACK_PIECE];
 };
 
 static const char *const unpack_names[] = {"tar", "gzip", "bzip2", "xz", "zstd", "lz4"};
-
-int32_t tar_packing(const uint8_t *front, size_t n)
-{
-    static const struct {
-        size_t count;
-        int32_t packing;
-        const char *bytes;
-    } kinds[] = {{2, TAR_GZIP, "\x1f\x8b"},
-                 {3, TAR_BZIP2, "BZh"},
-                 {5, TAR_XZ,
-                  "\xfd"
-                  "7zXZ"},
-                 {4, TAR_ZSTD, "\x28\xb5\x2f\xfd"},
-                 {4, TAR_LZ4, "\x04\x22\x4d\x18"}};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (n >= kinds[i].count && memcmp(front, kinds[i].bytes, kinds[i].count) == 0)
-            return kinds[i].packing;
-    return TAR_PLAIN;
-}
 
 static int unpack_damaged(struct tess_context *ctx, const struct tar_unpack *u, const char *why)
 {
@@ -68,11 +49,11 @@ static int unpack_open_gzip(struct tess_context *ctx, struct tar_unpack *u, int 
 static int unpack_filter(struct archive *a, int32_t packing)
 {
     switch (packing) {
-    case TAR_BZIP2:
+    case PACKING_BZIP2:
         return archive_read_support_filter_bzip2(a);
-    case TAR_XZ:
+    case PACKING_XZ:
         return archive_read_support_filter_xz(a);
-    case TAR_ZSTD:
+    case PACKING_ZSTD:
         return archive_read_support_filter_zstd(a);
     default:
         return archive_read_support_filter_lz4(a);
@@ -104,7 +85,7 @@ int tar_unpack_open(struct tess_context *ctx, const char *path, int fd, int32_t 
     *u = (struct tar_unpack){.path = path, .packing = packing};
     int status = lseek(fd, 0, SEEK_SET) == 0 ? TESS_OK : ctx->fail(ctx, TESS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
     if (status == TESS_OK)
-        status = packing == TAR_GZIP ? unpack_open_gzip(ctx, u, fd) : unpack_open_filter(ctx, u, fd);
+        status = packing == PACKING_GZIP ? unpack_open_gzip(ctx, u, fd) : unpack_open_filter(ctx, u, fd);
     if (status == TESS_OK)
         *out = u;
     else

@@ -2,16 +2,14 @@
 #ifndef PLUGINS_SOURCES_TAR_UNPACK_H
 #define PLUGINS_SOURCES_TAR_UNPACK_H
 
+#include "kit/format/packing.h"
+
 #include <tessera/base.h>
 
 struct tar_unpack;
 
-enum { TAR_PLAIN, TAR_GZIP, TAR_BZIP2, TAR_XZ, TAR_ZSTD, TAR_LZ4 };
-
-/* The compression of a file by its first n bytes, whatever its name. */
-int32_t tar_packing(const uint8_t *front, size_t n);
-/* Begins at the first byte of the open file, which stays the caller's and is read from nowhere else meanwhile. TESS_E_DATA where libarchive
- * was built without this compression. */
+/* Begins at the first byte of the open file of this compression (packing.h), which stays the caller's and is read from nowhere else
+ * meanwhile. TESS_E_DATA where libarchive was built without this compression. */
 int tar_unpack_open(struct tess_context *ctx, const char *path, int fd, int32_t packing, struct tar_unpack **out) TESS_CHECKED;
 void tar_unpack_close(struct tar_unpack *u);
 /* Reads the next bytes, *got of them: fewer only at the end. TESS_E_DATA where the file is truncated, or damaged as far as its compression

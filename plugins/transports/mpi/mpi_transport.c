@@ -5,6 +5,7 @@
  * carrier and its work. Signs of life and aborts are messages of their own on a second communicator; MPI alone would wait for ever for a
  * rank that hangs. Sums are never MPI's (MPI_Allreduce): their order is the library's own. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "kit/ranks/launcher.h"
 #include "plugins/transports/mpi/mpi_table.h"
 
 #include <mpi.h>
@@ -13,7 +14,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,24 +82,11 @@ static int mpi_failed(struct tess_context *ctx, const char *call, int code)
             return mpi_failed(ctx, #call, code_);                                                                                          \
     } while (0)
 
-/* Number of processes that a launcher has started with this one, by its environment; 0 without a launcher. */
-static int mpi_launched(void)
-{
-    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"};
-    int launched = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *text = getenv(names[i]);
-        int n = text ? atoi(text) : 0;
-        launched = n > launched ? n : launched;
-    }
-    return launched;
-}
-
 /* A process that MPI finds alone: each of several would run the whole pipeline. The launcher of another MPI than this one leaves such. */
 static int mpi_alone(struct tess_context *ctx)
 {
     char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int length = 0, launched = mpi_launched();
+    int length = 0, launched = launcher_ranks();
     if (launched == 1)
         return TESS_OK;
     (void)MPI_Get_library_version(version, &length);
