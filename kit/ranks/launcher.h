@@ -1,4 +1,4 @@
-/* What launchers of MPI say in the environment of the processes that they start. SPDX-License-Identifier: MIT */
+/* The number of ranks that a launcher of MPI tells the processes that it starts, by their environment. SPDX-License-Identifier: MIT */
 #ifndef KIT_RANKS_LAUNCHER_H
 #define KIT_RANKS_LAUNCHER_H
 
