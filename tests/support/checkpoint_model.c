@@ -173,7 +173,8 @@ void list_add(struct tensor_list *l, const char *name, const char *dtype, int32_
     ck_assert_int_lt(l->n, 1024);
     snprintf(l->name[l->n], sizeof l->name[0], "%s", name);
     *e = (struct tess_entry){.name = l->name[l->n++], .dtype = dtype, .is_real = dtype[0] != 'i', .rank = rank};
-    memcpy(e->dim, dim, (size_t)rank * sizeof *dim);
+    if (rank > 0)
+        memcpy(e->dim, dim, (size_t)rank * sizeof *dim);
 }
 
 void list_read(struct tensor_list *l, const char *path)
