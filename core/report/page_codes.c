@@ -7,9 +7,20 @@
 enum { CODES_OFTEN = 10 };
 
 struct codes_line {
-    int64_t row;
+    int64_t row, level;
     const struct tessi_report_page_result *result;
+    int64_t codebook_size; /* of the level */
+    const int64_t *use;
 };
+
+/* Adds a line for each level of a result; gives the number of lines there are then. */
+static int64_t codes_add(struct codes_line *line, int64_t n, int64_t most, int64_t row, const struct tessi_report_page_result *r)
+{
+    const int64_t *use = r->use;
+    for (int64_t l = 0; l < r->depth && n < most; use += r->level_size[l++])
+        line[n++] = (struct codes_line){row, l, r, r->level_size[l], use};
+    return n;
+}
 
 /* The results with counted codes, each with the first row that has it. */
 static int64_t codes_list(const struct tessi_report_page *p, struct codes_line *line, int64_t most)
@@ -20,11 +31,11 @@ static int64_t codes_list(const struct tessi_report_page *p, struct codes_line *
             for (int64_t k = 0; k < p->table->row[row].run[i]->stages && n < most; k++) {
                 const char *stage = p->table->row[row].run[i]->stage[k].name;
                 const struct tessi_report_page_result *r = tessi_report_page_result_of(p, p->table->row[row].run[i], stage);
-                int there = !r || !r->use;
+                int there = !r || !r->depth;
                 for (int64_t j = 0; j < n && !there; j++)
                     there = line[j].result == r;
                 if (!there)
-                    line[n++] = (struct codes_line){row, r};
+                    n = codes_add(line, n, most, row, r);
             }
     return n;
 }
@@ -33,15 +44,16 @@ static int64_t codes_list(const struct tessi_report_page *p, struct codes_line *
 
 /* The use of each code over that of a uniform one, by its rank in per cent of the codebook. A rank at which nothing changes needs no point.
  */
-static int64_t codes_points(const struct tessi_report_page_result *r, double *x, double *y)
+static int64_t codes_points(const struct codes_line *line, double *x, double *y)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < r->codebook_size; i++) {
-        int inner = i > 0 && i + 1 < r->codebook_size && r->use[i] == r->use[i - 1] && r->use[i] == r->use[i + 1];
-        if (inner || !r->use[i])
+    const int64_t *use = line->use, k = line->codebook_size;
+    for (int64_t i = 0; i < k; i++) {
+        int inner = i > 0 && i + 1 < k && use[i] == use[i - 1] && use[i] == use[i + 1];
+        if (inner || !use[i])
             continue;
-        x[n] = 100.0 * ((double)i + 0.5) / (double)r->codebook_size;
-        y[n++] = (double)r->use[i] * (double)r->codebook_size / (double)r->counted;
+        x[n] = 100.0 * ((double)i + 0.5) / (double)k;
+        y[n++] = (double)use[i] * (double)k / (double)line->result->counted;
     }
     return n;
 }
@@ -52,27 +64,28 @@ static int codes_chart(struct tessi_report_page *p, int64_t n, const struct code
     int64_t all = 0, at = 0;
     void *memory;
     for (int64_t i = 0; i < n; i++)
-        all += line[i].result->codebook_size;
+        all += line[i].codebook_size;
     TESS_TRY(tess_alloc(p->ctx, (size_t)all * 2 * sizeof(double), "a chart of codes", &memory));
     double *x = memory, *y = x + all;
     for (int64_t i = 0; i < n; i++) {
-        int64_t points = codes_points(line[i].result, x + at, y + at);
+        int64_t points = codes_points(&line[i], x + at, y + at);
         series[i] = (struct tessi_svg_series){
             .name = p->table->row[line[i].row].name, .points = points, .x = x + at, .y = y + at, .style = p->style[line[i].row]};
         at += points;
     }
-    const struct tessi_svg_chart c = {.id = tessi_report_page_id(p, id),
-                                      .title = "Use of codes, most used first",
-                                      .description =
-                                          "A line for each codebook: the use of its codes relative to equal use, on a logarithmic "
-                                          "axis. It ends where codes are never used. The dotted line is equal use.",
-                                      .x = {"code, most used first", "% of the codebook", TESSI_SVG_LINEAR, 0, 100},
-                                      .y = {.label = "use / equal use", .kind = TESSI_SVG_LOG},
-                                      .count = n,
-                                      .series = series,
-                                      .joined = 1,
-                                      .level = 1.0,
-                                      .level_name = "equal use"};
+    const struct tessi_svg_chart c = {
+        .id = tessi_report_page_id(p, id),
+        .title = "Use of codes, most used first",
+        .description =
+            "A line for each codebook, and for each level of several: the use of its codes relative to equal use, on a logarithmic "
+            "axis. It ends where codes are never used. The dotted line is equal use.",
+        .x = {"code, most used first", "% of the codebook", TESSI_SVG_LINEAR, 0, 100},
+        .y = {.label = "use / equal use", .kind = TESSI_SVG_LOG},
+        .count = n,
+        .series = series,
+        .joined = 1,
+        .level = 1.0,
+        .level_name = "equal use"};
     fputs("<figure>", p->to);
     int status = tessi_report_svg_chart(p->ctx, p->to, &c);
     fputs("<figcaption><b>Use of codes</b>, most used first. A line that ends before 100 % leaves the rest of its codebook "
@@ -88,12 +101,13 @@ static int codes_chart(struct tessi_report_page *p, int64_t n, const struct code
 static void codes_row(struct tessi_report_page *p, const struct codes_line *line)
 {
     const struct tessi_report_page_result *r = line->result;
+    const int64_t k = line->codebook_size;
     int64_t used = 0, often = 0;
     double entropy = 0.0, all = (double)r->counted;
-    for (int64_t i = 0; i < r->codebook_size && r->use[i]; i++) {
+    for (int64_t i = 0; i < k && line->use[i]; i++) {
         used++;
-        often += r->use[i] >= CODES_OFTEN;
-        entropy -= (double)r->use[i] / all * log2((double)r->use[i] / all);
+        often += line->use[i] >= CODES_OFTEN;
+        entropy -= (double)line->use[i] / all * log2((double)line->use[i] / all);
     }
     fprintf(p->to, "<tr><th scope=\"row\">");
     tessi_report_svg_swatch(p->to, p->style[line->row]);
@@ -101,16 +115,18 @@ static void codes_row(struct tessi_report_page *p, const struct codes_line *line
     tessi_report_html_text(p->to, p->table->row[line->row].name);
     fputs("</a> <span class=\"note\">", p->to);
     tessi_report_html_text(p->to, r->stage->name);
+    if (r->depth > 1)
+        fprintf(p->to, ", level %lld of %lld", (long long)line->level + 1, (long long)r->depth);
     if (p->table->row[line->row].runs > 1) {
         fputs(", seed ", p->to);
         tessi_report_html_text(p->to, r->run->seed);
     }
-    fprintf(p->to, "</span></th><td class=\"n\" data-v=\"%.10g\">%lld of %lld (%.1f %%)</td>", (double)used / (double)r->codebook_size,
-            (long long)used, (long long)r->codebook_size, 100.0 * (double)used / (double)r->codebook_size);
+    fprintf(p->to, "</span></th><td class=\"n\" data-v=\"%.10g\">%lld of %lld (%.1f %%)</td>", (double)used / (double)k, (long long)used,
+            (long long)k, 100.0 * (double)used / (double)k);
     fprintf(p->to, "<td class=\"n\" data-v=\"%lld\">%lld</td><td class=\"n\" data-v=\"%.10g\">%.1f (%.1f %%)</td>", (long long)often,
-            (long long)often, exp2(entropy), exp2(entropy), 100.0 * exp2(entropy) / (double)r->codebook_size);
+            (long long)often, exp2(entropy), exp2(entropy), 100.0 * exp2(entropy) / (double)k);
     fprintf(p->to, "<td class=\"n\" data-v=\"%.10g\">%.3f of %.3f</td><td class=\"n\" data-v=\"%.10g\">%.2f %%</td>", entropy, entropy,
-            log2((double)r->codebook_size), (double)r->use[0] / all, 100.0 * (double)r->use[0] / all);
+            log2((double)k), (double)line->use[0] / all, 100.0 * (double)line->use[0] / all);
     if (r->counted < r->codes)
         fprintf(p->to, "<td class=\"n\">first %lld of %lld</td></tr>\n", (long long)r->counted, (long long)r->codes);
     else
@@ -205,7 +221,7 @@ int tessi_report_page_codes(struct tessi_report_page *p)
 {
     int there = 0;
     for (int64_t i = 0; i < p->results; i++)
-        there |= p->result[i].use || p->result[i].atlas || tessi_report_page_has_usage(&p->result[i]);
+        there |= p->result[i].depth || p->result[i].atlas || tessi_report_page_has_usage(&p->result[i]);
     if (!there)
         return TESS_OK;
     tessi_report_page_section(p, "codes", "Codebooks");

@@ -4,6 +4,8 @@
 #include "core/report/page_private.h"
 #include "core/store/store.h"
 
+#include <tessera/levels.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +78,16 @@ static int gather_falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+/* Counts the codes of some positions, all levels of each one after the other, into uses of levels one after the other. */
+static void gather_some(const struct tess_tensor *some, struct tessi_report_page_result *r)
+{
+    const int32_t *code = some->data;
+    for (int64_t l = 0, first = 0; l < r->depth; first += r->level_size[l++])
+        for (int64_t k = l; k < tess_tensor_count(some); k += r->depth)
+            if (code[k] >= 0 && code[k] < r->level_size[l])
+                r->use[first + code[k]]++;
+}
+
 static int gather_count(struct tess_context *ctx, const struct tess_artefact *a, const struct tess_tensor *shape, int64_t rows,
                         struct tessi_report_page_result *r)
 {
@@ -87,38 +99,60 @@ static int gather_count(struct tess_context *ctx, const struct tess_artefact *a,
     for (int64_t i = 0; i < rows && status == TESS_OK; i += some.dim[0]) {
         some.dim[0] = rows - i < some.dim[0] ? rows - i : some.dim[0];
         status = tess_artefact_read(ctx, a, "codes", i, &some);
-        const int32_t *code = some.data;
-        for (int64_t k = 0; status == TESS_OK && k < tess_tensor_count(&some); k++)
-            if (code[k] >= 0 && code[k] < r->codebook_size)
-                r->use[code[k]]++;
+        if (status == TESS_OK)
+            gather_some(&some, r);
     }
-    r->counted = rows * (tess_tensor_count(shape) / shape->dim[0]);
+    r->counted = rows * (tess_tensor_count(shape) / shape->dim[0] / r->depth);
     tess_free(some.data);
     return status;
 }
 
-/* Counts the codes of an artefact of codes; of several levels none, as a count over all of them says nothing of any. */
+/* Room for the uses of the codes of an artefact; depth stays 0 where they are not to be counted: too many, or attributes that do not fit.
+ */
+static int gather_levels(struct tess_context *ctx, const struct tess_artefact *a, const struct tess_tensor *shape,
+                         struct tessi_report_page_result *r)
+{
+    const struct tess_attrs *attrs = tess_artefact_attrs(a);
+    int64_t depth, all = 0, level_size[TESS_DEPTH_MAX], codebook_size = tess_attrs_i64_or(attrs, "codebook_size", 0);
+    void *memory;
+    if (codebook_size < 1)
+        return TESS_OK;
+    TESS_TRY(tess_levels_get(ctx, attrs, codebook_size, &depth, level_size));
+    for (int64_t l = 0; l < depth; l++) {
+        if (level_size[l] < 1 || level_size[l] > GATHER_CODEBOOK)
+            return TESS_OK;
+        all += level_size[l];
+    }
+    if (shape->rank != (depth > 1 ? 4 : 3) || (depth > 1 && shape->dim[3] != depth))
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)(depth + all) * sizeof *r->use, "uses of codes", &memory));
+    r->level_size = memory;
+    memcpy(r->level_size, level_size, (size_t)depth * sizeof *level_size);
+    r->use = r->level_size + depth;
+    r->depth = depth;
+    return TESS_OK;
+}
+
+/* Counts the codes of an artefact of codes, each level by itself. */
 static int gather_codes(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_report_page_result *r, int64_t *budget)
 {
     struct tess_tensor shape;
-    void *memory;
-    int64_t codebook_size = tess_attrs_i64_or(tess_artefact_attrs(a), "codebook_size", 0);
-    if (strcmp(tess_artefact_kind(a), "codes") != 0 || codebook_size < 1 || codebook_size > GATHER_CODEBOOK)
+    if (strcmp(tess_artefact_kind(a), "codes") != 0)
         return TESS_OK;
     TESS_TRY(tess_artefact_shape(ctx, a, "codes", &shape));
-    if (shape.rank != 3 || shape.dim[0] < 1)
-        return TESS_OK;
-    int64_t one = tess_tensor_count(&shape) / shape.dim[0], most = *budget < GATHER_CODES ? *budget : GATHER_CODES;
+    int64_t one = shape.dim[0] < 1 ? 0 : tess_tensor_count(&shape) / shape.dim[0];
+    int64_t most = *budget < GATHER_CODES ? *budget : GATHER_CODES;
     int64_t rows = one < 1 ? 0 : shape.dim[0] * one <= most ? shape.dim[0] : most / one;
-    r->codes = tess_tensor_count(&shape);
     if (rows < 1)
         return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, (size_t)codebook_size * sizeof *r->use, "uses of codes", &memory));
-    r->use = memory;
-    r->codebook_size = codebook_size;
+    TESS_TRY(gather_levels(ctx, a, &shape, r));
+    if (!r->depth)
+        return TESS_OK;
+    r->codes = tess_tensor_count(&shape) / r->depth;
     TESS_TRY(gather_count(ctx, a, &shape, rows, r));
-    *budget -= r->counted;
-    qsort(r->use, (size_t)codebook_size, sizeof *r->use, gather_falling);
+    *budget -= r->counted * r->depth;
+    for (int64_t l = 0, first = 0; l < r->depth; first += r->level_size[l++])
+        qsort(r->use + first, (size_t)r->level_size[l], sizeof *r->use, gather_falling);
     return TESS_OK;
 }
 
@@ -141,7 +175,7 @@ static void gather_result_free(struct tessi_report_page_result *r)
     }
     tess_free(r->strip);
     tess_free(r->sheet);
-    tess_free(r->use);
+    tess_free(r->level_size);
     tess_free(r->bound);
     tess_free(r->atlas_code);
     tess_free(r->atlas_uses);

@@ -50,9 +50,10 @@ struct tessi_report_page_result {
     int64_t bound_parts;
     double bound_times; /* the last time */
     struct tessi_report_page_bound *bound;
-    int64_t codebook_size;  /* number of codes K; 0: the artefact has no counts of codes */
-    int64_t *use;           /* uses of each code, falling */
-    int64_t counted, codes; /* codes counted, and there are */
+    int64_t depth;          /* levels whose codes were counted; 0: the artefact has no counts of codes */
+    int64_t *level_size;    /* number of codes K of each level */
+    int64_t *use;           /* uses of each code, falling; the levels one after the other */
+    int64_t counted, codes; /* codes of a level that were counted, and there are */
     int64_t atlas;          /* number of codes decoded alone; 0: the artefact has no atlas */
     int32_t *atlas_code, *atlas_uses;
     struct tess_tensor atlas_tile; /* u8 (atlas, height, width, channels) */

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include <tessera/levels.h>
 
 enum { RUNS = 100, STAGES = 3, TILES = 32, SIDE = 28, POINTS = 256 };
 
@@ -507,6 +508,38 @@ START_TEST(columns_of_settings)
 }
 END_TEST
 
+/* Codes of two levels, of 16 and of 8 codes: those of the second are never above 3. */
+static void put_levels(struct tess_artefact *a)
+{
+    static uint16_t code[20 * 2 * 2 * 2];
+    struct tess_tensor t = tess_tensor_over(code, TESS_U16, 4, (int64_t[]){20, 2, 2, 2});
+    for (int k = 0; k < 20 * 2 * 2 * 2; k++)
+        code[k] = (uint16_t)(k % 2 ? k / 2 % 4 : k / 2 % 16);
+    store_ok(tess_artefact_put(C, a, "codes", &t, NULL));
+    store_ok(tess_attrs_set_i64(C, tess_artefact_describe(a), "codebook_size", 16));
+    store_ok(tess_levels_set(C, tess_artefact_describe(a), 16, 2, (int64_t[]){16, 8}));
+}
+
+/* Each level of codes is a line of the chart and a row of the table, counted by itself. */
+START_TEST(codes_of_several_levels)
+{
+    make_runs(1, "K", "");
+    struct tess_artefact *a = store_create("levels.h5", "codes");
+    put_levels(a);
+    store_finish(a, made.digest[0][1]);
+    (void)snprintf(made.path[0][1], sizeof made.path[0][1], "%s", store_path("levels.h5"));
+    char *text = page_of(&(struct tessi_report_page_options){.made = NULL});
+    check_page(text);
+    const char *codes = strstr(text, "id=\"codes\"");
+    ck_assert_ptr_nonnull(codes);
+    ck_assert_int_eq(count_of(codes, "<span class=\"note\">codes, level "), 2);
+    ck_assert_ptr_nonnull(strstr(codes, "codes, level 1 of 2</span></th><td class=\"n\" data-v=\"1\">16 of 16 (100.0 %)</td>"));
+    ck_assert_ptr_nonnull(strstr(codes, "codes, level 2 of 2</span></th><td class=\"n\" data-v=\"0.5\">4 of 8 (50.0 %)</td>"));
+    ck_assert_int_eq(count_of(codes, ">2.000 of 3.000</td>"), 1); /* four codes equally often */
+    free(text);
+}
+END_TEST
+
 /* A stage that measures before and after it has its two values in one line. */
 START_TEST(before_and_after)
 {
@@ -774,6 +807,7 @@ int main(void)
     tcase_add_test(t, pictures_shown_whole);
     tcase_add_test(t, columns_of_settings);
     tcase_add_test(t, before_and_after);
+    tcase_add_test(t, codes_of_several_levels);
     tcase_add_test(t, references);
     tcase_add_test(t, ways_of_sampling);
     tcase_add_test(t, ways_of_sampling_that_say_nothing);
