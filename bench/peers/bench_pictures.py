@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Time pictures to codes from end to end, in processor seconds: `tessera encode` and PyTorch with a DataLoader; one JSON line each.
 
-usage: bench_pictures.py FOLDER [--program build/tessera] [--images N] [--rounds R] [--batch B] [--eager] [--small | --large]
+usage: bench_pictures.py FOLDER [--program build/tessera] [--images N] [--rounds R] [--batch B] [--eager] [--light | --small | --large]
 
 The first N pictures of FOLDER become codes: read, decoded, scaled until the shorter side fits, cropped to the centre, encoded.
-  --small (the default)  64 x 64 pixels, nf=32, K=256: decoding counts
+  --light                64 x 64 pixels, nf=32, fewer channels further in, no attention, K=256: decoding counts most
+  --small (the default)  64 x 64 pixels, nf=32, K=256: the encoder counts more than decoding
   --large                256 x 256 pixels, nf=128, K=1024: the encoder counts
 Peers: Pillow in a DataLoader of two workers, and torchvision's JPEG decoder with its uint8 resize in the same, each before an encoder of the
 same sizes by torch.compile. Ours is a whole run of the command, its start and the archive it writes included; a peer's time begins when its
@@ -25,6 +26,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "tests", "golden"))
 SIZES = {
+    "light": dict(n_channels=3, nf=32, emb_dim=16, ch_mult=(1, 1, 2), res_blocks=1, img_size=64, attn_resolutions=(), codebook_size=256),
     "small": dict(n_channels=3, nf=32, emb_dim=64, ch_mult=(1, 2, 4), res_blocks=1, img_size=64, attn_resolutions=(16,), codebook_size=256),
     "large": dict(n_channels=3, nf=128, emb_dim=256, ch_mult=(1, 1, 2, 2, 4), res_blocks=2, img_size=256, attn_resolutions=(16,),
                   codebook_size=1024),
@@ -132,12 +134,12 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--eager", action="store_true")
-    p.add_argument("--large", action="store_true")
-    p.add_argument("--small", action="store_true")
+    p.add_argument("--light", dest="case", action="store_const", const="light")
+    p.add_argument("--small", dest="case", action="store_const", const="small", default="small")
+    p.add_argument("--large", dest="case", action="store_const", const="large")
     p.add_argument("--peer", help=argparse.SUPPRESS)
     a = p.parse_args()
-    case = "large" if a.large else "small"
-    sizes, folder = SIZES[case], os.path.abspath(a.folder)
+    sizes, folder = SIZES[a.case], os.path.abspath(a.folder)
     paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))[:a.images]]
     paths = paths[:len(paths) // a.batch * a.batch]
     if a.peer:
@@ -157,10 +159,10 @@ def main():
                     records[name].append(ours(a, pictures, work))
                 else:
                     out = subprocess.run([sys.executable, __file__, pictures, "--peer", name, "--batch", str(a.batch), "--images",
-                                          str(a.images)] + ["--" + case] + ["--eager"] * a.eager, check=True, text=True,
+                                          str(a.images)] + ["--" + a.case] + ["--eager"] * a.eager, check=True, text=True,
                                          stdout=subprocess.PIPE).stdout
                     records[name].append(float(out.split()[-1]))
-        report(case, records, len(paths))
+        report(a.case, records, len(paths))
 
 
 if __name__ == "__main__":
