@@ -1,7 +1,7 @@
 /* State of a microbatch on its way through a graph (graph_microbatch.c), and the batch it is part of (graph_run.c).
  * SPDX-License-Identifier: MIT */
-#ifndef TESSI_GRAPH_SLICE_H
-#define TESSI_GRAPH_SLICE_H
+#ifndef TESSI_GRAPH_MICROBATCH_H
+#define TESSI_GRAPH_MICROBATCH_H
 
 #include "core/graph/node.h"
 

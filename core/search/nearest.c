@@ -1,6 +1,6 @@
 /* The nearest row (4.1): a product proposes, the distance in double decides.
  *
- * With c the mean of the book, x = z - c and y_k = e_k - c: |z - e_k|^2 = |x|^2 + 2 s_k, s_k = |y_k|^2 / 2 - x y_k, so the least
+ * With c the mean of the codebook, x = z - c and y_k = e_k - c: |z - e_k|^2 = |x|^2 + 2 s_k, s_k = |y_k|^2 / 2 - x y_k, so the least
  * distance has the least s_k (4.6). The product multiplies operands x~ and y~_k, rounded to what the processor multiplies fastest, and its
  * s~_k is off by no more than
  *     E = dx (Y + dy) + X dy + (d + 4) 2^-22 (X Y + (Y + dy)^2 / 2) + (d + 4) 2^-125,
@@ -24,7 +24,7 @@
 
 enum { TILE_ROWS = 64, TILE_CODES = 1024, PENDING = 12 };
 
-struct measures { /* at the front of a ready book */
+struct measures { /* at the front of a prepared codebook */
     double y, dy; /* not finite: the product cannot be trusted */
 };
 

@@ -1,5 +1,5 @@
 /* The row of a codebook that is nearest to a vector: what brute force in double finds, at the speed of a matrix product (docs/models.md,
- * section 4). Planned once; the book made ready once for each value it has; then searched by any number of threads.
+ * section 4). Planned once; the codebook made ready once for each value it has; then searched by any number of threads.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef TESSI_NEAREST_H
@@ -14,7 +14,7 @@ struct tessi_nearest {
     struct tess_kernel full, last; /* a tile of vectors by a block of codes, and by those left over */
     size_t ready_bytes;            /* size of a prepared codebook */
     size_t scratch_bytes;          /* scratch of each running thread */
-    size_t mean, half, staging, block, block_bytes;       /* offset in a ready book */
+    size_t mean, half, staging, block, block_bytes;       /* offset in a prepared codebook */
     size_t operand, score, kernel_scratch, operand_bytes; /* offset in the scratch of one vector */
 };
 

@@ -272,7 +272,7 @@ static int loop_lead(struct tess_context *ctx, struct tessi_train_loop *l)
     return l->curve.points ? put_curve(ctx, l) : TESS_OK;
 }
 
-/* The training of another rank, which makes the steps that rank 0 makes, and keeps no books. */
+/* The training of another rank, which makes the steps that rank 0 makes, and keeps no record. */
 static int loop_follow(struct tess_context *ctx, struct tessi_train_loop *l)
 {
     int step = 1;

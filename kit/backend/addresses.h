@@ -1,6 +1,6 @@
 /* Check, before a call, that memory can be allocated: some libraries hang or crash where it cannot. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_BACKENDS_ADDRESSES_H
-#define PLUGINS_BACKENDS_ADDRESSES_H
+#ifndef KIT_BACKEND_ADDRESSES_H
+#define KIT_BACKEND_ADDRESSES_H
 
 #include <stddef.h>
 #include <sys/mman.h>

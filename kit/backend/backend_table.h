@@ -1,6 +1,6 @@
 /* The description of a backend, stated alike by its plugin and by the file with its functions. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_BACKENDS_BACKEND_TABLE_H
-#define PLUGINS_BACKENDS_BACKEND_TABLE_H
+#ifndef KIT_BACKEND_BACKEND_TABLE_H
+#define KIT_BACKEND_BACKEND_TABLE_H
 
 #include <tessera/kind/backend.h>
 #include <tessera/plugin.h>

@@ -2,8 +2,8 @@
  * each plugin of an architecture that has one.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
-#define PLUGINS_CHECKPOINTS_CONV_LAYOUT_H
+#ifndef KIT_CHECKPOINT_CONV_LAYOUT_H
+#define KIT_CHECKPOINT_CONV_LAYOUT_H
 
 #include "kit/checkpoint/extras.h"
 #include "kit/checkpoint/name_table.h"

@@ -2,8 +2,8 @@
  * its names. Linked into each plugin of such an architecture.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_CRITIC_NAMES_H
-#define PLUGINS_CHECKPOINTS_CRITIC_NAMES_H
+#ifndef KIT_CHECKPOINT_CRITIC_NAMES_H
+#define KIT_CHECKPOINT_CRITIC_NAMES_H
 
 #include <tessera/exchange.h>
 #include <tessera/plugin.h>

@@ -1,8 +1,8 @@
 /* Names there and names here, as a table of beginnings. Linked into each plugin of an architecture.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_NAME_TABLE_H
-#define PLUGINS_CHECKPOINTS_NAME_TABLE_H
+#ifndef KIT_CHECKPOINT_NAME_TABLE_H
+#define KIT_CHECKPOINT_NAME_TABLE_H
 
 #include <tessera/exchange.h>
 

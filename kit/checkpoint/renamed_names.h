@@ -2,8 +2,8 @@
  * is known of taming holds for them. Linked into each plugin of such an architecture.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_RENAMED_NAMES_H
-#define PLUGINS_CHECKPOINTS_RENAMED_NAMES_H
+#ifndef KIT_CHECKPOINT_RENAMED_NAMES_H
+#define KIT_CHECKPOINT_RENAMED_NAMES_H
 
 #include "kit/checkpoint/conv_layout.h"
 

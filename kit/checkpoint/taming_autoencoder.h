@@ -1,8 +1,8 @@
 /* The autoencoder of taming, which VQ-DDM took over: its names, and which model they make. Linked into the plugins of both.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_TAMING_AUTOENCODER_H
-#define PLUGINS_CHECKPOINTS_TAMING_AUTOENCODER_H
+#ifndef KIT_CHECKPOINT_TAMING_AUTOENCODER_H
+#define KIT_CHECKPOINT_TAMING_AUTOENCODER_H
 
 #include "kit/checkpoint/conv_layout.h"
 

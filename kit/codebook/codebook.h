@@ -1,9 +1,9 @@
 /* Shared by quantizers whose codebook is trained by gradients: the codebook, the nearest of its rows, the way back
- * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct book. Linked into each of them.
+ * (docs/models.md, "Nearest quantizer"). A plugin's own struct begins with struct codebook: the functions that answer for it take either.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_QUANTIZERS_BOOK_H
-#define PLUGINS_QUANTIZERS_BOOK_H
+#ifndef KIT_CODEBOOK_CODEBOOK_H
+#define KIT_CODEBOOK_CODEBOOK_H
 
 #include <tessera/kind/quantizer.h>
 #include <tessera/plugin.h>
@@ -12,11 +12,18 @@ struct codebook {
     int64_t codebook_size, code_dim;
 };
 
-#define BOOK_PARAMS(S, m)                                                                                                                  \
-    {.name = "codebook_size", .help = "codes (K)", .type = TESS_I64, .offset = offsetof(S, m.codebook_size), .lo = 2, .hi = 16777216,      \
+#define CODEBOOK_PARAMS(S, m)                                                                                                              \
+    {.name = "codebook_size",                                                                                                              \
+     .help = "codes (K)",                                                                                                                  \
+     .type = TESS_I64,                                                                                                                     \
+     .offset = offsetof(S, m.codebook_size),                                                                                               \
+     .lo = 2,                                                                                                                              \
+     .hi = 16777216,                                                                                                                       \
      .def = 256},                                                                                                                          \
-    {.name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,          \
-     .def = 32}
+    {                                                                                                                                      \
+        .name = "code_dim", .help = "width of a code (D)", .type = TESS_I64, .offset = offsetof(S, m.code_dim), .lo = 1, .hi = 4096,       \
+        .def = 32                                                                                                                          \
+    }
 
 /* The codebook's weight. */
 struct tess_node *codebook_weight(const struct codebook *b, struct tess_graph *g);

@@ -2,8 +2,8 @@
  * quantizers that can be rebuilt and into the stage `refit`, which runs k-means itself, in parts between checkpoints.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_REBUILD_H
-#define PLUGINS_REBUILD_H
+#ifndef KIT_CODEBOOK_REBUILD_H
+#define KIT_CODEBOOK_REBUILD_H
 
 #include <tessera/tensor.h>
 

@@ -1,8 +1,8 @@
 /* Numbers as they lie in files of tensors: little-endian, of many widths. Linked into each format's plugin.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_NUMBERS_H
-#define PLUGINS_FORMATS_NUMBERS_H
+#ifndef KIT_FORMAT_NUMBERS_H
+#define KIT_FORMAT_NUMBERS_H
 
 #include <tessera/exchange.h>
 

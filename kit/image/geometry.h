@@ -1,6 +1,6 @@
 /* Images cut, scaled and turned over: pure functions on bytes (H, W, C). SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_GEOMETRY_H
-#define PLUGINS_STAGES_GEOMETRY_H
+#ifndef KIT_IMAGE_GEOMETRY_H
+#define KIT_IMAGE_GEOMETRY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Name of an image within its source. SPDX-License-Identifier: MIT */
-#ifndef KIT_IMAGE_NAME_H
-#define KIT_IMAGE_NAME_H
+#ifndef KIT_IMAGE_IMAGE_NAME_H
+#define KIT_IMAGE_IMAGE_NAME_H
 
 #include <tessera/kind/source.h>
 

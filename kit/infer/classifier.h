@@ -2,8 +2,8 @@
  * score a class (docs/models.md, (19.4)). What the stages share that train one and ask one.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef KIT_CLASSIFIER_H
-#define KIT_CLASSIFIER_H
+#ifndef KIT_INFER_CLASSIFIER_H
+#define KIT_INFER_CLASSIFIER_H
 
 #include "kit/infer/common.h"
 

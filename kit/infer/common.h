@@ -1,6 +1,6 @@
 /* The parts of inference that nearly every stage has, each a header of its own. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_COMMON_H
-#define PLUGINS_STAGES_COMMON_H
+#ifndef KIT_INFER_COMMON_H
+#define KIT_INFER_COMMON_H
 
 #include "kit/infer/codes.h"
 #include "kit/infer/stage_codec.h"

@@ -2,8 +2,8 @@
  * by. The process itself, which the host knows, is not counted. Linked into each stage's plugin.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_COST_H
-#define PLUGINS_STAGES_COST_H
+#ifndef KIT_INFER_COST_H
+#define KIT_INFER_COST_H
 
 #include "kit/infer/common.h"
 

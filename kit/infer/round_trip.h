@@ -1,8 +1,8 @@
 /* Reconstruction: images through a tokenizer and back, to measure the loss. Linked into the stages that measure it.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_ROUND_TRIP_H
-#define PLUGINS_STAGES_ROUND_TRIP_H
+#ifndef KIT_INFER_ROUND_TRIP_H
+#define KIT_INFER_ROUND_TRIP_H
 
 #include "kit/infer/common.h"
 

@@ -1,6 +1,6 @@
 /* Codec: a tokenizer with graphs of its own, from images to codes and back. SPDX-License-Identifier: MIT */
-#ifndef KIT_STAGE_CODEC_H
-#define KIT_STAGE_CODEC_H
+#ifndef KIT_INFER_STAGE_CODEC_H
+#define KIT_INFER_STAGE_CODEC_H
 
 #include "kit/infer/stage_graph.h"
 

@@ -1,6 +1,6 @@
 /* Inference graph over many samples, in microbatches that do not depend on the batch. SPDX-License-Identifier: MIT */
-#ifndef KIT_STAGE_GRAPH_H
-#define KIT_STAGE_GRAPH_H
+#ifndef KIT_INFER_STAGE_GRAPH_H
+#define KIT_INFER_STAGE_GRAPH_H
 
 #include <tessera/graph.h>
 #include <tessera/plugin.h>

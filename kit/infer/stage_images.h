@@ -1,7 +1,7 @@
 /* Images of an artefact: held in memory or read row by row, a part kept for pictures, and bytes made of real values.
  * SPDX-License-Identifier: MIT */
-#ifndef KIT_STAGE_IMAGES_H
-#define KIT_STAGE_IMAGES_H
+#ifndef KIT_INFER_STAGE_IMAGES_H
+#define KIT_INFER_STAGE_IMAGES_H
 
 #include <tessera/artefact.h>
 #include <tessera/kind/stage.h>

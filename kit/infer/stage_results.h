@@ -1,7 +1,7 @@
 /* Results of a stage beside its data: rows carried over from an artefact, metrics, pictures, and stopping when asked to.
  * SPDX-License-Identifier: MIT */
-#ifndef KIT_STAGE_RESULTS_H
-#define KIT_STAGE_RESULTS_H
+#ifndef KIT_INFER_STAGE_RESULTS_H
+#define KIT_INFER_STAGE_RESULTS_H
 
 #include "kit/infer/stage_images.h"
 

@@ -3,8 +3,8 @@
  * (Co, Kh, Kw, Ci) here. Linked into both plugins.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CONV_BLOCKS_H
-#define PLUGINS_CONV_BLOCKS_H
+#ifndef KIT_NETS_CONV_BLOCKS_H
+#define KIT_NETS_CONV_BLOCKS_H
 
 #include <tessera/kind/decoder.h>
 #include <tessera/kind/encoder.h>

@@ -7,8 +7,8 @@
  * For noises that tell which tokens a step draws, whose denoiser is not told the time. Linked into the stage that samples canvases.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_CANVAS_H
-#define PLUGINS_STAGES_CANVAS_H
+#ifndef KIT_SAMPLE_CANVAS_H
+#define KIT_SAMPLE_CANVAS_H
 
 #include "kit/sample/sampling.h"
 #include "kit/sample/windows.h"

@@ -2,8 +2,8 @@
  * Linked into each noise that needs it.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_NOISES_DRAWS_H
-#define PLUGINS_NOISES_DRAWS_H
+#ifndef KIT_SAMPLE_DRAWS_H
+#define KIT_SAMPLE_DRAWS_H
 
 #include <stdint.h>
 

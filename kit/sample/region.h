@@ -1,8 +1,8 @@
 /* Region of an image that a mask marks to be drawn anew (docs/models.md, (21.1)). Linked into the stage that edits.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_REGION_H
-#define PLUGINS_STAGES_REGION_H
+#ifndef KIT_SAMPLE_REGION_H
+#define KIT_SAMPLE_REGION_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * from one checkpoint to the next. Linked into each.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_SAMPLING_H
-#define PLUGINS_STAGES_SAMPLING_H
+#ifndef KIT_SAMPLE_SAMPLING_H
+#define KIT_SAMPLE_SAMPLING_H
 
 #include "kit/infer/common.h"
 

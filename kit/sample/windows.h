@@ -1,8 +1,8 @@
 /* Windows of a map's size over a larger canvas (docs/models.md, "Larger canvases"). Linked into the stage that samples canvases.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_WINDOWS_H
-#define PLUGINS_STAGES_WINDOWS_H
+#ifndef KIT_SAMPLE_WINDOWS_H
+#define KIT_SAMPLE_WINDOWS_H
 
 #include <stdint.h>
 

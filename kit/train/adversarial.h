@@ -1,6 +1,6 @@
 /* The adversarial term of a generator's loss, and its critic's own loss (docs/models.md, section 13). SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_ADVERSARIAL_H
-#define PLUGINS_ADVERSARIAL_H
+#ifndef KIT_TRAIN_ADVERSARIAL_H
+#define KIT_TRAIN_ADVERSARIAL_H
 
 #include <tessera/kind/critic.h>
 #include <tessera/plugin.h>

@@ -2,8 +2,8 @@
  * are known by kind alone, and what the training loop asks of a stage. Linked into the stages that train an autoencoder, or a part of one.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_AUTOENCODING_H
-#define PLUGINS_STAGES_AUTOENCODING_H
+#ifndef KIT_TRAIN_AUTOENCODING_H
+#define KIT_TRAIN_AUTOENCODING_H
 
 #include "kit/train/adversarial.h"
 #include "kit/train/code_usage.h"

@@ -1,7 +1,7 @@
 /* Differentiable augmentation of images: brightness, saturation, contrast and place, drawn for each image (docs/models.md, section 18;
  * Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020). SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_DIFFAUG_H
-#define PLUGINS_DIFFAUG_H
+#ifndef KIT_TRAIN_DIFFAUG_H
+#define KIT_TRAIN_DIFFAUG_H
 
 #include <tessera/graph.h>
 

@@ -2,8 +2,8 @@
  * each value of the reconstruction, as a loss in a graph and as a metric. Linked into the stages that train the head or measure with it.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_LIKELIHOOD_H
-#define PLUGINS_STAGES_LIKELIHOOD_H
+#ifndef KIT_TRAIN_LIKELIHOOD_H
+#define KIT_TRAIN_LIKELIHOOD_H
 
 #include <tessera/graph.h>
 #include <tessera/plugin.h>

@@ -1,6 +1,6 @@
 /* The perceptual term of a reconstruction's loss (docs/models.md, section 19). SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_PERCEPTUAL_H
-#define PLUGINS_PERCEPTUAL_H
+#ifndef KIT_TRAIN_PERCEPTUAL_H
+#define KIT_TRAIN_PERCEPTUAL_H
 
 #include <tessera/artefact.h>
 #include <tessera/kind/features.h>

@@ -1,8 +1,8 @@
 /* Warm start of training from a trained model (docs/pipelines.md, "Starting from a model"). Linked into the stages that train.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_START_H
-#define PLUGINS_STAGES_START_H
+#ifndef KIT_TRAIN_WARM_START_H
+#define KIT_TRAIN_WARM_START_H
 
 #include "kit/infer/common.h"
 

@@ -89,7 +89,7 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .outside_latent_space = nearest_outside_latent_space};
 
 static const struct tess_param params[] = {
-    BOOK_PARAMS(struct nearest, codebook),
+    CODEBOOK_PARAMS(struct nearest, codebook),
     {.name = "beta",
      .help = "weight of the term named by beta_on",
      .type = TESS_F64,

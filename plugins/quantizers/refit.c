@@ -27,7 +27,7 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .record_lookup = codebook_record_lookup,
                                             .rebuild = codebook_rebuild};
 
-static const struct tess_param params[] = {BOOK_PARAMS(struct refit, codebook), {.name = NULL}};
+static const struct tess_param params[] = {CODEBOOK_PARAMS(struct refit, codebook), {.name = NULL}};
 
 TESS_PLUGIN("tessera-quantizer-refit", "0.1.0", "MIT", TESS_NEEDS("graph/1"),
             TESS_COMPONENT_WITH("refit", "quantizer/1", "nearest codebook row, codebook drawn to the latents of a frozen encoder",

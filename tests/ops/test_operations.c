@@ -275,7 +275,7 @@ static struct tess_node *linear_attention_self(struct tess_graph *g) /* q, k and
     return tess_linear_attention(g, tess_slice(g, all, 2, 0, 4), tess_slice(g, all, 2, 4, 4), tess_slice(g, all, 2, 8, 4), 2);
 }
 
-/* Codes made inside the graph: the nearest of a fixed book. */
+/* Codes made inside the graph: the nearest of a fixed codebook. */
 static struct tess_node *codes(struct tess_graph *g, int64_t n, int64_t k)
 {
     struct tess_init fixed = {.size = sizeof(struct tess_init), .kind = TESS_INIT_NORMAL, .flags = TESS_WEIGHT_BUFFER, .spread = 1.0};

@@ -153,7 +153,7 @@ START_TEST(it_is_brute_force)
 }
 END_TEST
 
-/* A vector that is not finite, among others; a book with no finite row. */
+/* A vector that is not finite, among others; a codebook with no finite row. */
 START_TEST(what_has_no_nearest_row)
 {
     if (operands[_i % 2] == TESS_BF16 && !fixture_can_bf16(fixture_backend, NULL))

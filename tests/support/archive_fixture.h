@@ -1,7 +1,7 @@
 /* Made-up archives of codes: shards whose values are functions of the item, every seventh of which is skipped. SPDX-License-Identifier: MIT
  */
-#ifndef TESTS_ARCHIVE_FIXTURE_H
-#define TESTS_ARCHIVE_FIXTURE_H
+#ifndef TESTS_SUPPORT_ARCHIVE_FIXTURE_H
+#define TESTS_SUPPORT_ARCHIVE_FIXTURE_H
 
 #include "tests/support/store_fixture.h"
 

@@ -2,8 +2,8 @@
  * token with a key/value cache; both graphs use one weight store.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_CAUSAL_FIXTURE_H
-#define TESTS_CAUSAL_FIXTURE_H
+#ifndef TESTS_SUPPORT_CAUSAL_FIXTURE_H
+#define TESTS_SUPPORT_CAUSAL_FIXTURE_H
 
 #include "tests/support/graphs.h"
 

@@ -2,8 +2,8 @@
  * and helpers that write files of given bytes.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_CHECKPOINT_FIXTURE_H
-#define TESTS_CHECKPOINT_FIXTURE_H
+#ifndef TESTS_SUPPORT_CHECKPOINT_FIXTURE_H
+#define TESTS_SUPPORT_CHECKPOINT_FIXTURE_H
 
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"

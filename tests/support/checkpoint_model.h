@@ -2,8 +2,8 @@
  * names and shapes matched with a model as an import matches them.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_CHECKPOINT_MODEL_H
-#define TESTS_CHECKPOINT_MODEL_H
+#ifndef TESTS_SUPPORT_CHECKPOINT_MODEL_H
+#define TESTS_SUPPORT_CHECKPOINT_MODEL_H
 
 #include "tests/support/checkpoint_fixture.h"
 

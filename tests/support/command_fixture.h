@@ -1,8 +1,8 @@
 /* The built program, run as a user runs it: what it printed and how it ended.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_TESTS_COMMAND_FIXTURE_H
-#define TESTS_TESTS_COMMAND_FIXTURE_H
+#ifndef TESTS_SUPPORT_COMMAND_FIXTURE_H
+#define TESTS_SUPPORT_COMMAND_FIXTURE_H
 
 #include <sys/types.h>
 

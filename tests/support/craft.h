@@ -1,7 +1,7 @@
 /* Artefacts that were changed and hashed again: a right digest over attributes and datasets that no stage would write together.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_CRAFT_H
-#define TESTS_CRAFT_H
+#ifndef TESTS_SUPPORT_CRAFT_H
+#define TESTS_SUPPORT_CRAFT_H
 
 #include <tessera/artefact.h>
 

@@ -1,6 +1,6 @@
 /* Pictures to encode, archives to compare, and encodes that are killed, for the suites of tests/archive. SPDX-License-Identifier: MIT */
-#ifndef TESTS_ENCODE_FIXTURE_H
-#define TESTS_ENCODE_FIXTURE_H
+#ifndef TESTS_SUPPORT_ENCODE_FIXTURE_H
+#define TESTS_SUPPORT_ENCODE_FIXTURE_H
 
 #include <tessera/tensor.h>
 

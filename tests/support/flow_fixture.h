@@ -1,6 +1,6 @@
 /* A folder, a pipeline in it, and what an attempt to plan or run it gave. SPDX-License-Identifier: MIT */
-#ifndef FLOW_BENCH_H
-#define FLOW_BENCH_H
+#ifndef TESTS_SUPPORT_FLOW_FIXTURE_H
+#define TESTS_SUPPORT_FLOW_FIXTURE_H
 
 #include "core/flow/pipeline.h"
 

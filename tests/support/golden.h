@@ -3,8 +3,8 @@
  *
  * PyTorch has channels second and a convolution's weight (O, I, Kh, Kw); whatever has four dimensions is read with the second moved to
  * the end, which is how both lie here. A failure to read fails the test. SPDX-License-Identifier: MIT */
-#ifndef TESTS_GOLDEN_H
-#define TESTS_GOLDEN_H
+#ifndef TESTS_SUPPORT_GOLDEN_H
+#define TESTS_SUPPORT_GOLDEN_H
 
 #include "tests/support/graphs.h"
 

@@ -1,6 +1,6 @@
 /* Gradients of an operation held against central differences. SPDX-License-Identifier: MIT */
-#ifndef TESTS_GRADIENTS_H
-#define TESTS_GRADIENTS_H
+#ifndef TESTS_SUPPORT_GRADIENTS_H
+#define TESTS_SUPPORT_GRADIENTS_H
 
 #include <tessera/graph.h>
 

@@ -1,7 +1,7 @@
 /* Fixture of the graph tests: a runtime with a given number of threads, and assertions that print the status message.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_GRAPHS_H
-#define TESTS_GRAPHS_H
+#ifndef TESTS_SUPPORT_GRAPHS_H
+#define TESTS_SUPPORT_GRAPHS_H
 
 #include <tessera/tessera.h>
 

@@ -1,6 +1,6 @@
 /* An installed Tessera that was moved after it was staged, and a shell in which it is the one in use. SPDX-License-Identifier: MIT */
-#ifndef TESTS_INSTALL_FIXTURE_H
-#define TESTS_INSTALL_FIXTURE_H
+#ifndef TESTS_SUPPORT_INSTALL_FIXTURE_H
+#define TESTS_SUPPORT_INSTALL_FIXTURE_H
 
 /* Prefix of the installation that the rule in tests/install/local.mk made. */
 const char *install_prefix(void);

@@ -1,6 +1,6 @@
 /* Fixture of the judge's suites: a runtime for all tests of a case, and the verdicts of a run as text. SPDX-License-Identifier: MIT */
-#ifndef TESTS_JUDGE_FIXTURE_H
-#define TESTS_JUDGE_FIXTURE_H
+#ifndef TESTS_SUPPORT_JUDGE_FIXTURE_H
+#define TESTS_SUPPORT_JUDGE_FIXTURE_H
 
 #include "core/judge/judge.h"
 

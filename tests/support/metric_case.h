@@ -1,8 +1,8 @@
 /* A metric/1 at work in a test: rows in blocks, each state packed and unpacked on its way, results by name, and resamples.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESSERA_TESTS_METRIC_CASE_H
-#define TESSERA_TESTS_METRIC_CASE_H
+#ifndef TESTS_SUPPORT_METRIC_CASE_H
+#define TESTS_SUPPORT_METRIC_CASE_H
 
 #include <tessera/kind/metric.h>
 #include <tessera/plugin.h>

@@ -1,7 +1,7 @@
 /* Fixture of the noise tests: an opened noise with a graph, and comparisons of drawn frequencies with probabilities.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_NOISE_FIXTURE_H
-#define TESTS_NOISE_FIXTURE_H
+#ifndef TESTS_SUPPORT_NOISE_FIXTURE_H
+#define TESTS_SUPPORT_NOISE_FIXTURE_H
 
 #include "tests/support/graphs.h"
 

@@ -1,7 +1,7 @@
 /* Suites repeated on every backend, in f32 and, where the backend has bf16 products on this processor, in bf16.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_PARITY_H
-#define TESTS_PARITY_H
+#ifndef TESTS_SUPPORT_PARITY_H
+#define TESTS_SUPPORT_PARITY_H
 
 #include "tests/support/golden.h"
 

@@ -1,7 +1,7 @@
 /* A made-up archive of 300 rows in four parts, one of them without rows. Its codes, labels and names are functions of the row; the
  * precision of the codes and the width of the names grow from part to part. SPDX-License-Identifier: MIT */
-#ifndef TESTS_PARTS_FIXTURE_H
-#define TESTS_PARTS_FIXTURE_H
+#ifndef TESTS_SUPPORT_PARTS_FIXTURE_H
+#define TESTS_SUPPORT_PARTS_FIXTURE_H
 
 #include "tests/support/store_fixture.h"
 

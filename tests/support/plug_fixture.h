@@ -1,7 +1,7 @@
 /* A bench for tests of plugins: a folder of one's own, filled with chosen fixtures, and a host that scans it.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_PLUG_FIXTURE_H
-#define TESTS_PLUG_FIXTURE_H
+#ifndef TESTS_SUPPORT_PLUG_FIXTURE_H
+#define TESTS_SUPPORT_PLUG_FIXTURE_H
 
 #include "core/plug/plug_private.h"
 #include "core/host/runtime.h"

@@ -1,8 +1,8 @@
 /* Results of runs of the small pipeline by the program, as `tessera inspect` prints them: used by the tests of priors.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_PRIOR_RUNS_H
-#define TESTS_PRIOR_RUNS_H
+#ifndef TESTS_SUPPORT_PRIOR_RUNS_H
+#define TESTS_SUPPORT_PRIOR_RUNS_H
 
 enum { PRIOR_RUNS_DIGEST = 80 };
 

@@ -1,6 +1,6 @@
 /* Several ranks of one test, each a process, over transport/1 `local`. SPDX-License-Identifier: MIT */
-#ifndef TESTS_RANKS_FIXTURE_H
-#define TESTS_RANKS_FIXTURE_H
+#ifndef TESTS_SUPPORT_RANKS_FIXTURE_H
+#define TESTS_SUPPORT_RANKS_FIXTURE_H
 
 #include "core/ranks/ranks.h"
 #include "tests/support/graphs.h"

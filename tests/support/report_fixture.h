@@ -1,7 +1,7 @@
 /* Made results of runs: a sweep's folder with variants that nobody ran, of stages, metrics and warnings that a test wants to see.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_REPORT_FIXTURE_H
-#define TESTS_REPORT_FIXTURE_H
+#ifndef TESTS_SUPPORT_REPORT_FIXTURE_H
+#define TESTS_SUPPORT_REPORT_FIXTURE_H
 
 #include "core/base/context.h"
 #include "core/report/collect.h"

@@ -1,8 +1,8 @@
 /* A pipeline of every stage over made-up images, small enough to run in a second, and a folder to run it in.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESSERA_TESTS_SMALL_PIPELINE_H
-#define TESSERA_TESTS_SMALL_PIPELINE_H
+#ifndef TESTS_SUPPORT_SMALL_PIPELINE_H
+#define TESTS_SUPPORT_SMALL_PIPELINE_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* Fixture of the tests of a source: a runtime, an empty folder for the source's files, and the opened source with its functions.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_SOURCE_FIXTURE_H
-#define TESTS_SOURCE_FIXTURE_H
+#ifndef TESTS_SUPPORT_SOURCE_FIXTURE_H
+#define TESTS_SUPPORT_SOURCE_FIXTURE_H
 
 #include "tests/support/graphs.h"
 

@@ -1,6 +1,6 @@
 /* Fixture of the stage tests: pipelines run in a temporary folder, and access to their results. SPDX-License-Identifier: MIT */
-#ifndef TESTS_STAGE_FIXTURE_H
-#define TESTS_STAGE_FIXTURE_H
+#ifndef TESTS_SUPPORT_STAGE_FIXTURE_H
+#define TESTS_SUPPORT_STAGE_FIXTURE_H
 
 #include "core/base/context.h"
 #include "tests/support/small_pipeline.h"

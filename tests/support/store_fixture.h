@@ -1,6 +1,6 @@
 /* Fixture of the artefact tests: a temporary folder, files in it, and assertions on statuses. SPDX-License-Identifier: MIT */
-#ifndef TESSI_STORE_BENCH_H
-#define TESSI_STORE_BENCH_H
+#ifndef TESTS_SUPPORT_STORE_FIXTURE_H
+#define TESTS_SUPPORT_STORE_FIXTURE_H
 
 #include <tessera/digest.h>
 #include "core/base/context.h"

@@ -1,6 +1,6 @@
 /* Check for all suites, and the end of every test program's main. SPDX-License-Identifier: MIT */
-#ifndef TESTS_SUITE_H
-#define TESTS_SUITE_H
+#ifndef TESTS_SUPPORT_SUITE_H
+#define TESTS_SUPPORT_SUITE_H
 
 #include <check.h>
 #include <signal.h>

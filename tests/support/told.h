@@ -1,6 +1,6 @@
 /* Assertion on the program's one-line error message. SPDX-License-Identifier: MIT */
-#ifndef TESSERA_TESTS_TOLD_H
-#define TESSERA_TESTS_TOLD_H
+#ifndef TESTS_SUPPORT_TOLD_H
+#define TESTS_SUPPORT_TOLD_H
 
 /* `line` (of command_fixture.h) ends with `code`, one line on stderr which begins with "tessera: PLACE: " and has the words, and nothing on
  * stdout. */

@@ -1,7 +1,7 @@
 /* Fixture of the tests of PyTorch's files: zip files and pickles made by hand, so that they can be wrong in one place.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_TORCH_FIXTURE_H
-#define TESTS_TORCH_FIXTURE_H
+#ifndef TESTS_SUPPORT_TORCH_FIXTURE_H
+#define TESTS_SUPPORT_TORCH_FIXTURE_H
 
 #include "tests/support/checkpoint_fixture.h"
 

@@ -1,6 +1,6 @@
 /* Brute force for uniform diffusion: K x K matrices multiplied out, for so few codes that it can be. SPDX-License-Identifier: MIT */
-#ifndef TESTS_UNIFORM_FIXTURE_H
-#define TESTS_UNIFORM_FIXTURE_H
+#ifndef TESTS_SUPPORT_UNIFORM_FIXTURE_H
+#define TESTS_SUPPORT_UNIFORM_FIXTURE_H
 
 #include "plugins/noises/uniform/uniform_steps.h"
 #include "tests/support/noise_fixture.h"

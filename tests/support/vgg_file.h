@@ -1,7 +1,7 @@
 /* A file of weights for features/1 `vgg16`, as PyTorch lays them out, in the safetensors format; written here apart from the plugins.
  * SPDX-License-Identifier: MIT */
-#ifndef TESTS_VGG_FILE_H
-#define TESTS_VGG_FILE_H
+#ifndef TESTS_SUPPORT_VGG_FILE_H
+#define TESTS_SUPPORT_VGG_FILE_H
 
 #include <stdint.h>
 

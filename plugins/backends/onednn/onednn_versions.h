@@ -1,8 +1,8 @@
 /* Names that versions 2 and 3 of oneDNN's C interface spell differently, spelt once. Included by onednn_kernels.c alone.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef TESSERA_ONEDNN_VERSIONS_H
-#define TESSERA_ONEDNN_VERSIONS_H
+#ifndef PLUGINS_BACKENDS_ONEDNN_ONEDNN_VERSIONS_H
+#define PLUGINS_BACKENDS_ONEDNN_ONEDNN_VERSIONS_H
 
 #include <tessera/kind/backend.h>
 

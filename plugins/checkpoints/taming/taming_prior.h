@@ -1,6 +1,6 @@
 /* The transformers of taming: see taming_prior.c. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_TAMING_PRIOR_H
-#define PLUGINS_CHECKPOINTS_TAMING_PRIOR_H
+#ifndef PLUGINS_CHECKPOINTS_TAMING_TAMING_PRIOR_H
+#define PLUGINS_CHECKPOINTS_TAMING_TAMING_PRIOR_H
 
 #include <tessera/exchange.h>
 #include <tessera/plugin.h>

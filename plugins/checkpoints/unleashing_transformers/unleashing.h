@@ -2,8 +2,8 @@
  * as of struct tess_checkpoint_1. Compiled into the plugin of that architecture.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_CHECKPOINTS_UNLEASHING_H
-#define PLUGINS_CHECKPOINTS_UNLEASHING_H
+#ifndef PLUGINS_CHECKPOINTS_UNLEASHING_TRANSFORMERS_UNLEASHING_H
+#define PLUGINS_CHECKPOINTS_UNLEASHING_TRANSFORMERS_UNLEASHING_H
 
 #include "kit/checkpoint/conv_layout.h"
 

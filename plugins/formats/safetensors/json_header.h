@@ -1,8 +1,8 @@
 /* The header of a safetensors file: a JSON object of tensors by name.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_JSON_HEADER_H
-#define PLUGINS_FORMATS_JSON_HEADER_H
+#ifndef PLUGINS_FORMATS_SAFETENSORS_JSON_HEADER_H
+#define PLUGINS_FORMATS_SAFETENSORS_JSON_HEADER_H
 
 #include "kit/format/numbers.h"
 

@@ -1,8 +1,8 @@
 /* Reader of the pickle inside a file of torch.save, as far as a dictionary of tensors needs it.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_PICKLE_H
-#define PLUGINS_FORMATS_PICKLE_H
+#ifndef PLUGINS_FORMATS_TORCH_PICKLE_H
+#define PLUGINS_FORMATS_TORCH_PICKLE_H
 
 #include <tessera/exchange.h>
 

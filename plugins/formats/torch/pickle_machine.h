@@ -1,6 +1,6 @@
 /* The stack machine that pickle.c and pickle_objects.c work on. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_PICKLE_MACHINE_H
-#define PLUGINS_FORMATS_PICKLE_MACHINE_H
+#ifndef PLUGINS_FORMATS_TORCH_PICKLE_MACHINE_H
+#define PLUGINS_FORMATS_TORCH_PICKLE_MACHINE_H
 
 #include "kit/format/numbers.h"
 #include "plugins/formats/torch/pickle.h"

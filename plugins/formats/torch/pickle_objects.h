@@ -1,7 +1,7 @@
 /* Objects of a pickle: names and calls that stand for storages and tensors, and the dictionary of tensors in the end.
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_PICKLE_OBJECTS_H
-#define PLUGINS_FORMATS_PICKLE_OBJECTS_H
+#ifndef PLUGINS_FORMATS_TORCH_PICKLE_OBJECTS_H
+#define PLUGINS_FORMATS_TORCH_PICKLE_OBJECTS_H
 
 #include "plugins/formats/torch/pickle_machine.h"
 

@@ -1,8 +1,8 @@
 /* A file of torch.save, in either of its containers: a pickle, and the storages that it names as ranges of the file.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_TORCH_FILE_H
-#define PLUGINS_FORMATS_TORCH_FILE_H
+#ifndef PLUGINS_FORMATS_TORCH_TORCH_FILE_H
+#define PLUGINS_FORMATS_TORCH_TORCH_FILE_H
 
 #include "kit/format/steady_file.h"
 #include "plugins/formats/torch/pickle.h"

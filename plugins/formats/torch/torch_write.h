@@ -1,6 +1,6 @@
 /* Writing of files as torch.save writes them. Compiled into format/1 `torch`. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_TORCH_WRITE_H
-#define PLUGINS_FORMATS_TORCH_WRITE_H
+#ifndef PLUGINS_FORMATS_TORCH_TORCH_WRITE_H
+#define PLUGINS_FORMATS_TORCH_TORCH_WRITE_H
 
 #include <tessera/exchange.h>
 

@@ -1,8 +1,8 @@
 /* The list of members in a ZIP archive whose members are stored as they are, as torch.save writes it: each is a range of the file.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_FORMATS_ZIP_MEMBERS_H
-#define PLUGINS_FORMATS_ZIP_MEMBERS_H
+#ifndef PLUGINS_FORMATS_TORCH_ZIP_MEMBERS_H
+#define PLUGINS_FORMATS_TORCH_ZIP_MEMBERS_H
 
 #include <tessera/base.h>
 

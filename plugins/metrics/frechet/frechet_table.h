@@ -1,6 +1,6 @@
 /* Table of metric/1 `frechet`, shared by its listing and its library. SPDX-License-Identifier: MIT */
-#ifndef FRECHET_TABLE_H
-#define FRECHET_TABLE_H
+#ifndef PLUGINS_METRICS_FRECHET_FRECHET_TABLE_H
+#define PLUGINS_METRICS_FRECHET_FRECHET_TABLE_H
 
 #include <tessera/kind/metric.h>
 #include <tessera/plugin.h>

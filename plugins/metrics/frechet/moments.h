@@ -1,7 +1,7 @@
 /* Mean and covariance of many vectors, for the resamples of an interval: ten times as fast as the factors of scatter.h, with half of the
  * digits where a covariance has small eigenvalues, which is far below what resamples differ by. SPDX-License-Identifier: MIT */
-#ifndef FRECHET_MOMENTS_H
-#define FRECHET_MOMENTS_H
+#ifndef PLUGINS_METRICS_FRECHET_MOMENTS_H
+#define PLUGINS_METRICS_FRECHET_MOMENTS_H
 
 #include <tessera/base.h>
 

@@ -1,6 +1,6 @@
 /* Mean and scatter of the vectors of a set, from blocks, by orthogonal factors. SPDX-License-Identifier: MIT */
-#ifndef FRECHET_SCATTER_H
-#define FRECHET_SCATTER_H
+#ifndef PLUGINS_METRICS_FRECHET_SCATTER_H
+#define PLUGINS_METRICS_FRECHET_SCATTER_H
 
 #include <tessera/base.h>
 

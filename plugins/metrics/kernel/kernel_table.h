@@ -1,6 +1,6 @@
 /* Table of metric/1 `kernel`, shared by its listing and its library. SPDX-License-Identifier: MIT */
-#ifndef KERNEL_TABLE_H
-#define KERNEL_TABLE_H
+#ifndef PLUGINS_METRICS_KERNEL_KERNEL_TABLE_H
+#define PLUGINS_METRICS_KERNEL_KERNEL_TABLE_H
 
 #include <tessera/kind/metric.h>
 #include <tessera/plugin.h>

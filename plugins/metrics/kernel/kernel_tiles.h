@@ -1,7 +1,7 @@
 /* Sums of the polynomial kernel over all pairs of vectors of two sets, a tile of the kernel matrix at a time: the inner products of two
  * tiles of vectors are one product of matrices, in double. SPDX-License-Identifier: MIT */
-#ifndef KERNEL_TILES_H
-#define KERNEL_TILES_H
+#ifndef PLUGINS_METRICS_KERNEL_KERNEL_TILES_H
+#define PLUGINS_METRICS_KERNEL_KERNEL_TILES_H
 
 #include "kit/metric/feature_sets.h"
 

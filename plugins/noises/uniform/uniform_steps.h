@@ -5,8 +5,8 @@
  * model's row is affine in the predicted p but at x. So everything is O(K) a token.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_NOISES_UNIFORM_STEPS_H
-#define PLUGINS_NOISES_UNIFORM_STEPS_H
+#ifndef PLUGINS_NOISES_UNIFORM_UNIFORM_STEPS_H
+#define PLUGINS_NOISES_UNIFORM_UNIFORM_STEPS_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * "times.count" and "times.share", so that a checkpoint holds them and a training that goes on draws what it would have drawn.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_NOISES_UNIFORM_TIMES_H
-#define PLUGINS_NOISES_UNIFORM_TIMES_H
+#ifndef PLUGINS_NOISES_UNIFORM_UNIFORM_TIMES_H
+#define PLUGINS_NOISES_UNIFORM_UNIFORM_TIMES_H
 
 #include <tessera/kind/noise.h>
 

@@ -184,7 +184,7 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .depth = multi_scale_depth};
 
 static const struct tess_param params[] = {
-    BOOK_PARAMS(struct multi_scale, codebook),
+    CODEBOOK_PARAMS(struct multi_scale, codebook),
     TESS_PARAM_LIST(struct multi_scale, scales, 1, 4096, "1, 2, 3, 4",
                     "rows and columns of each level's grid, coarse to fine; the last stands for the whole map, whatever its size, and the "
                     "others for their share of it"),

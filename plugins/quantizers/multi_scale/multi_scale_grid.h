@@ -2,8 +2,8 @@
  * (N, h, w) of codes, and becomes (N, rows, columns, ...).
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_QUANTIZERS_MULTI_SCALE_GRID_H
-#define PLUGINS_QUANTIZERS_MULTI_SCALE_GRID_H
+#ifndef PLUGINS_QUANTIZERS_MULTI_SCALE_MULTI_SCALE_GRID_H
+#define PLUGINS_QUANTIZERS_MULTI_SCALE_MULTI_SCALE_GRID_H
 
 #include <tessera/graph.h>
 

@@ -1,6 +1,6 @@
 /* List of the files of a folder, in the order of their names' bytes. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_FOLDER_LIST_H
-#define PLUGINS_SOURCES_FOLDER_LIST_H
+#ifndef PLUGINS_SOURCES_FOLDER_FOLDER_LIST_H
+#define PLUGINS_SOURCES_FOLDER_FOLDER_LIST_H
 
 #include "plugins/sources/pictures/name_table.h"
 

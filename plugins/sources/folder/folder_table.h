@@ -1,8 +1,8 @@
 /* Shared by the plugin of source/1 `folder` and the file with its functions: its parameters and where they go.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_FOLDER_TABLE_H
-#define PLUGINS_SOURCES_FOLDER_TABLE_H
+#ifndef PLUGINS_SOURCES_FOLDER_FOLDER_TABLE_H
+#define PLUGINS_SOURCES_FOLDER_FOLDER_TABLE_H
 
 #include <tessera/plugin.h>
 #include <tessera/kind/source.h>

@@ -1,6 +1,6 @@
 /* The lines of a list of images: a path and perhaps a label each. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_LIST_LINES_H
-#define PLUGINS_SOURCES_LIST_LINES_H
+#ifndef PLUGINS_SOURCES_LIST_LIST_LINES_H
+#define PLUGINS_SOURCES_LIST_LIST_LINES_H
 
 #include <tessera/base.h>
 

@@ -1,8 +1,8 @@
 /* Shared by the plugin of source/1 `list` and the file with its functions: its parameters and where they go.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_LIST_TABLE_H
-#define PLUGINS_SOURCES_LIST_TABLE_H
+#ifndef PLUGINS_SOURCES_LIST_LIST_TABLE_H
+#define PLUGINS_SOURCES_LIST_LIST_TABLE_H
 
 #include "plugins/sources/list/list_lines.h"
 #include "plugins/sources/pictures/labels.h"

@@ -1,6 +1,6 @@
 /* Files of arrays: one, or those of a folder. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_NPY_FILES_H
-#define PLUGINS_SOURCES_NPY_FILES_H
+#ifndef PLUGINS_SOURCES_NPY_NPY_FILES_H
+#define PLUGINS_SOURCES_NPY_NPY_FILES_H
 
 #include "kit/format/npy_header.h"
 #include "kit/format/steady_file.h"

@@ -1,6 +1,6 @@
 /* Ordinary JPEGs through libjpeg itself, with the same bytes as through libvips at less cost. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_JPEG_DECODE_H
-#define PLUGINS_SOURCES_JPEG_DECODE_H
+#ifndef PLUGINS_SOURCES_PICTURES_JPEG_DECODE_H
+#define PLUGINS_SOURCES_PICTURES_JPEG_DECODE_H
 
 #include "plugins/sources/pictures/picture.h"
 

@@ -1,6 +1,6 @@
 /* Labels that stand beside images as texts. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_LABELS_H
-#define PLUGINS_SOURCES_LABELS_H
+#ifndef PLUGINS_SOURCES_PICTURES_LABELS_H
+#define PLUGINS_SOURCES_PICTURES_LABELS_H
 
 #include <tessera/base.h>
 

@@ -1,7 +1,7 @@
 /* Names of many images in little memory: a name keeps only what it has behind the beginning that it shares with the one before, which for
  * names in order is a few bytes. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_NAME_TABLE_H
-#define PLUGINS_SOURCES_NAME_TABLE_H
+#ifndef PLUGINS_SOURCES_PICTURES_NAME_TABLE_H
+#define PLUGINS_SOURCES_PICTURES_NAME_TABLE_H
 
 #include <tessera/base.h>
 

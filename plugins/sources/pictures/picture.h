@@ -3,8 +3,8 @@
  * Options are parameters of each such source; PICTURE_PARAMS has their rows.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_PICTURE_H
-#define PLUGINS_SOURCES_PICTURE_H
+#ifndef PLUGINS_SOURCES_PICTURES_PICTURE_H
+#define PLUGINS_SOURCES_PICTURES_PICTURE_H
 
 #include <tessera/plugin.h>
 #include <tessera/kind/source.h>

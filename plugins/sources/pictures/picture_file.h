@@ -1,6 +1,6 @@
 /* Image files of sources that name them one by one: read whole, decoded, digested. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_PICTURE_FILE_H
-#define PLUGINS_SOURCES_PICTURE_FILE_H
+#ifndef PLUGINS_SOURCES_PICTURES_PICTURE_FILE_H
+#define PLUGINS_SOURCES_PICTURES_PICTURE_FILE_H
 
 #include "plugins/sources/pictures/name_table.h"
 #include "plugins/sources/pictures/picture.h"

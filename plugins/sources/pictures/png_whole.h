@@ -1,7 +1,7 @@
 /* Check that a PNG is whole: libspng, which newer libvips decode with, looks neither at checksums nor at what is behind the pixels.
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_PNG_WHOLE_H
-#define PLUGINS_SOURCES_PNG_WHOLE_H
+#ifndef PLUGINS_SOURCES_PICTURES_PNG_WHOLE_H
+#define PLUGINS_SOURCES_PICTURES_PNG_WHOLE_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Images turned upright. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_UPRIGHT_H
-#define PLUGINS_SOURCES_UPRIGHT_H
+#ifndef PLUGINS_SOURCES_PICTURES_UPRIGHT_H
+#define PLUGINS_SOURCES_PICTURES_UPRIGHT_H
 
 #include <tessera/kind/source.h>
 

@@ -1,6 +1,6 @@
 /* Bytes of an image file to pixels, through libvips. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_VIPS_DECODE_H
-#define PLUGINS_SOURCES_VIPS_DECODE_H
+#ifndef PLUGINS_SOURCES_PICTURES_VIPS_DECODE_H
+#define PLUGINS_SOURCES_PICTURES_VIPS_DECODE_H
 
 #include "plugins/sources/pictures/picture.h"
 

@@ -1,6 +1,6 @@
 /* Reasons why libvips could not decode an image. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_VIPS_REASON_H
-#define PLUGINS_SOURCES_VIPS_REASON_H
+#ifndef PLUGINS_SOURCES_PICTURES_VIPS_REASON_H
+#define PLUGINS_SOURCES_PICTURES_VIPS_REASON_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* Ordinary WebPs through libwebp itself, with the same bytes as through libvips at less cost. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_WEBP_DECODE_H
-#define PLUGINS_SOURCES_WEBP_DECODE_H
+#ifndef PLUGINS_SOURCES_PICTURES_WEBP_DECODE_H
+#define PLUGINS_SOURCES_PICTURES_WEBP_DECODE_H
 
 #include "plugins/sources/pictures/picture.h"
 

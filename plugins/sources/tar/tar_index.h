@@ -1,6 +1,6 @@
 /* Index of the samples in tar files: where each image lies, and its label. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_INDEX_H
-#define PLUGINS_SOURCES_TAR_INDEX_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_INDEX_H
+#define PLUGINS_SOURCES_TAR_TAR_INDEX_H
 
 #include "plugins/sources/pictures/name_table.h"
 #include "plugins/sources/tar/tar_shards.h"

@@ -1,6 +1,6 @@
 /* Members of one tar file, by their headers alone, through libarchive. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_MEMBERS_H
-#define PLUGINS_SOURCES_TAR_MEMBERS_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_MEMBERS_H
+#define PLUGINS_SOURCES_TAR_TAR_MEMBERS_H
 
 #include <tessera/base.h>
 

@@ -1,6 +1,6 @@
 /* Files that a pattern names: shards of an archive. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_SHARDS_H
-#define PLUGINS_SOURCES_TAR_SHARDS_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_SHARDS_H
+#define PLUGINS_SOURCES_TAR_TAR_SHARDS_H
 
 #include <tessera/base.h>
 

@@ -4,8 +4,8 @@
  * and slow.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_STREAM_H
-#define PLUGINS_SOURCES_TAR_STREAM_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_STREAM_H
+#define PLUGINS_SOURCES_TAR_TAR_STREAM_H
 
 #include "plugins/sources/tar/tar_index.h"
 #include "plugins/sources/tar/tar_unpack.h"

@@ -1,8 +1,8 @@
 /* Shared by the plugin of source/1 `tar` and the file with its functions: its parameters and where they go.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_TABLE_H
-#define PLUGINS_SOURCES_TAR_TABLE_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_TABLE_H
+#define PLUGINS_SOURCES_TAR_TAR_TABLE_H
 
 #include "plugins/sources/pictures/labels.h"
 #include "plugins/sources/pictures/picture.h"

@@ -1,6 +1,6 @@
 /* Bytes of a compressed file, decompressed in order, in bounded memory. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_SOURCES_TAR_UNPACK_H
-#define PLUGINS_SOURCES_TAR_UNPACK_H
+#ifndef PLUGINS_SOURCES_TAR_TAR_UNPACK_H
+#define PLUGINS_SOURCES_TAR_TAR_UNPACK_H
 
 #include "kit/format/packing.h"
 

@@ -1,8 +1,8 @@
 /* Planning of the stage `edit` from attributes alone: numbers of images and steps, graphs, cost.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_EDIT_MODELS_H
-#define PLUGINS_STAGES_EDIT_MODELS_H
+#ifndef PLUGINS_STAGES_EDIT_EDIT_MODELS_H
+#define PLUGINS_STAGES_EDIT_EDIT_MODELS_H
 
 #include "kit/infer/common.h"
 #include "kit/sample/sampling.h"

@@ -2,8 +2,8 @@
  * "Editing").
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_EDIT_RESULTS_H
-#define PLUGINS_STAGES_EDIT_RESULTS_H
+#ifndef PLUGINS_STAGES_EDIT_EDIT_RESULTS_H
+#define PLUGINS_STAGES_EDIT_EDIT_RESULTS_H
 
 #include "kit/infer/common.h"
 #include "kit/sample/region.h"

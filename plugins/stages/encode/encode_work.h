@@ -2,8 +2,8 @@
  * list of rows beside the checkpoint (encode_run.c); the list becomes the archive (encode_result.c).
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_ENCODE_WORK_H
-#define PLUGINS_STAGES_ENCODE_WORK_H
+#ifndef PLUGINS_STAGES_ENCODE_ENCODE_WORK_H
+#define PLUGINS_STAGES_ENCODE_ENCODE_WORK_H
 
 #include "kit/archive/content.h"
 #include "kit/archive/crop_list.h"

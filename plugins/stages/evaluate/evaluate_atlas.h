@@ -3,8 +3,8 @@
  * A map that has one code at every position is decoded, and the middle of that image is the code's tile: the pixels of one position, at
  * least 8 x 8 of them. Codes of several levels have no picture of their own, as each is a correction of another's.
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_EVALUATE_ATLAS_H
-#define PLUGINS_STAGES_EVALUATE_ATLAS_H
+#ifndef PLUGINS_STAGES_EVALUATE_EVALUATE_ATLAS_H
+#define PLUGINS_STAGES_EVALUATE_EVALUATE_ATLAS_H
 
 #include "kit/infer/common.h"
 

@@ -1,7 +1,7 @@
 /* The bound of a prior on the codes of images: its mean, with a standard error over the sequences, and by diffusion time.
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_EVALUATE_BOUND_H
-#define PLUGINS_STAGES_EVALUATE_BOUND_H
+#ifndef PLUGINS_STAGES_EVALUATE_EVALUATE_BOUND_H
+#define PLUGINS_STAGES_EVALUATE_EVALUATE_BOUND_H
 
 #include "kit/infer/common.h"
 

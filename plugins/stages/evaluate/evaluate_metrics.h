@@ -1,7 +1,7 @@
 /* Further metrics of `evaluate`, listed by a pipeline: those of pairs, distances, classes and codes see images and reconstructions as they
  * pass by; those of features the images and a set of samples as vectors (docs/metrics.md). SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_EVALUATE_METRICS_H
-#define PLUGINS_STAGES_EVALUATE_METRICS_H
+#ifndef PLUGINS_STAGES_EVALUATE_EVALUATE_METRICS_H
+#define PLUGINS_STAGES_EVALUATE_EVALUATE_METRICS_H
 
 #include "kit/infer/classifier.h"
 #include "kit/infer/image_distances.h"

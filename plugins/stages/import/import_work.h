@@ -2,8 +2,8 @@
  * (import_result.c).
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_IMPORT_WORK_H
-#define PLUGINS_STAGES_IMPORT_WORK_H
+#ifndef PLUGINS_STAGES_IMPORT_IMPORT_WORK_H
+#define PLUGINS_STAGES_IMPORT_IMPORT_WORK_H
 
 #include "kit/infer/common.h"
 #include "kit/image/fit.h"

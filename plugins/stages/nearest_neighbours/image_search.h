@@ -3,8 +3,8 @@
  * searches.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_IMAGE_SEARCH_H
-#define PLUGINS_STAGES_IMAGE_SEARCH_H
+#ifndef PLUGINS_STAGES_NEAREST_NEIGHBOURS_IMAGE_SEARCH_H
+#define PLUGINS_STAGES_NEAREST_NEIGHBOURS_IMAGE_SEARCH_H
 
 #include "kit/infer/image_vectors.h"
 

@@ -1,6 +1,6 @@
 /* State of the stage `nearest-neighbours`, shared by its files. SPDX-License-Identifier: MIT */
-#ifndef NEAREST_NEIGHBOURS_H
-#define NEAREST_NEIGHBOURS_H
+#ifndef PLUGINS_STAGES_NEAREST_NEIGHBOURS_NEAREST_NEIGHBOURS_H
+#define PLUGINS_STAGES_NEAREST_NEIGHBOURS_NEAREST_NEIGHBOURS_H
 
 #include "plugins/stages/nearest_neighbours/image_search.h"
 

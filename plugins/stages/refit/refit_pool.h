@@ -1,8 +1,8 @@
 /* The first half of the stage `refit` (docs/models.md, "ReFiT"): a pool of latents of a model, and k-means over it, both with checkpoints.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_REFIT_POOL_H
-#define PLUGINS_STAGES_REFIT_POOL_H
+#ifndef PLUGINS_STAGES_REFIT_REFIT_POOL_H
+#define PLUGINS_STAGES_REFIT_REFIT_POOL_H
 
 #include "kit/codebook/rebuild.h"
 #include "kit/infer/common.h"

@@ -1,8 +1,8 @@
 /* Report of the stage `refit` on a tokenizer before and after its work: metrics and pictures (docs/models.md, "ReFiT").
  *
  * SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_STAGES_REFIT_REPORT_H
-#define PLUGINS_STAGES_REFIT_REPORT_H
+#ifndef PLUGINS_STAGES_REFIT_REFIT_REPORT_H
+#define PLUGINS_STAGES_REFIT_REFIT_REPORT_H
 
 #include "kit/infer/common.h"
 

@@ -1,6 +1,6 @@
 /* Shared by the files of transport/1 `local`. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_TRANSPORTS_LOCAL_PRIVATE_H
-#define PLUGINS_TRANSPORTS_LOCAL_PRIVATE_H
+#ifndef PLUGINS_TRANSPORTS_LOCAL_LOCAL_PRIVATE_H
+#define PLUGINS_TRANSPORTS_LOCAL_LOCAL_PRIVATE_H
 
 #include <tessera/kind/transport.h>
 

@@ -1,6 +1,6 @@
 /* The description of transport/1 `mpi`, stated alike by its plugin and by the file with its functions. SPDX-License-Identifier: MIT */
-#ifndef PLUGINS_TRANSPORTS_MPI_TABLE_H
-#define PLUGINS_TRANSPORTS_MPI_TABLE_H
+#ifndef PLUGINS_TRANSPORTS_MPI_MPI_TABLE_H
+#define PLUGINS_TRANSPORTS_MPI_MPI_TABLE_H
 
 #include <tessera/kind/transport.h>
 #include <tessera/plugin.h>
