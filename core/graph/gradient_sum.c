@@ -9,6 +9,7 @@
  * (gradient_ranks.c). SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 #include "core/graph/node.h"
+#include "core/graph/overlay.h"
 
 #include <assert.h>
 #include <sched.h>
@@ -30,6 +31,7 @@ struct tessi_gradient_sum {
     struct turn *turn;      /* turns of the share's microbatches */
     _Atomic int64_t *given; /* number of the microbatch whose gradient of this weight is next */
     atomic_int failed;
+    struct tessi_overlay *overlay; /* activations in this memory; NULL: there are none */
     struct tessi_ranks *ranks;
     struct tessi_gradient_ranks *spans; /* NULL: one process */
 };
@@ -91,6 +93,7 @@ int tessi_graph_gradient_sum_new(struct tess_context *ctx, const struct tess_gra
     struct tessi_gradient_sum *t = memory;
     t->weights = g->weights;
     t->ranks = g->ranks;
+    t->overlay = g->ranks ? NULL : g->overlay;
     int status = gradient_sum_reserve(ctx, g, t);
     if (status != TESS_OK) {
         tessi_graph_gradient_sum_free(t);
@@ -117,6 +120,7 @@ void tessi_graph_gradient_sum_start(struct tessi_gradient_sum *t, int64_t microb
     if (microbatches != t->microbatches)
         (void)gradient_sum_turns(t, microbatches);
     atomic_store(&t->failed, 0);
+    tessi_graph_overlay_start(t->overlay, t->first, t->end);
     for (int64_t i = 0; i < t->weights->count; i++)
         atomic_store_explicit(&t->given[i], t->first, memory_order_relaxed);
     if (t->spans)
@@ -140,10 +144,35 @@ static int wait_for_turn(struct tessi_gradient_sum *t, int64_t microbatch, int64
     return 1;
 }
 
+/* Waits until the memory of the weight's gradient is free of activations, or a microbatch has failed. */
+static int wait_for_memory(struct tessi_gradient_sum *t, int64_t weight)
+{
+    for (int i = 0; !tessi_graph_overlay_is_free(t->overlay, weight); i++) {
+        if (atomic_load_explicit(&t->failed, memory_order_relaxed))
+            return 0;
+        if (i > 1000)
+            sched_yield();
+    }
+    return 1;
+}
+
 float *tessi_graph_gradient_sum_place(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight)
 {
     const struct turn *turn = &t->turn[microbatch - t->first];
-    return turn->adds == 0 && wait_for_turn(t, microbatch, weight) ? t->level[turn->below] + t->weights->item[weight].offset : NULL;
+    if (turn->adds || !wait_for_turn(t, microbatch, weight) || !wait_for_memory(t, weight))
+        return NULL;
+    return t->level[turn->below] + t->weights->item[weight].offset;
+}
+
+/* Writes a weight's gradient, unless it was written in place, and zeros behind it up to the next weight's. */
+static void gradient_sum_write(struct tessi_gradient_sum *t, int level, int64_t weight, const float *gradient)
+{
+    const struct tessi_weight *w = &t->weights->item[weight];
+    int64_t n = tess_tensor_count(&w->shape), with_padding = (n + 15) / 16 * 16;
+    float *to = t->level[level] + w->offset;
+    if (gradient != to)
+        memcpy(to, gradient, (size_t)n * sizeof(float));
+    memset(to + n, 0, (size_t)(with_padding - n) * sizeof(float));
 }
 
 void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight, const float *gradient)
@@ -153,12 +182,12 @@ void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microba
     int64_t at = t->weights->item[weight].offset, n = tess_tensor_count(&t->weights->item[weight].shape);
     int level = turn->below;
     assert(microbatch >= t->first && microbatch < t->end && level - (turn->adds > 0) < t->levels);
-    if (!wait_for_turn(t, microbatch, weight))
+    if (!wait_for_turn(t, microbatch, weight) || (!turn->adds && !wait_for_memory(t, weight)))
         return;
     if (turn->adds)
         k->accumulate(n, gradient, t->level[--level] + at);
-    else if (gradient != t->level[level] + at)
-        memcpy(t->level[level] + at, gradient, (size_t)n * sizeof(float));
+    else
+        gradient_sum_write(t, level, weight, gradient);
     for (int i = 1; i < turn->adds; i++, level--) /* this subtree is as large as the one before it, or the last */
         k->accumulate(n, t->level[level] + at, t->level[level - 1] + at);
     if (microbatch == t->end - 1 && t->spans)
@@ -171,6 +200,11 @@ void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microba
 int tessi_graph_gradient_sum_finish(struct tess_context *ctx, struct tessi_gradient_sum *t)
 {
     return t->spans ? tessi_graph_gradient_ranks_finish(ctx, t->spans) : TESS_OK;
+}
+
+float *tessi_graph_gradient_sum_block(const struct tessi_gradient_sum *t, int i)
+{
+    return t->level[i];
 }
 
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t)

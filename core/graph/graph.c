@@ -1,6 +1,7 @@
 /* Lifecycle of a graph: creation, failure, scopes, release. record.c takes its operations, graph_named.c what has a name, graph_seal.c ends
  * recording. SPDX-License-Identifier: MIT */
 #include "core/graph/node.h"
+#include "core/graph/overlay.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -112,6 +113,7 @@ void tess_graph_free(struct tess_graph *g)
     free_named(g->output, g->outputs);
     free_named(g->total, g->totals);
     tessi_graph_gradient_sum_free(g->gradients);
+    tessi_graph_overlay_free(g->overlay);
     tessi_graph_sums_free(g->sums);
     tess_free(g->gradient_probe);
     tess_free(g->adaptive_weight);

@@ -4,6 +4,7 @@
 #include "core/graph/graph_microbatch.h"
 
 #include "core/graph/bf16_view.h"
+#include "core/graph/overlay.h"
 
 #include <assert.h>
 #include <string.h>
@@ -36,6 +37,13 @@ void tessi_graph_microbatch_fill_pad(const struct tessi_microbatch *s)
     }
 }
 
+static char *graph_microbatch_buffer(const struct tessi_microbatch *s, int64_t i)
+{
+    const struct tess_graph *g = s->job->g;
+    const struct tessi_buffer *b = &g->buffer[i];
+    return b->overlay ? tessi_graph_overlay_at(g, b, s->slot - g->slot) : s->slot->arena + b->offset;
+}
+
 static void *graph_microbatch_value(const struct tessi_microbatch *s, const struct tess_node *x)
 {
     const struct tess_node *owner = x->value_of;
@@ -49,7 +57,7 @@ static void *graph_microbatch_value(const struct tessi_microbatch *s, const stru
     if (owner->kind == TESSI_COEFFICIENT)
         return g->adaptive_weight + owner->index;
     assert(owner->buffer >= 0); /* every value that an operation made has its place in the plan */
-    return s->slot->arena + g->buffer[owner->buffer].offset;
+    return graph_microbatch_buffer(s, owner->buffer);
 }
 
 static void *graph_microbatch_gradient(const struct tessi_microbatch *s, const struct tess_node *x, int32_t objective)
@@ -58,7 +66,7 @@ static void *graph_microbatch_gradient(const struct tessi_microbatch *s, const s
     const struct tess_graph *g = s->job->g;
     int64_t b = owner->gradient[objective];
     return b == TESSI_PROBED ? (void *)(s->sums + g->gradient_probe[objective - g->objectives].offset)
-                             : s->slot->arena + g->buffer[b].offset;
+                             : (void *)graph_microbatch_buffer(s, b);
 }
 
 static struct tess_op_run start_run(const struct tessi_microbatch *s, const struct tessi_step *step, struct tess_tensor *in,
@@ -114,7 +122,7 @@ int tessi_graph_microbatch_forward(const struct tessi_microbatch *s)
         const struct tessi_step *step = g->step[i];
         struct tess_op_run r = start_run(s, step, in, out);
         if (step->scratch_buffer >= 0)
-            r.scratch = s->slot->arena + g->buffer[step->scratch_buffer].offset;
+            r.scratch = graph_microbatch_buffer(s, step->scratch_buffer);
         TESS_TRY(microbatch_call(s, step, "forward", step->op->forward, &r));
     }
     return TESS_OK;
@@ -139,12 +147,11 @@ void tessi_graph_microbatch_copy_results(const struct tessi_microbatch *s)
 static void graph_microbatch_redirect(const struct tessi_microbatch *s, const struct tessi_backward *b, const struct tessi_step *step,
                                       struct tess_tensor *in, struct tess_tensor *out)
 {
-    const struct tess_graph *g = s->job->g;
     for (int32_t i = 0; i < step->inputs; i++)
         if (b->again_in[i] >= 0)
-            in[i].data = s->slot->arena + g->buffer[b->again_in[i]].offset;
+            in[i].data = graph_microbatch_buffer(s, b->again_in[i]);
     if (b->again_out >= 0)
-        out[0].data = s->slot->arena + g->buffer[b->again_out].offset;
+        out[0].data = graph_microbatch_buffer(s, b->again_out);
 }
 
 int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t first, int64_t end)
@@ -153,6 +160,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
     struct tess_tensor in[TESS_OP_MAX], out[TESS_OP_MAX], din[TESS_OP_MAX], dout[TESS_OP_MAX];
     for (int64_t k = first; k < end; k++) {
         const struct tessi_backward *b = &g->back[k];
+        tessi_graph_overlay_reach(g->overlay, s->index, k);
         if (b->step < 0) {
             *(float *)graph_microbatch_gradient(s, tessi_graph_target(g, b->objective), b->objective) = 1.0f;
             continue;
@@ -161,7 +169,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
         struct tess_op_run r = start_run(s, step, in, out);
         graph_microbatch_redirect(s, b, step, in, out);
         if (b->scratch_buffer >= 0)
-            r.scratch = s->slot->arena + g->buffer[b->scratch_buffer].offset;
+            r.scratch = graph_microbatch_buffer(s, b->scratch_buffer);
         if (b->again) {
             TESS_TRY(microbatch_call(s, step, "forward", step->op->forward, &r));
             continue;
@@ -179,7 +187,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
             if (b->whole[i])
                 din[i].data = tessi_graph_gradient_sum_place(g->gradients, s->index, step->in[i]->gradient_of->index);
             if (!din[i].data)
-                din[i].data = b->temporary[i] >= 0 ? (void *)(s->slot->arena + g->buffer[b->temporary[i]].offset)
+                din[i].data = b->temporary[i] >= 0 ? (void *)graph_microbatch_buffer(s, b->temporary[i])
                                                    : graph_microbatch_gradient(s, step->in[i], b->objective);
         }
         r.din = din;
@@ -193,5 +201,6 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
                 tessi_graph_gradient_sum_give(g->gradients, s->index, step->in[i]->gradient_of->index,
                                               b->whole[i] ? din[i].data : graph_microbatch_gradient(s, step->in[i], b->objective));
     }
+    tessi_graph_overlay_reach(g->overlay, s->index, end);
     return TESS_OK;
 }

@@ -121,21 +121,22 @@ static int print_plan(struct tess_context *ctx, FILE *to, const struct tess_grap
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(g->buffers + 1) * 96, "the text of a graph", &memory));
     char(*labels)[96] = memory;
-    int64_t all = 0;
+    int64_t all = 0, in_gradients = 0;
     label_buffers(g, labels);
     fprintf(to, "\nmemory: forward steps 0 .. %" PRId64 ", results copied out at %" PRId64 ", backward steps %" PRId64 " .. %" PRId64 "\n",
             g->steps - 1, g->steps, g->steps + 1, g->steps + g->backs);
     fputs("buffer        offset         bytes  lives in steps   what\n", to);
     for (int64_t i = 0; i < g->buffers; i++) {
         const struct tessi_buffer *b = &g->buffer[i];
-        fprintf(to, "%6" PRId64 "  %12" PRId64 "  %12" PRId64 "  %6" PRId64 " .. %-6" PRId64 " %s\n", i, b->offset, b->bytes, b->from,
-                b->to, labels[i]);
-        all += b->bytes;
+        fprintf(to, "%6" PRId64 "  %12" PRId64 "  %12" PRId64 "  %6" PRId64 " .. %-6" PRId64 " %s%s\n", i, b->offset, b->bytes, b->from,
+                b->to, labels[i], b->overlay ? ", in the memory of gradients" : "");
+        all += b->overlay ? 0 : b->bytes;
+        in_gradients += b->overlay;
     }
     fprintf(to,
             "arena of a worker: %" PRId64 " bytes hold %" PRId64 " buffers of %" PRId64
             " bytes; inputs of a part-filled microbatch: %" PRId64 "\n",
-            g->arena_bytes, g->buffers, all, g->pad_bytes);
+            g->arena_bytes, g->buffers - in_gradients, all, g->pad_bytes);
     tess_free(memory);
     return TESS_OK;
 }

@@ -4,6 +4,7 @@
 #include "core/graph/cache.h"
 #include "core/graph/node.h"
 #include "core/graph/graph_microbatch.h"
+#include "core/graph/overlay.h"
 #include "core/graph/pack.h"
 
 #include <stdatomic.h>
@@ -218,6 +219,7 @@ static int graph_run_run(struct tess_context *ctx, struct tess_graph *g, const s
         g->slot[i].holds = 0;
     if (backward_too && !g->gradients)
         TESS_TRY(tessi_graph_gradient_sum_new(ctx, g, &g->gradients));
+    TESS_TRY(tessi_graph_overlay_reserve(ctx, g));
     tessi_graph_pack(g);
     tessi_graph_batch_means_forget(g);
     TESS_TRY(graph_run_job(ctx, &job));

@@ -1,8 +1,9 @@
 /* The memory plan: every buffer lives from one step to another; each is placed at the lowest offset that no buffer alive at
- * the same time occupies, the largest first. Known before the first run, so nothing is allocated inside a step.
- * SPDX-License-Identifier: MIT */
+ * the same time occupies, the largest first, but for those that overlay.c finds a place outside the arena. Known before the first run, so
+ * nothing is allocated inside a step. SPDX-License-Identifier: MIT */
 #include "core/base/memory.h"
 #include "core/graph/node.h"
+#include "core/graph/overlay.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,12 +56,14 @@ static int memory_plan_place(struct tess_context *ctx, struct tess_graph *g)
     if (status == TESS_OK) {
         int64_t *order = order_memory;
         const struct tessi_buffer **placed = placed_memory, **scratch = placed + n;
+        int64_t count = 0;
         for (int64_t i = 0; i < g->buffers; i++)
-            order[i] = i;
+            if (!g->buffer[i].overlay)
+                order[count++] = i;
         sorting = g->buffer;
-        qsort(order, (size_t)g->buffers, sizeof *order, by_size);
+        qsort(order, (size_t)count, sizeof *order, by_size);
         g->arena_bytes = 0;
-        for (int64_t i = 0; i < g->buffers; i++) {
+        for (int64_t i = 0; i < count; i++) {
             struct tessi_buffer *b = &g->buffer[order[i]];
             b->offset = lowest_gap(placed, i, scratch, b);
             placed[i] = b;
@@ -80,8 +83,8 @@ static int memory_plan_is_sound(const struct tess_graph *g)
     for (int64_t i = 0; i < g->buffers; i++)
         for (int64_t k = 0; k < i; k++) {
             const struct tessi_buffer *a = &g->buffer[i], *b = &g->buffer[k];
-            if (a->from <= b->to && b->from <= a->to && a->bytes && b->bytes && a->offset < b->offset + b->bytes &&
-                b->offset < a->offset + a->bytes)
+            if (a->overlay == b->overlay && a->from <= b->to && b->from <= a->to && a->bytes && b->bytes &&
+                a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
                 return 0;
         }
     return 1;
@@ -114,6 +117,7 @@ int tessi_graph_plan(struct tess_context *ctx, struct tess_graph *g)
     }
     if (g->status != TESS_OK)
         return ctx->fail(ctx, g->status, "%s", g->message);
+    TESS_TRY(tessi_graph_overlay_plan(ctx, g));
     TESS_TRY(memory_plan_place(ctx, g));
 #ifdef TESS_DEBUG
     assert(memory_plan_is_sound(g));

@@ -90,6 +90,7 @@ struct tessi_backward { /* one scheduled backward of one objective, or a forward
 struct tessi_buffer {
     int64_t bytes, offset;
     int64_t from, to; /* steps it lives in, inclusive; from < 0: never written */
+    int32_t overlay;  /* 1: it lies in the memory of gradients, and the offset is one there (overlay.c) */
 };
 
 struct tessi_named {
@@ -126,6 +127,7 @@ struct tessi_gradient_probe { /* the gradient of a scalar in one weight, wanted 
 };
 
 struct tessi_sums;         /* sum_tree.c */
+struct tessi_overlay;      /* overlay.c */
 struct tessi_gradient_sum; /* gradient_sum.c */
 struct tessi_gradient_ranks; /* gradient_ranks.c */
 struct tessi_slot {        /* memory of a running microbatch; there are as many as can run at once */
@@ -176,6 +178,7 @@ struct tess_graph {
     struct tessi_buffer *buffer;
     int64_t buffers, buffer_capacity;
     int64_t arena_bytes, pad_bytes;
+    struct tessi_overlay *overlay; /* activations in the memory of gradients; NULL: there are none */
     struct tessi_pack *pack;
     int64_t packs;
     size_t packed_bytes, pack_scratch; /* pack_room: behind the packs, for each worker, a weight rounded before it is laid out */
@@ -263,7 +266,10 @@ void tessi_graph_gradient_sum_give(struct tessi_gradient_sum *t, int64_t microba
 void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t);
 /* Waits for the sums over all ranks; nothing for one process. */
 int tessi_graph_gradient_sum_finish(struct tess_context *ctx, struct tessi_gradient_sum *t) TESS_CHECKED;
-/* Mean over the microbatches, after all were given; valid until the next start. */
+/* Block i of the memory for sums, which lasts as long as `t`. */
+float *tessi_graph_gradient_sum_block(const struct tessi_gradient_sum *t, int i);
+/* Mean over the microbatches, after all were given; valid until the next start, or until the next forward pass of a graph with activations
+ * in that memory. */
 float *tessi_graph_gradient_sum_result(struct tessi_gradient_sum *t);
 
 /* ---- gradients over ranks (gradient_ranks.c): spans of weights whose gradients travel together, while others are still computed */
