@@ -86,14 +86,24 @@ static int64_t place_of(const struct tess_graph *g, const struct tessi_step *s)
     return i;
 }
 
+static int is_made_again(const struct tess_node *owner)
+{
+    const struct tessi_step *s = owner->maker;
+    if (!s || !s->extra || s->out[0] != owner)
+        return 0;
+    if (owner->graph->recompute)
+        return s->extra->cheap != 0;
+    return s->extra->cheap == TESSI_CHEAPEST && owner->stored == TESS_BF16 && s->in[0]->value_of->stored == TESS_BF16;
+}
+
 /* Schedules a forward of whatever makes x, once for an objective, when it is cheap; then x need not be kept. What goes into it may have to
  * be made again before. */
 static void make_again(struct tess_graph *g, const struct tess_node *x, int32_t o)
 {
     struct tess_node *owner = x ? x->value_of : NULL;
-    struct tessi_step *s = owner && g->recompute ? owner->maker : NULL;
-    if (!s || !s->extra || !s->extra->cheap || s->out[0] != owner || owner->again != TESSI_NO_BUFFER)
+    if (!owner || owner->again != TESSI_NO_BUFFER || !is_made_again(owner))
         return;
+    struct tessi_step *s = owner->maker;
     for (int32_t k = 0; k < s->inputs; k++)
         make_again(g, s->in[k], o);
     int64_t time = tessi_graph_backward_time(g);

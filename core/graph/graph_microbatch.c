@@ -171,7 +171,7 @@ int tessi_graph_microbatch_backward(const struct tessi_microbatch *s, int64_t fi
         if (b->scratch_buffer >= 0)
             r.scratch = graph_microbatch_buffer(s, b->scratch_buffer);
         if (b->again) {
-            TESS_TRY(microbatch_call(s, step, "forward", step->op->forward, &r));
+            TESS_TRY(microbatch_call(s, step, "forward", step->extra->again ? step->extra->again : step->op->forward, &r));
             continue;
         }
         for (int32_t i = 0; i < step->outputs; i++) {

@@ -53,12 +53,15 @@ struct tessi_op {
     /* Plans dense kernels and sets scratch sizes, once the schedule is known. */
     int (*prepare)(struct tess_context *ctx, struct tess_graph *g, struct tessi_step *s);
     void (*drop)(struct tess_graph *g, struct tessi_step *s); /* frees what `prepare` allocated */
+    /* Makes output 0 again for the backward pass, from the inputs and the further outputs; NULL: forward does. */
+    int (*again)(const struct tess_op_run *r);
     uint32_t bf16_in, bf16_out; /* bit i: input / output i, and its gradient, may be stored as bf16 */
-    int32_t cheap;                  /* output 0 may be made again for the backward pass; inputs and further outputs are there then */
+    int32_t cheap;              /* output 0 may be made again for the backward pass, where inputs and further outputs are there:
+                                 * TESSI_CHEAP with `recompute`, TESSI_CHEAPEST also without, where it and input 0 are stored as bf16 */
     uint32_t alike;                 /* bits of inputs and, above them at TESSI_ALIKE_OUT, outputs that must be stored alike */
 };
 
-enum { TESSI_ALIKE_OUT = 16 };
+enum { TESSI_CHEAP = 1, TESSI_CHEAPEST = 2, TESSI_ALIKE_OUT = 16 };
 
 struct tessi_step { /* a recorded operation */
     const struct tess_op *op;

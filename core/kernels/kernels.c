@@ -102,6 +102,12 @@ static void from_bf16(int64_t n, const uint16_t *R x, float *R y)
         y[i] = widen(x[i]);
 }
 
+static void scale_bf16(int64_t n, const float *R factor, const uint16_t *R x, uint16_t *R y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = round_to_bf16(widen(x[i]) * factor[i]);
+}
+
 static void u8_to_f32(int64_t n, float scale, float offset, const uint8_t *R x, float *R y)
 {
     for (int64_t i = 0; i < n; i++)
@@ -278,9 +284,9 @@ static void kernels_average(int64_t n, float decay, const float *R w, float *R e
                        exp_backward_##kind,     log_backward_##kind,   sqrt_backward_##kind, atanh_backward_##kind},                       \
         .add = add_any_##kind, .accumulate = accumulate_any_##kind, .column_sums = column_sums_##kind, .scale_shift = scale_shift_##kind,  \
         .channel_sums = channel_sums_##kind, .channel_squares = channel_squares_##kind, .norm_back_sums = norm_back_sums_##kind,           \
-        .norm_back_apply = norm_back_apply_##kind, .layer_norm = layer_norm_##kind, .layer_norm_back = layer_norm_back_##kind,             \
-        .softmax = softmax_##kind, .softmax_again = softmax_again_##kind, .softmax_back = softmax_back_##kind,                             \
-        .row_products = row_products_##kind, .row_mixture = row_mixture_##kind                                                             \
+        .norm_back_apply = norm_back_apply_##kind, .layer_norm = layer_norm_##kind, .layer_norm_again = layer_norm_again_##kind,           \
+        .layer_norm_back = layer_norm_back_##kind, .softmax = softmax_##kind, .softmax_again = softmax_again_##kind,                       \
+        .softmax_back = softmax_back_##kind, .row_products = row_products_##kind, .row_mixture = row_mixture_##kind                        \
     }
 
 #define TEXT_(x) #x
@@ -300,6 +306,7 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .dot = kernels_dot,
     .to_bf16 = to_bf16,
     .from_bf16 = from_bf16,
+    .scale_bf16 = scale_bf16,
     .u8_to_f32 = u8_to_f32,
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,

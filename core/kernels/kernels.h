@@ -52,6 +52,8 @@ struct tessi_kernels_stored_kernels {
     /* du = a du + b x + c per channel */
     void (*norm_back_apply)(int64_t pixels, int64_t channels, const void *x, const float *a, const float *b, const float *c, void *du);
     void (*layer_norm)(int64_t n, float eps, const void *x, const float *gamma, const float *beta, void *y, float *mean, float *rstd);
+    /* y as layer_norm made it, of the mean and rstd that it gave */
+    void (*layer_norm_again)(int64_t n, float mean, float rstd, const void *x, const float *gamma, const float *beta, void *y);
     void (*layer_norm_back)(int64_t n, const void *x, float mean, float rstd, const float *gamma, const void *dy, void *dx,
                             float *dgamma, float *dbeta); /* dgamma, dbeta added to; dx may be NULL */
     /* y = softmax(scale x) of one row; x is spent, and may be y; gives ln sum exp(scale x) */
@@ -79,6 +81,7 @@ struct tessi_kernels {
     double (*dot)(int64_t n, const float *a, const float *b);
     void (*to_bf16)(int64_t n, const float *x, uint16_t *y); /* to nearest, ties to even; NaN stays NaN */
     void (*from_bf16)(int64_t n, const uint16_t *x, float *y);
+    void (*scale_bf16)(int64_t n, const float *factor, const uint16_t *x, uint16_t *y); /* y = factor x, rounded */
     void (*u8_to_f32)(int64_t n, float scale, float offset, const uint8_t *x, float *y);
     float (*log_sum_exp)(int64_t n, const float *x);
     /* dx = g (exp(x - lse)); the caller subtracts g at the target */
@@ -97,6 +100,11 @@ struct tessi_kernels {
 const struct tessi_kernels *tessi_kernels(void);
 /* Table of the loops over values stored as `dtype`, TESS_F32 or TESS_BF16. */
 const struct tessi_kernels_stored_kernels *tessi_kernels_stored_kernels(int32_t dtype);
+/* Swish, GELU and mish of what is stored as bf16, by tables: y = f(x), and dx = f'(x) dy, with the bits of as_bf16.unary and of
+ * as_bf16.unary_back (which NaN is no matter). [any thread] */
+int tessi_kernels_is_tabulated(int which);
+void tessi_kernels_tabulated(int which, int64_t n, const uint16_t *x, uint16_t *y);
+void tessi_kernels_tabulated_back(int which, int64_t n, const uint16_t *x, const uint16_t *dy, uint16_t *dx);
 const char *tessi_kernels_name(void);
 /* Ending of the name in the numeric mode of results, where this build sums rows in another order than GCC's usual one: " instrumented" (no
  * loop with the checks of a sanitizer or the counters of coverage is vectorised), " clang 14" (more lanes than one vector); else "". */

@@ -189,11 +189,18 @@ static void NAME(norm_back_apply)(int64_t pixels, int64_t channels, const void *
 
 /* ---- layer normalisation ---- */
 
+static void NAME(layer_norm_again)(int64_t n, float mean, float rstd, const void *from, const float *R gamma, const float *R beta, void *to)
+{
+    const STORED *R x = from;
+    STORED *R y = to;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = STORE((LOAD(x[i]) - mean) * rstd * gamma[i] + beta[i]);
+}
+
 static void NAME(layer_norm)(int64_t n, float eps, const void *from, const float *R gamma, const float *R beta, void *to, float *mean,
                              float *rstd)
 {
     const STORED *R x = from;
-    STORED *R y = to;
     float s = 0.0f, q = 0.0f;
 #pragma omp simd reduction(+ : s)
     for (int64_t i = 0; i < n; i++)
@@ -202,11 +209,9 @@ static void NAME(layer_norm)(int64_t n, float eps, const void *from, const float
 #pragma omp simd reduction(+ : q)
     for (int64_t i = 0; i < n; i++)
         q += (LOAD(x[i]) - m) * (LOAD(x[i]) - m);
-    float r = 1.0f / sqrtf(q / (float)n + eps);
-    for (int64_t i = 0; i < n; i++)
-        y[i] = STORE((LOAD(x[i]) - m) * r * gamma[i] + beta[i]);
     *mean = m;
-    *rstd = r;
+    *rstd = 1.0f / sqrtf(q / (float)n + eps);
+    NAME(layer_norm_again)(n, m, *rstd, from, gamma, beta, to);
 }
 
 static void NAME(layer_norm_back)(int64_t n, const void *from, float mean, float rstd, const float *R gamma, const void *slope, void *to,

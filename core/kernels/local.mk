@@ -29,4 +29,4 @@ libtessera_kernels_avx512_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bw -mav
 KERNEL_LIBS += libtessera_kernels_avx2.la libtessera_kernels_avx512.la
 endif
 
-libtessera_la_SOURCES += core/kernels/kernels.h core/kernels/kernels_select.c
+libtessera_la_SOURCES += core/kernels/kernels.h core/kernels/kernels_select.c core/kernels/kernels_table.c

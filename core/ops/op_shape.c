@@ -176,7 +176,7 @@ static int upsample_backward(const struct tess_op_run *r)
 
 static const struct tessi_op op_upsample = {
     .op = {.size = sizeof(struct tess_op), .name = "upsample", .forward = upsample_forward, .backward = upsample_backward},
-    .cheap = 1,
+    .cheap = TESSI_CHEAP,
     .bf16_in = 1,
     .bf16_out = 1,
     .alike = 1 | 1u << TESSI_ALIKE_OUT};

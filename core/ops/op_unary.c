@@ -12,11 +12,20 @@ struct unary {
     float p;
 };
 
+static int unary_looks_up(const struct unary *a, const struct tess_tensor *x)
+{
+    return x->dtype == TESS_BF16 && tessi_kernels_is_tabulated(a->which);
+}
+
 static int unary_forward(const struct tess_op_run *r)
 {
     const struct unary *a = r->attr;
     float x[TESSI_BF16_VIEW], y[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(&r->in[0]);
+    if (unary_looks_up(a, &r->in[0]) && r->out[0].dtype == TESS_BF16) {
+        tessi_kernels_tabulated(a->which, count, r->in[0].data, r->out[0].data);
+        return TESS_OK;
+    }
     if (tessi_graph_bf16_view_alike(&r->in[0], &r->out[0])) {
         tessi_kernels_stored_kernels(r->in[0].dtype)->unary[a->which](count, a->p, r->in[0].data, r->out[0].data);
         return TESS_OK;
@@ -35,6 +44,10 @@ static int unary_backward(const struct tess_op_run *r)
     const struct unary *a = r->attr;
     float x[TESSI_BF16_VIEW], dy[TESSI_BF16_VIEW], dx[TESSI_BF16_VIEW];
     int64_t count = tess_tensor_count(&r->in[0]);
+    if (unary_looks_up(a, &r->in[0]) && r->dout[0].dtype == TESS_BF16 && r->din[0].dtype == TESS_BF16) {
+        tessi_kernels_tabulated_back(a->which, count, r->in[0].data, r->dout[0].data, r->din[0].data);
+        return TESS_OK;
+    }
     if (tessi_graph_bf16_view_alike(&r->in[0], &r->dout[0]) && tessi_graph_bf16_view_alike(&r->in[0], &r->din[0])) {
         tessi_kernels_stored_kernels(r->in[0].dtype)->unary_back[a->which](count, a->p, r->in[0].data, r->dout[0].data, r->din[0].data);
         return TESS_OK;
@@ -49,23 +62,30 @@ static int unary_backward(const struct tess_op_run *r)
     return TESS_OK;
 }
 
-/* Activations stand between layers and may be kept as bf16 or made again; the others make losses, which stay in f32. */
+/* Activations stand between layers and may be kept as bf16 or made again, always where that is a look-up; the others make losses, which
+ * stay in f32. */
 #define UNARY(text)                                                                                                                        \
     {                                                                                                                                      \
         .op = {.size = sizeof(struct tess_op), .name = text, .keep_in = 1, .forward = unary_forward, .backward = unary_backward }          \
     }
-#define ACTIVATION(text)                                                                                                                   \
+#define ACTIVATION(text, how)                                                                                                              \
     {                                                                                                                                      \
         .op = {.size = sizeof(struct tess_op), .name = text, .keep_in = 1, .forward = unary_forward, .backward = unary_backward},          \
-        .cheap = 1, .bf16_in = 1, .bf16_out = 1                                                                                            \
+        .cheap = how, .bf16_in = 1, .bf16_out = 1                                                                                          \
     }
 static const struct tessi_op op_unary[TESSI_UNARY_COUNT] = {
-    [TESSI_SWISH] = ACTIVATION("swish"), [TESSI_GELU] = ACTIVATION("gelu"),
-    [TESSI_MISH] = ACTIVATION("mish"),   [TESSI_LEAKY] = ACTIVATION("leaky_relu"),
-    [TESSI_TANH] = UNARY("tanh"),        [TESSI_SIGMOID] = UNARY("sigmoid"),
-    [TESSI_ABS] = UNARY("abs"),          [TESSI_SQUARE] = UNARY("square"),
-    [TESSI_EXP] = UNARY("exp"),          [TESSI_LOG] = UNARY("log"),
-    [TESSI_SQRT] = UNARY("sqrt"),        [TESSI_ATANH] = UNARY("atanh"),
+    [TESSI_SWISH] = ACTIVATION("swish", TESSI_CHEAPEST),
+    [TESSI_GELU] = ACTIVATION("gelu", TESSI_CHEAPEST),
+    [TESSI_MISH] = ACTIVATION("mish", TESSI_CHEAPEST),
+    [TESSI_LEAKY] = ACTIVATION("leaky_relu", TESSI_CHEAP),
+    [TESSI_TANH] = UNARY("tanh"),
+    [TESSI_SIGMOID] = UNARY("sigmoid"),
+    [TESSI_ABS] = UNARY("abs"),
+    [TESSI_SQUARE] = UNARY("square"),
+    [TESSI_EXP] = UNARY("exp"),
+    [TESSI_LOG] = UNARY("log"),
+    [TESSI_SQRT] = UNARY("sqrt"),
+    [TESSI_ATANH] = UNARY("atanh"),
 };
 
 static struct tess_node *reals_only(struct tess_graph *g, const char *name, struct tess_node *x)

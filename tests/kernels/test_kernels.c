@@ -94,6 +94,59 @@ START_TEST(functions_of_one_variable)
 }
 END_TEST
 
+enum { ARGUMENTS = 1 << 16 };
+
+static int is_nan(uint16_t bf16)
+{
+    return (bf16 & 0x7fff) > 0x7f80;
+}
+
+/* Every argument there is, with many gradients from above, and lengths that end in parts of a vector. */
+START_TEST(tables_have_the_bits_of_their_functions)
+{
+    static uint16_t x[ARGUMENTS], dy[ARGUMENTS], got[ARGUMENTS], want[ARGUMENTS];
+    if (!choose(_i))
+        return;
+    for (int f = 0; f < TESSI_UNARY_COUNT; f++) {
+        ck_assert_int_eq(tessi_kernels_is_tabulated(f), f == TESSI_SWISH || f == TESSI_GELU || f == TESSI_MISH);
+        for (int round = 0; round < 8 && tessi_kernels_is_tabulated(f); round++) {
+            int64_t n = ARGUMENTS - 37 * round;
+            for (int i = 0; i < ARGUMENTS; i++) {
+                x[i] = (uint16_t)(i + 1001 * round);
+                dy[i] = (uint16_t)(round ? i * 40503 + round * 9973 : 0x3f80);
+            }
+            tessi_kernels()->as_bf16.unary[f](n, 0.0f, x, want);
+            tessi_kernels_tabulated(f, n, x, got);
+            ck_assert_msg(memcmp(got, want, (size_t)n * 2) == 0, "function %d (%s)", f, tessi_kernels_name());
+            tessi_kernels()->as_bf16.unary_back[f](n, 0.0f, x, dy, want);
+            tessi_kernels_tabulated_back(f, n, x, dy, got);
+            for (int64_t i = 0; i < n; i++)
+                ck_assert_msg(got[i] == want[i] || (is_nan(got[i]) && is_nan(want[i])),
+                              "slope of function %d (%s) at %#x, times %#x: %#x, not %#x", f, tessi_kernels_name(), x[i], dy[i], got[i],
+                              want[i]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_layer_norm_made_again)
+{
+    uint16_t narrow[N], first[N], again[N];
+    if (!choose(_i))
+        return;
+    for (int n = 1; n <= N; n += 1 + n / 3) {
+        float mean, rstd;
+        tessi_kernels()->as_f32.layer_norm(n, 1e-5f, a, b, c, y, &mean, &rstd);
+        tessi_kernels()->as_f32.layer_norm_again(n, mean, rstd, a, b, c, z);
+        ck_assert(memcmp(y, z, (size_t)n * sizeof *y) == 0);
+        tessi_kernels()->to_bf16(n, a, narrow);
+        tessi_kernels()->as_bf16.layer_norm(n, 1e-5f, narrow, b, c, first, &mean, &rstd);
+        tessi_kernels()->as_bf16.layer_norm_again(n, mean, rstd, narrow, b, c, again);
+        ck_assert(memcmp(first, again, (size_t)n * sizeof *first) == 0);
+    }
+}
+END_TEST
+
 START_TEST(sums)
 {
     if (!choose(_i))
@@ -336,6 +389,8 @@ int main(void)
     Suite *s = suite_create("kernels");
     TCase *t = tcase_create("every table");
     tcase_add_loop_test(t, functions_of_one_variable, 0, 3);
+    tcase_add_loop_test(t, tables_have_the_bits_of_their_functions, 0, 3);
+    tcase_add_loop_test(t, a_layer_norm_made_again, 0, 3);
     tcase_add_loop_test(t, sums, 0, 3);
     tcase_add_loop_test(t, softmax_and_cross_entropy, 0, 3);
     tcase_add_loop_test(t, softmax_of_extreme_rows, 0, 3);
