@@ -120,8 +120,8 @@ static int execute_work(struct tess_context *ctx, struct tessi_pipeline *p, stru
     const struct tessi_ranks_traffic after = tessi_ranks_traffic(ranks);
     if (after.pieces > before.pieces)
         tessi_base_log_event(r->log, "ranks", "s:stage", r->name, "i:ranks", (int64_t)tessi_ranks_size(ranks), "i:pieces",
-                             after.pieces - before.pieces, "i:bytes_sent", after.bytes - before.bytes, "f:seconds_waited",
-                             after.seconds - before.seconds, NULL);
+                             after.pieces - before.pieces, "i:bytes_sent", after.bytes - before.bytes, "i:exchanges",
+                             after.exchanges - before.exchanges, "f:seconds_waited", after.seconds - before.seconds, NULL);
     return status;
 }
 

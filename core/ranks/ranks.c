@@ -191,6 +191,7 @@ void tessi_ranks_close(struct tessi_ranks *r, int status)
     pthread_mutex_destroy(&r->lock);
     tess_free(r->list);
     tess_free(r->scratch);
+    tess_free(r->ready);
     tess_free(r);
 }
 
@@ -273,6 +274,16 @@ struct tessi_ranks_traffic tessi_ranks_traffic(struct tessi_ranks *r)
     return t;
 }
 
+int64_t tessi_ranks_ready_behind(struct tessi_ranks *r, const struct tessi_ranks_job *job, int64_t most)
+{
+    int64_t n = 0;
+    pthread_mutex_lock(&r->lock);
+    for (const struct tessi_ranks_job *next = job->next; n < most && next && next->run == job->run && atomic_load(&next->ready); n++)
+        next = next->next;
+    pthread_mutex_unlock(&r->lock);
+    return n;
+}
+
 /* ---- messages ------------------------------------------------------------------------------------------------------ */
 
 int tessi_ranks_message(struct tess_context *ctx, struct tessi_ranks *r, int64_t *n, int peer, int receives, void *data, int64_t bytes)
@@ -291,6 +302,7 @@ int tessi_ranks_exchange(struct tess_context *ctx, struct tessi_ranks *r, int64_
         sent += r->list[i].receives ? 0 : r->list[i].bytes;
     pthread_mutex_lock(&r->lock);
     r->traffic.bytes += sent;
+    r->traffic.exchanges += n > 0;
     pthread_mutex_unlock(&r->lock);
     return n ? r->ops->exchange(r->self, ctx, r->list, n) : TESS_OK;
 }

@@ -101,19 +101,21 @@ int tessi_ranks_job_wait(struct tess_context *ctx, struct tessi_ranks *r, struct
 /* ---- sums (ranks_sum.c) */
 /* A sum over all microbatches, of `floats` floats. This rank gives the sums of the nodes that make up its share of the microbatches, as
  * tessi_ranks_tree_nodes has them; `result`, which may be part[0], gets the whole sum, times `scale` unless that is 1. Parts are
- * overwritten. Its `job` is handed over as any. */
+ * overwritten. Its `job` is handed over as any; sums that stand ready on all ranks, one behind the other, are carried together. */
 struct tessi_ranks_sum {
     struct tessi_ranks_job job; /* first; `run` is tessi_ranks_sum_run */
     int64_t microbatches, floats;
     float *part[TESSI_TREE_NODES];
     float *result;
     float scale;
+    int carried; /* 1: with a sum before it; 0 at first */
 };
 int tessi_ranks_sum_run(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job) TESS_CHECKED;
 
-/* Traffic of this rank so far: bytes sent, pieces of work that ranks have met for, and seconds that callers have waited for jobs. */
+/* Traffic of this rank so far: bytes sent, exchanges, of which each takes a latency or more, pieces of work that ranks have met for, and
+ * seconds that callers have waited for jobs. */
 struct tessi_ranks_traffic {
-    int64_t bytes, pieces;
+    int64_t bytes, exchanges, pieces;
     double seconds;
 };
 struct tessi_ranks_traffic tessi_ranks_traffic(struct tessi_ranks *r);

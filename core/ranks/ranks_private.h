@@ -33,6 +33,8 @@ struct tessi_ranks {
     int64_t list_capacity;
     float *scratch;
     int64_t scratch_capacity;
+    int64_t *ready; /* [rank]: sums that stood ready there, behind the ones that were carried last */
+    int64_t agreed; /* the least of them */
     struct tessi_ranks_traffic traffic;
     struct tessi_ranks_word word; /* on rank 0 the stage at work; elsewhere the last word that was heard */
     int at_work, inside;          /* at_work: in a stage that may be shared; inside: the others were asked into it */
@@ -44,6 +46,8 @@ struct tessi_ranks {
 int tessi_ranks_hangs(struct tessi_ranks *r, char *text, size_t capacity);
 /* Counts anew: the work was waiting for other ranks. By the carrier. */
 void tessi_ranks_awake(struct tessi_ranks *r);
+/* Number of jobs with the same `run` that stand ready behind `job`, one after the other, at most `most`. By the carrier. */
+int64_t tessi_ranks_ready_behind(struct tessi_ranks *r, const struct tessi_ranks_job *job, int64_t most);
 /* Exchanges the first n messages of r->list, and counts them. */
 int tessi_ranks_exchange(struct tess_context *ctx, struct tessi_ranks *r, int64_t n) TESS_CHECKED;
 /* Puts a message at the end of r->list, of which *n are used. */

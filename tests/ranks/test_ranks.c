@@ -5,6 +5,7 @@
 #include "tests/support/ranks_fixture.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +46,89 @@ START_TEST(calls_bring_all_to_all)
 {
     for (int n = 1; n <= 5; n += 2)
         ranks_fixture_all(n, calls, &n);
+}
+END_TEST
+
+/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+
+enum { SUMS = 40, LONGEST = 3 << 20, LEAVES = 6, GROUPS = 6 }; /* the first, and what lies between those that are too long */
+
+/* Floats of sum i: mostly few; two that are more than go together. */
+static int64_t sum_floats(int i)
+{
+    return i == 11 || i == 30 ? LONGEST : 40 + 977 * (i % 7);
+}
+
+/* Value of leaf `leaf` of sum i at `at`; sums of three in another order have other bits. */
+static float sum_leaf(int i, int64_t leaf, int64_t at)
+{
+    return (float)(1 + (i + at) % 5) * (leaf % 2 ? 1e-8f : 1.0f) / (float)(3 + leaf);
+}
+
+static float sum_whole(int i, int64_t at)
+{
+    float n[LEAVES];
+    for (int leaf = 0; leaf < LEAVES; leaf++)
+        n[leaf] = sum_leaf(i, leaf, at);
+    return (n[0] + n[1] + (n[2] + n[3])) + (n[4] + n[5]);
+}
+
+/* Gives the nodes of this rank's share for sum i. */
+static void sum_give(int i, struct tessi_ranks *r, struct tessi_ranks_sum *s)
+{
+    struct tessi_tree_node node[TESSI_TREE_NODES];
+    int64_t first, end;
+    tessi_ranks_share(LEAVES, tessi_ranks_size(r), tessi_ranks_rank(r), &first, &end);
+    int nodes = tessi_ranks_tree_nodes(LEAVES, first, end, node);
+    for (int k = 0; k < nodes; k++)
+        for (int64_t at = 0; at < s->floats; at++) {
+            float sum = sum_leaf(i, node[k].first, at), pair = node[k].end - node[k].first > 1 ? sum_leaf(i, node[k].first + 1, at) : 0.0f;
+            sum = node[k].end - node[k].first > 1 ? sum + pair : sum;
+            if (node[k].end - node[k].first == 4)
+                sum += sum_leaf(i, node[k].first + 2, at) + sum_leaf(i, node[k].first + 3, at);
+            s->part[k][at] = sum;
+        }
+}
+
+/* Sums that stand ready at other times on each rank: `user` is by how many each rank is ahead of the one that is waited for. */
+static void many_sums(int rank, const char *transport, void *user)
+{
+    static struct tessi_ranks_sum sum[SUMS];
+    struct fixture b;
+    int ahead = *(int *)user * (rank + 1);
+    fixture_open(&b, 1, 1, 1, 0);
+    struct tessi_ranks *r = ranks_fixture_join(&b, transport);
+    for (int i = 0; i < SUMS; i++) {
+        sum[i] = (struct tessi_ranks_sum){.job.run = tessi_ranks_sum_run, .microbatches = LEAVES, .floats = sum_floats(i), .scale = 1.0f};
+        for (int k = 0; k < LEAVES; k++)
+            ck_assert_ptr_nonnull(sum[i].part[k] = malloc((size_t)sum[i].floats * sizeof(float)));
+        sum[i].result = sum[i].part[0];
+        sum_give(i, r, &sum[i]);
+        tessi_ranks_job_start(r, &sum[i].job, 0);
+    }
+    for (int i = 0, given = 0; i < SUMS; i++) {
+        int end = i + ahead < SUMS ? i + ahead + 1 : SUMS;
+        for (int k = end - 1; k >= given; k--) /* the one that is waited for as the last */
+            tessi_ranks_job_ready(r, &sum[k].job);
+        given = end;
+        fixture_ok(&b, tessi_ranks_job_wait(&b.context.context, r, &sum[i].job));
+    }
+    for (int i = 0; i < SUMS; i++)
+        for (int64_t at = 0; at < sum[i].floats; at++)
+            ck_assert_msg(sum[i].result[at] == sum_whole(i, at), "rank %d, sum %d of %d ahead differs", rank, i, ahead);
+    int64_t exchanges = tessi_ranks_traffic(r).exchanges;
+    int64_t wanted = ahead == 0 ? 2 * SUMS : *(int *)user == SUMS ? 2 * GROUPS : exchanges;
+    ck_assert_msg(exchanges == wanted, "%d ahead: %lld exchanges", ahead, (long long)exchanges);
+    ranks_fixture_leave(&b, TESS_OK);
+}
+
+/* Each sum alone where none stands ready behind it; else as many together as all ranks have. */
+START_TEST(sums_that_stand_ready_go_together)
+{
+    static const int ahead[] = {0, 4, SUMS};
+    for (size_t k = 0; k < sizeof ahead / sizeof *ahead; k++)
+        for (int n = 2; n <= 4; n++)
+            ranks_fixture_all(n, many_sums, (void *)(uintptr_t)&ahead[k]);
 }
 END_TEST
 
@@ -205,6 +289,9 @@ int main(void)
     tcase_add_test(t, calls_bring_all_to_all);
     tcase_add_test(t, a_process_alone_is_rank_0_of_1);
     tcase_add_test(t, a_transport_wants_its_launcher);
+    suite_add_tcase(s, t);
+    t = tcase_create("sums");
+    tcase_add_test(t, sums_that_stand_ready_go_together);
     suite_add_tcase(s, t);
     t = tcase_create("graphs");
     tcase_add_test(t, ranks_do_not_change_a_bit);
