@@ -5,11 +5,13 @@
  * products of f32 over WIDTH values at a time, added in double. What that may be wrong by is bounded by (24.3); vectors of the block beyond
  * it are passed over, and mostly they all are. The others are measured, in the order of the pool, so of equals the lowest stays.
  *
- * A worker takes some vectors of the block through the products with all queries; then each query looks at its row of them.
+ * A worker takes some vectors of the block through the products with all queries; then each query looks at its row of them. Ranks share the
+ * queries of a block that is worth it: what each query has found, and how many balls it lies in, then goes to all.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/host/runtime.h"
 #include "core/kernels/kernels.h"
+#include "core/ranks/ranks.h"
 
 #include <tessera/neighbours.h>
 
@@ -17,6 +19,7 @@
 #include <string.h>
 
 enum { TILE_QUERIES = 64, TILE_VECTORS = 128, WIDTH = 1024 };
+#define SHARED_PRODUCTS 1e6 /* multiplications of a block that take longer than messages between ranks */
 
 struct worker_state { /* buffers of one worker */
     struct tessi_context context;
@@ -37,6 +40,7 @@ struct tess_neighbours {
     double longest;         /* |y| of the block */
     struct worker_state *worker_state; /* one for each worker */
     int64_t first, n;       /* the block */
+    int64_t own, own_end;   /* queries that this rank searches it for */
     const float *vector;
 };
 
@@ -196,7 +200,7 @@ static int neighbours_multiply(const struct tess_neighbours *s, struct worker_st
 /* Some vectors of the block, of which the first is `from`, with a tile of queries: WIDTH values of them. */
 static int score_tile(struct tess_neighbours *s, struct worker_state *h, int64_t from, int64_t n, int64_t query, int64_t at)
 {
-    int64_t m = s->queries - query < s->tile ? s->queries - query : s->tile;
+    int64_t m = s->own_end - query < s->tile ? s->own_end - query : s->tile;
     neighbours_to_operand(s, s->query + query * s->d, m, s->tile, at, h->query);
     TESS_TRY(neighbours_multiply(s, h));
     for (int64_t q = 0; q < m; q++)
@@ -214,12 +218,12 @@ static int score_vectors(struct tess_neighbours *s, struct worker_state *h, int6
                                            "nearest neighbours: vector %lld of the pool has a value that is not finite",
                                            (long long)(s->first + p));
         s->y[p] = sqrt(square);
-        for (int64_t q = 0; q < s->queries; q++)
+        for (int64_t q = s->own; q < s->own_end; q++)
             s->score[q * s->o.block + p] = square;
     }
     for (int64_t at = 0; at < s->d; at += s->width) {
         neighbours_to_operand(s, s->vector + from * s->d, n, TILE_VECTORS, at, h->vector);
-        for (int64_t query = 0; query < s->queries; query += s->tile)
+        for (int64_t query = s->own; query < s->own_end; query += s->tile)
             TESS_TRY(score_tile(s, h, from, n, query, at));
     }
     return TESS_OK;
@@ -267,9 +271,10 @@ static void neighbours_insert(const struct tess_neighbours *s, int64_t q, double
     indices[at] = index;
 }
 
-static void neighbours_pick(void *user, int worker, int64_t q)
+static void neighbours_pick(void *user, int worker, int64_t i)
 {
     struct tess_neighbours *s = user;
+    int64_t q = s->own + i;
     const double *row = s->score + q * s->o.block, *farthest = s->o.square + (q + 1) * s->o.neighbours - 1;
     double limit = limit_of(s, q);
     (void)worker;
@@ -285,9 +290,10 @@ static void neighbours_pick(void *user, int worker, int64_t q)
 }
 
 /* Counts the balls of the block that query q lies in. Where the score is too near to the radius, the distance in double decides. */
-static void neighbours_count(void *user, int worker, int64_t q)
+static void neighbours_count(void *user, int worker, int64_t i)
 {
     struct tess_neighbours *s = user;
+    int64_t q = s->own + i;
     const double *row = s->score + q * s->o.block, *radius = s->o.radius + s->first;
     double doubt = doubt_of(s, q), x = s->x[q] * s->x[q];
     int64_t inside = 0;
@@ -306,26 +312,52 @@ static void neighbours_count(void *user, int worker, int64_t q)
     s->o.inside[q] += inside;
 }
 
-int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n, const float *vectors)
+/* ---- a block ------------------------------------------------------------------------------------------------------- */
+
+/* Adds the block for the queries own .. own_end - 1. */
+static int neighbours_search(struct tess_context *ctx, struct tess_neighbours *s)
 {
     int workers = tessi_base_workers_count(s->runtime->workers);
+    int64_t queries = s->own_end - s->own;
+    for (int i = 0; i < workers; i++)
+        tessi_base_context_init(&s->worker_state[i].context, &s->runtime->host);
+    tessi_base_workers_run(s->runtime->workers, (s->n + TILE_VECTORS - 1) / TILE_VECTORS, neighbours_score, s);
+    for (int i = 0; i < workers; i++)
+        if (s->worker_state[i].context.code != TESS_OK)
+            return tessi_base_context_pass(ctx, &s->worker_state[i].context.context);
+    s->longest = 0.0;
+    for (int64_t p = 0; p < s->n; p++)
+        s->longest = s->y[p] > s->longest ? s->y[p] : s->longest;
+    tessi_base_workers_run(s->runtime->workers, queries, neighbours_pick, s);
+    if (s->o.radius)
+        tessi_base_workers_run(s->runtime->workers, queries, neighbours_count, s);
+    return TESS_OK;
+}
+
+/* The same over all ranks. */
+static int neighbours_search_shared(struct tess_context *ctx, struct tess_neighbours *s, struct tessi_ranks *ranks)
+{
+    int64_t k = s->o.neighbours;
+    TESS_TRY(tessi_ranks_meet_at(ctx, ranks, s->first + s->n));
+    tessi_ranks_share(s->queries, tessi_ranks_size(ranks), tessi_ranks_rank(ranks), &s->own, &s->own_end);
+    TESS_TRY(neighbours_search(ctx, s));
+    TESS_TRY(tessi_ranks_gather(ctx, ranks, s->o.index, s->queries, k * (int64_t)sizeof *s->o.index));
+    TESS_TRY(tessi_ranks_gather(ctx, ranks, s->o.square, s->queries, k * (int64_t)sizeof *s->o.square));
+    return s->o.radius ? tessi_ranks_gather(ctx, ranks, s->o.inside, s->queries, sizeof *s->o.inside) : TESS_OK;
+}
+
+int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int64_t first, int64_t n, const float *vectors)
+{
+    struct tessi_ranks *ranks = s->runtime->ranks;
     if (n < 0 || n > s->o.block || first < 0 || first + n > INT32_MAX)
         return ctx->fail(ctx, TESS_E_VALUE, "nearest neighbours: vectors %lld to %lld do not fit a block of %lld", (long long)first,
                        (long long)(first + n), (long long)s->o.block);
     s->first = first;
     s->n = n;
     s->vector = vectors;
-    for (int i = 0; i < workers; i++)
-        tessi_base_context_init(&s->worker_state[i].context, &s->runtime->host);
-    tessi_base_workers_run(s->runtime->workers, (n + TILE_VECTORS - 1) / TILE_VECTORS, neighbours_score, s);
-    for (int i = 0; i < workers; i++)
-        if (s->worker_state[i].context.code != TESS_OK)
-            return tessi_base_context_pass(ctx, &s->worker_state[i].context.context);
-    s->longest = 0.0;
-    for (int64_t p = 0; p < n; p++)
-        s->longest = s->y[p] > s->longest ? s->y[p] : s->longest;
-    tessi_base_workers_run(s->runtime->workers, s->queries, neighbours_pick, s);
-    if (s->o.radius)
-        tessi_base_workers_run(s->runtime->workers, s->queries, neighbours_count, s);
-    return TESS_OK;
+    s->own = 0;
+    s->own_end = s->queries;
+    if (tessi_ranks_together(ranks) && (double)s->queries * (double)n * (double)s->d >= SHARED_PRODUCTS)
+        return neighbours_search_shared(ctx, s, ranks);
+    return neighbours_search(ctx, s);
 }

@@ -1,6 +1,6 @@
 /* The k nearest of a pool against brute force that spells it out: among near and far vectors, equals, vectors far from the origin and such
  * as overflow; in blocks of any size, on any number of threads and any backend, in one go or in two. SPDX-License-Identifier: MIT */
-#include "tests/support/graphs.h"
+#include "tests/support/ranks_fixture.h"
 #include "tests/support/suite.h"
 
 #include <tessera/neighbours.h>
@@ -252,6 +252,68 @@ START_TEST(what_is_refused)
 }
 END_TEST
 
+/* ---- ranks --------------------------------------------------------------------------------------------------------- */
+
+struct balls {
+    int32_t index[Q * K];
+    double square[Q * K], radius[P];
+    int64_t inside[Q];
+};
+
+/* A search with balls, in blocks of which the last is too small to be shared. */
+static void search_balls(struct fixture *b, struct balls *out)
+{
+    enum { BLOCK = 347 };
+    struct tess_tensor queries = tess_tensor_over(query, TESS_F32, 2, DIMS(Q, D));
+    const struct tess_neighbours_options o = {.size = sizeof o,
+                                              .neighbours = K,
+                                              .block = BLOCK,
+                                              .queries = &queries,
+                                              .index = out->index,
+                                              .square = out->square,
+                                              .radius = out->radius,
+                                              .inside = out->inside};
+    struct tess_neighbours *s = NULL;
+    struct tess_context *ctx = &b->context.context;
+    fixture_ok(b, tess_neighbours_new(ctx, &o, &s));
+    for (int p = 0; p < P; p += BLOCK)
+        fixture_ok(b, tess_neighbours_add(ctx, s, p, P - p < BLOCK ? P - p : BLOCK, pool + p * D));
+    tess_neighbours_free(s);
+}
+
+static void search_on_ranks(int rank, const char *transport, void *user)
+{
+    static struct balls found;
+    const struct balls *want = user;
+    struct fixture b;
+    fixture_open(&b, 1 + rank % 2, 1, 1, 0);
+    struct tessi_ranks *r = ranks_fixture_join(&b, transport);
+    struct tessi_ranks_word word;
+    if (rank > 0) /* rank 0 asks the others into the stage */
+        fixture_ok(&b, tessi_ranks_hear(&b.context.context, r, &word));
+    tessi_ranks_enter_stage(r, 0, "neighbours");
+    memcpy(found.radius, want->radius, sizeof found.radius);
+    search_balls(&b, &found);
+    ck_assert_msg(memcmp(&found, want, sizeof found) == 0, "rank %d differs from one process", rank);
+    ck_assert_int_eq(tessi_ranks_traffic(r).pieces, rank == 0 ? 2 : 0);
+    ranks_fixture_leave(&b, TESS_OK);
+}
+
+START_TEST(ranks_share_the_queries)
+{
+    static struct balls want;
+    struct fixture b;
+    at(0.0f, 1.0f);
+    for (int p = 0; p < P; p++)
+        want.radius[p] = square_of(query + p % Q * D, pool + p * D);
+    fixture_open(&b, 2, 1, 1, 0);
+    search_balls(&b, &want);
+    fixture_close(&b);
+    for (int n = 2; n <= 5; n++)
+        ranks_fixture_all(n, search_on_ranks, &want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("neighbours");
@@ -265,6 +327,7 @@ int main(void)
     tcase_add_test(t, every_backend);
     tcase_add_loop_test(t, balls_are_counted, 0, 3);
     tcase_add_test(t, what_is_refused);
+    tcase_add_test(t, ranks_share_the_queries);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
