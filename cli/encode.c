@@ -34,7 +34,7 @@ static int take_set(void *options, const char *verb, const char *value)
     return 0;
 }
 
-static int read_line(struct cli_globals *g, int argc, char **argv, struct cli_encode *o)
+int cli_encode_read(struct cli_globals *g, int argc, char **argv, struct cli_encode *o)
 {
     int code = cli_flags_read(g, &cli_encode, argc, argv, o, take_source);
     if (code)
@@ -53,7 +53,7 @@ static int read_line(struct cli_globals *g, int argc, char **argv, struct cli_en
     return 0;
 }
 
-static int is_one_file(const char *path)
+int cli_encode_is_file(const char *path)
 {
     size_t length = strlen(path);
     return length > 3 && strcmp(path + length - 3, ".h5") == 0;
@@ -75,8 +75,7 @@ static int read_views(struct tess_context *ctx, const char *path, int64_t *views
     return status;
 }
 
-/* Reads the tokenizer's digest, and the bits of an image's codes. */
-static int read_model(struct tess_context *ctx, struct cli_archive *a)
+int cli_encode_model(struct tess_context *ctx, struct cli_archive *a)
 {
     struct tess_artefact *model = NULL;
     int64_t h = 0, w = 0, codebook_size = 0, bits = 1;
@@ -202,13 +201,13 @@ static int encode_all(struct tess_context *ctx, struct cli_archive *a, struct cl
 {
     const char *output = a->o->output;
     TESS_TRY(cli_runtime_new(ctx, a->g, &a->runtime));
-    TESS_TRY(read_model(ctx, a));
-    TESS_TRY(tessi_base_format(ctx, &a->work, is_one_file(output) ? "%s.work" : "%s/.work", output));
+    TESS_TRY(cli_encode_model(ctx, a));
+    TESS_TRY(tessi_base_format(ctx, &a->work, cli_encode_is_file(output) ? "%s.work" : "%s/.work", output));
     if (strcmp(o->source, "-") == 0)
         TESS_TRY(keep_list(ctx, a, o, &a->list));
     TESS_TRY(cli_encode_stage(ctx, o, &a->stage));
     TESS_TRY(cli_encode_paths(ctx, a->runtime->registry, a->stage, NULL, CLI_PATHS_ABSOLUTE));
-    TESS_TRY(is_one_file(output) ? encode_file(ctx, a) : cli_encode_folder(ctx, a));
+    TESS_TRY(cli_encode_is_file(output) ? encode_file(ctx, a) : cli_encode_folder(ctx, a));
     return show_result(ctx, a);
 }
 
@@ -217,7 +216,7 @@ static int encode(struct cli_globals *g, int argc, char **argv)
     static struct cli_encode o = {.seed = -1};
     struct tessi_context context;
     struct cli_archive a = {.o = &o, .g = g};
-    int code = read_line(g, argc, argv, &o);
+    int code = cli_encode_read(g, argc, argv, &o);
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

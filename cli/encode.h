@@ -30,6 +30,21 @@ struct cli_archive {
     int64_t row_bits; /* bits of a picture's codes */
 };
 
+/* ---- encode.c ---- */
+
+/* The words of a command line, from `encode` on, into `o`, whose seed is -1 at first; 0, or the exit code after a message. */
+int cli_encode_read(struct cli_globals *g, int argc, char **argv, struct cli_encode *o);
+/* 1 for the name of an archive that is one file, 0 for that of a folder of shards. */
+int cli_encode_is_file(const char *path);
+/* Reads the tokenizer's digest, and the bits of an image's codes. */
+int cli_encode_model(struct tess_context *ctx, struct cli_archive *a) TESS_CHECKED;
+
+/* ---- encode_plan.c ---- */
+
+/* Plans what the words of a command line, from `encode` on, would encode. `tasks`: of an array, which give themselves their --shard; 0:
+ * none. 0, or the exit code after a message. */
+int cli_encode_plan(struct cli_globals *g, int argc, char **argv, int64_t tasks);
+
 /* ---- encode_stage.c ---- */
 
 /* The stage of the command line as a tree, `{use: encode, ...}`, all paths absolute; freed by tessi_config_free. */
@@ -58,6 +73,9 @@ int cli_encode_paths(struct tess_context *ctx, const struct tessi_registry *r, s
  * other is TESS_E_DATA with what differs. *computed: 1 where anything was computed. */
 int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
                     const char *path, int *computed) TESS_CHECKED;
+/* Plans the stage in the archive's work folder, and encodes nothing. */
+int cli_encode_part_plan(struct tess_context *ctx, const struct cli_archive *a, const char *name,
+                         const struct tessi_config *stage) TESS_CHECKED;
 /* Removes the work folder and all in it. */
 void cli_encode_remove_work(const struct cli_archive *a);
 
@@ -102,5 +120,7 @@ void cli_encode_append_name(int64_t shard, char name[CLI_ENCODE_NAME]);
 
 /* Encodes into a folder of shards. */
 int cli_encode_folder(struct tess_context *ctx, struct cli_archive *a) TESS_CHECKED;
+/* Number of shards that a new folder would have. */
+int cli_encode_shards(struct tess_context *ctx, struct cli_archive *a, int64_t *shards) TESS_CHECKED;
 
 #endif

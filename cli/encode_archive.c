@@ -104,6 +104,15 @@ static int plan_shards(struct tess_context *ctx, struct cli_folder *f)
     return TESS_OK;
 }
 
+int cli_encode_shards(struct tess_context *ctx, struct cli_archive *a, int64_t *shards)
+{
+    struct cli_folder f = {.a = a, .path = a->o->output, .lock = -1};
+    TESS_TRY(count_items(ctx, &f));
+    TESS_TRY(plan_shards(ctx, &f));
+    *shards = f.shards;
+    return TESS_OK;
+}
+
 /* ---- the end ----------------------------------------------------------------------------------------------------------------- */
 
 static int write_index(struct tess_context *ctx, const struct cli_folder *f)

@@ -66,12 +66,11 @@ static int part_do(struct tess_context *ctx, const struct cli_archive *a, struct
                      a->o->append ? "give the archive its own settings" : "remove it to encode again");
 }
 
-int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
-                    const char *path, int *computed)
+/* Opens the pipeline of the one stage, which is written into the work folder. */
+static int part_open(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
+                     struct tessi_pipeline **p)
 {
     char *yaml = NULL, *line = NULL;
-    struct tessi_pipeline *p = NULL;
-    *computed = 0;
     int status = tessi_base_format(ctx, &yaml, "%s/%s.yaml", a->work, name);
     if (status == TESS_OK)
         status = tessi_base_make_folder(ctx, a->work);
@@ -79,16 +78,33 @@ int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const
         status = cli_encode_line(ctx, name, stage, &line);
     if (status == TESS_OK)
         status = cli_encode_write(ctx, yaml, name, line);
-    if (status == TESS_OK)
-        status = show_finished(ctx, a, name, path);
     const struct tessi_pipeline_options o = {
         .path = yaml, .workdir = a->work, .checkpoint_seconds = a->o->checkpoint_seconds, .anonymous = 1};
     if (status == TESS_OK)
-        status = tessi_flow_pipeline_open(ctx, a->runtime, &o, &p);
+        status = tessi_flow_pipeline_open(ctx, a->runtime, &o, p);
+    tess_free(yaml);
+    tess_free(line);
+    return status;
+}
+
+int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
+                    const char *path, int *computed)
+{
+    struct tessi_pipeline *p = NULL;
+    *computed = 0;
+    int status = show_finished(ctx, a, name, path);
+    if (status == TESS_OK)
+        status = part_open(ctx, a, name, stage, &p);
     if (status == TESS_OK)
         status = part_do(ctx, a, p, path, computed);
     tessi_flow_pipeline_free(p);
-    tess_free(yaml);
-    tess_free(line);
+    return status;
+}
+
+int cli_encode_part_plan(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage)
+{
+    struct tessi_pipeline *p = NULL;
+    int status = part_open(ctx, a, name, stage, &p);
+    tessi_flow_pipeline_free(p);
     return status;
 }

@@ -8,7 +8,7 @@ tessera_SOURCES += \
 
 tessera_SOURCES += cli/report.c cli/submit.h cli/submit.c cli/submit_plan.c
 
-tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_archive.c cli/encode_paths.c cli/encode_recipe.c cli/encode_stage.c \
+tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_archive.c cli/encode_paths.c cli/encode_plan.c cli/encode_recipe.c cli/encode_stage.c \
     cli/encode_work.c cli/decode.c
 # Verbs on archives of codes.
 tessera_SOURCES += cli/archive.h cli/archive.c cli/archive_export.c cli/archive_import.c cli/archive_info.c \

@@ -3,6 +3,7 @@
  * the queue. docs/scale-out.md has the script explained, and how to write it for other schedulers.
  *
  * SPDX-License-Identifier: MIT */
+#include "cli/encode.h"
 #include "cli/submit.h"
 #include "core/base/text.h"
 
@@ -246,6 +247,15 @@ static int submit_check(const struct submit *o)
     return 0;
 }
 
+/* Plans the words of an encode, as `encode` itself would begin; the exit code, 0 where it would encode. */
+static int submit_plan_encode(const struct submit *o, struct cli_globals *g)
+{
+    char *argv[SUBMIT_WORDS];
+    for (int i = 0; i < o->words; i++)
+        argv[i] = (char *)(uintptr_t)o->word[i];
+    return cli_encode_plan(g, o->words, argv, o->array);
+}
+
 static int submit_run(struct cli_globals *g, int argc, char **argv)
 {
     static struct submit o;
@@ -262,6 +272,8 @@ static int submit_run(struct cli_globals *g, int argc, char **argv)
             return *tess_message(&context.context) ? cli_failed(&context.context, status) : 2;
     }
     code = submit_check(&o);
+    if (code == 0 && o.encodes)
+        code = submit_plan_encode(&o, g);
     return code ? code : submit_all(&o);
 }
 

@@ -6,6 +6,7 @@
 #include "tests/support/suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,14 +145,39 @@ START_TEST(arrays)
     /* one of the tasks has the array's number, which would requeue all of them */
     has(r->out, "scontrol requeue \"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID\"");
     ck_assert_msg(!strstr(r->err, "this is its base alone"), "%s", r->err);
-    r = command_ends(0, "", "submit --array 3 -n -- encode pictures -m model.h5 -o archive");
-    has(r->out, " encode pictures -m model.h5 -o archive --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n");
-    has(r->out, "#SBATCH --dependency=afterok:JOB\n");
-    has(r->out, " encode pictures -m model.h5 -o archive &\n");
     (void)command_ends(2, "this pipeline has no `sweep`", "submit small.yaml --array 2 -n");
     (void)command_ends(2, "wants --array N", "submit -n -- encode pictures -m model.h5 -o archive");
     (void)command_ends(2, "wanted a pipeline", "submit -n");
     (void)command_ends(2, "stepz", "submit small.yaml tokenizer.stepz=3 -n");
+}
+END_TEST
+
+/* Words of an encode are planned before anything is queued, as those of a pipeline are. */
+START_TEST(an_encode_is_planned)
+{
+    static const char *const wrong[][2] = {
+        {"images -m model.h5 -o archive", "model.h5"},
+        {"images -m runs/small/tokenizer.h5", "wanted -o"},
+        {"images -m runs/small/images.h5 -o archive", "is of kind images"},
+        {"pictures -m runs/small/tokenizer.h5 -o archive", "pictures: cannot be opened"},
+        {"images -m runs/small/tokenizer.h5 -o archive --sice 3", "--size"},
+        {"images -m runs/small/tokenizer.h5 -o archive --set source.alfa=drop", "alfa"},
+        {"images -m runs/small/tokenizer.h5 -o archive.h5", "archive.h5 is one file"},
+        {"images -m runs/small/tokenizer.h5 -o archive --shard 1/2", "have their own --shard"},
+        {"- -m runs/small/tokenizer.h5 -o archive", "no standard input"}};
+    (void)command_ends(0, "", "run small.yaml -q --until tokenizer tokenizer.steps=2 --threads 1");
+    ck_assert_int_eq(mkdir("tmp", 0755), 0);
+    (void)setenv("TMPDIR", "tmp", 1);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const struct command_result *r = command("submit --array 3 -n -- encode %s", wrong[i][0]);
+        ck_assert_msg(r->code > 0 && strstr(r->err, wrong[i][1]) && !*r->out, "%s: %d: %s%s", wrong[i][0], r->code, r->out, r->err);
+    }
+    const struct command_result *r = command_ends(
+        0, "1 shard, so of 3 tasks", "submit --array 3 -n -- encode images -m runs/small/tokenizer.h5 -o archive");
+    has(r->out, " encode images -m runs/small/tokenizer.h5 -o archive --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n");
+    has(r->out, "#SBATCH --dependency=afterok:JOB\n");
+    has(r->out, " encode images -m runs/small/tokenizer.h5 -o archive &\n");
+    ck_assert_int_eq(shell("[ -z \"$(ls -A tmp)\" ] && ! [ -e archive ]"), 0); /* nothing was encoded, and nothing is left */
 }
 END_TEST
 
@@ -198,6 +224,7 @@ int main(void)
     tcase_add_test(t, a_sweep_is_planned);
     tcase_add_test(t, the_script_requeues);
     tcase_add_test(t, arrays);
+    tcase_add_test(t, an_encode_is_planned);
     tcase_add_test(t, words_and_lines_of_the_users);
     tcase_add_test(t, what_sbatch_says);
     suite_add_tcase(s, t);
