@@ -1,7 +1,7 @@
 /* The writer aside; the names it writes under are in aside_names.c.
  *
  * SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* fallocate */
+#define _GNU_SOURCE /* fallocate, sync_file_range */
 #include "core/base/aside.h"
 #include "core/base/aside_names.h"
 #include "core/base/context.h"
@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 #define TRIES 1000
+#define BEHIND ((size_t)32 << 20) /* bytes after which the disk is asked to begin */
 
 struct tessi_aside {
     int fd, direct, finished, reserved; /* direct: there is no partial file, the path itself is written */
+    size_t behind;                      /* bytes written since the disk was last asked to begin */
     int (*again)(void *user, const char *path, int error);
     void *user;
     char path[PATH_MAX], partial[PATH_MAX];
@@ -136,6 +138,16 @@ static int aside_again(const struct tessi_aside *a, int error)
     return (error == ENOSPC || error == EDQUOT) && a->again && a->again(a->user, a->path, error);
 }
 
+/* Has the disk begin with what was written so far, so that the sync at the end does not wait for all of a large file. */
+static void aside_begin_sync(struct tessi_aside *a, size_t put)
+{
+    a->behind += put;
+    if (a->behind < BEHIND || a->direct)
+        return;
+    (void)sync_file_range(a->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    a->behind = 0;
+}
+
 /* Writes all bytes at offset `at`; at < 0: at the end of the bytes written before. */
 static int write_all(struct tessi_aside *a, const char *here, size_t count, off_t at)
 {
@@ -149,6 +161,7 @@ static int write_all(struct tessi_aside *a, const char *here, size_t count, off_
         here += put;
         count -= (size_t)put;
         at += at < 0 ? 0 : put;
+        aside_begin_sync(a, (size_t)put);
     }
     return 0;
 }

@@ -26,21 +26,33 @@ OF_SHA static inline __m128i sha256_x86_schedule(__m128i a, __m128i b, __m128i c
     return _mm_sha256msg2_epu32(x, d);
 }
 
-OF_SHA static void sha256_x86_compress_one(__m128i *abef, __m128i *cdgh, const uint8_t *data)
+OF_SHA static inline __m128i sha256_x86_load(const uint8_t *data)
 {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-    __m128i w[4], abef_before = *abef, cdgh_before = *cdgh;
-    for (int i = 0; i < 4; i++) {
-        w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)(data + 16 * i)), swap);
-        sha256_x86_rounds(abef, cdgh, w[i], 4 * i);
+    return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)data), swap);
+}
+
+/* The words are four variables and no array, so that they stay in registers where a compiler does not unroll the loop. */
+OF_SHA static void sha256_x86_compress_one(__m128i *abef, __m128i *cdgh, const uint8_t *data)
+{
+    __m128i x = *abef, y = *cdgh, a = sha256_x86_load(data), b = sha256_x86_load(data + 16);
+    __m128i c = sha256_x86_load(data + 32), d = sha256_x86_load(data + 48);
+    sha256_x86_rounds(&x, &y, a, 0);
+    sha256_x86_rounds(&x, &y, b, 4);
+    sha256_x86_rounds(&x, &y, c, 8);
+    sha256_x86_rounds(&x, &y, d, 12);
+    for (int at = 16; at < 64; at += 16) {
+        a = sha256_x86_schedule(a, b, c, d);
+        sha256_x86_rounds(&x, &y, a, at);
+        b = sha256_x86_schedule(b, c, d, a);
+        sha256_x86_rounds(&x, &y, b, at + 4);
+        c = sha256_x86_schedule(c, d, a, b);
+        sha256_x86_rounds(&x, &y, c, at + 8);
+        d = sha256_x86_schedule(d, a, b, c);
+        sha256_x86_rounds(&x, &y, d, at + 12);
     }
-    for (int at = 16; at < 64; at += 16)
-        for (int i = 0; i < 4; i++) {
-            w[i] = sha256_x86_schedule(w[i], w[(i + 1) & 3], w[(i + 2) & 3], w[(i + 3) & 3]);
-            sha256_x86_rounds(abef, cdgh, w[i], at + 4 * i);
-        }
-    *abef = _mm_add_epi32(*abef, abef_before);
-    *cdgh = _mm_add_epi32(*cdgh, cdgh_before);
+    *abef = _mm_add_epi32(*abef, x);
+    *cdgh = _mm_add_epi32(*cdgh, y);
 }
 
 OF_SHA static void sha256_x86_compress(uint32_t state[8], const uint8_t *data, size_t blocks)

@@ -165,8 +165,8 @@ int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m
     return import_match_check_whole(ctx, m);
 }
 
-int tessi_exchange_import_read(struct tess_context *ctx, const struct tessi_import *m, int64_t i, float *to)
+int64_t tessi_exchange_import_entry(const struct tessi_import *m, int64_t i)
 {
     int64_t average = m->x->as_trained ? -1 : m->names.average[i];
-    return tessi_exchange_weights_read(ctx, &m->files, average >= 0 ? average : m->names.source[i], to);
+    return average >= 0 ? average : m->names.source[i];
 }

@@ -1,10 +1,8 @@
 /* Import of another program's checkpoint as a model: the file is read, identified, matched, and written as an artefact like one that was
- * trained here. Values pass one tensor at a time. SPDX-License-Identifier: MIT */
+ * trained here. SPDX-License-Identifier: MIT */
 #include "core/base/attributes_private.h"
 #include "core/exchange/exchange_private.h"
 #include "core/store/store.h"
-#include "core/graph/finite.h"
-#include "core/graph/weight_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,47 +110,6 @@ static int import_model_tell(struct tess_context *ctx, struct tessi_import *m)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
-static int check_finite(struct tess_context *ctx, const struct tessi_import *m, const struct tess_entry *e, const float *value, int64_t n)
-{
-    if (tessi_graph_all_finite(n, value))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has a value that is not finite; the model diverged, or its numbers are too large for f32",
-                     m->x->from, e->name);
-}
-
-/* values in the checkpoint's layout and in ours: buffers for the largest weight */
-static int write_weight(struct tess_context *ctx, struct tessi_import *m, int64_t i, float *there, float *here, struct tess_artefact *a)
-{
-    const struct tess_import_use *use = &m->plan.use[m->source[i]];
-    char path[TESS_WEIGHT_PATH];
-    struct tess_tensor shape;
-    TESS_TRY(tess_weights_view(ctx, m->weights, i, TESS_ROLE_VALUE, &shape));
-    TESS_TRY(tessi_exchange_import_read(ctx, m, m->source[i], there));
-    TESS_TRY(check_finite(ctx, m, &m->plan.entry[m->source[i]], there, tess_tensor_count(&shape)));
-    if (use->layout != TESS_LAYOUT_SAME)
-        tessi_exchange_layout_move(use->layout, &shape, 0, there, here);
-    shape.data = use->layout != TESS_LAYOUT_SAME ? here : there;
-    tess_weights_path(tess_weights_name(m->weights, i), path, sizeof path);
-    return tess_artefact_put(ctx, a, path, &shape, NULL);
-}
-
-static int write_weights(struct tess_context *ctx, struct tessi_import *m, struct tess_artefact *a)
-{
-    size_t max = 0;
-    void *memory;
-    for (int64_t i = 0; i < tess_weights_count(m->weights); i++) {
-        struct tess_tensor shape;
-        TESS_TRY(tess_weights_view(ctx, m->weights, i, TESS_ROLE_VALUE, &shape));
-        max = tess_tensor_bytes(&shape) > max ? tess_tensor_bytes(&shape) : max;
-    }
-    TESS_TRY(tess_alloc(ctx, 2 * max + 1, "a weight", &memory));
-    int status = TESS_OK;
-    for (int64_t i = 0; i < tess_weights_count(m->weights) && status == TESS_OK; i++)
-        status = write_weight(ctx, m, i, memory, (float *)memory + max / sizeof(float), a);
-    tess_free(memory);
-    return status == TESS_OK ? tess_artefact_put_metric(ctx, a, "parameters", (double)tess_weights_size(m->weights), "") : status;
-}
-
 static int write_artefact(struct tess_context *ctx, struct tessi_import *m, const char *summary, char digest[TESS_DIGEST_TEXT])
 {
     struct tess_artefact *a = NULL;
@@ -169,7 +126,7 @@ static int write_artefact(struct tess_context *ctx, struct tessi_import *m, cons
     TESS_TRY(tessi_store_artefact_create(ctx, m->x->to, m->plan.kind, &a));
     int status = tessi_base_attrs_copy(ctx, m->plan.attrs, tess_artefact_describe(a));
     if (status == TESS_OK)
-        status = write_weights(ctx, m, a);
+        status = tessi_exchange_import_weights(ctx, m, a);
     if (status == TESS_OK)
         status = tessi_exchange_import_digest_end(ctx, m);
     if (status == TESS_OK)

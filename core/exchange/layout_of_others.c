@@ -24,6 +24,14 @@ int tessi_exchange_layout_fits(int32_t layout, int32_t rank, const int64_t *dim,
     return n == layout_of_others_squeeze(ours->rank, o, here) && memcmp(there, here, (size_t)n * sizeof *here) == 0;
 }
 
+/* Transposes columns x rows into rows x columns, written in order: one output channel fits a cache, so reading it in steps costs little. */
+static void turn(int64_t rows, int64_t columns, const float *from, float *to)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++)
+            *to++ = from[c * rows + r];
+}
+
 void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, int back, const float *from, float *to)
 {
     if (layout != TESS_LAYOUT_KERNEL) {
@@ -32,11 +40,7 @@ void tessi_exchange_layout_move(int32_t layout, const struct tess_tensor *ours, 
     }
     int64_t area = ours->dim[1] * ours->dim[2], width = ours->dim[3];
     for (int64_t o = 0; o < ours->dim[0]; o++, from += area * width, to += area * width)
-        for (int64_t i = 0; i < width; i++) /* the checkpoint's order, whichever of the two is written */
-            for (int64_t p = 0; p < area; p++) {
-                int64_t here = p * width + i, there = i * area + p;
-                to[back ? there : here] = from[back ? here : there];
-            }
+        turn(back ? width : area, back ? area : width, from, to);
 }
 
 const char *tessi_exchange_entry_text(const struct tess_entry *e, char *text, size_t capacity)

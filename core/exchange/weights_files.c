@@ -213,17 +213,28 @@ static int weights_files_rank(const char *name)
     return rank;
 }
 
+/* A checkpoint of torch.distributed: a folder of `.distcp` files, each of many small archives, and a pickle of the trainer's classes that
+ * says where the pieces of each tensor are. PyTorch itself makes one file of it. */
+static int weights_files_distributed(struct tess_context *ctx, const char *path, int length)
+{
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "%s: is a checkpoint that several processes wrote (.distcp); make one file of it, and import that: python3 -m "
+                     "torch.distributed.checkpoint.format_utils dcp_to_torch %.*s weights.pt",
+                     path, length, path);
+}
+
 /* The file of weights in a folder: that of the highest rank, of which there must be one. */
 static int weights_files_in_folder(struct tess_context *ctx, const char *path, char *out, int *has_settings)
 {
     DIR *d = opendir(path);
-    int best = 0, count = 0;
+    int best = 0, count = 0, distributed = 0;
     *has_settings = 0;
     if (!d)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s; check the name", path, strerror(errno));
     for (struct dirent *e; (e = readdir(d));) {
         int rank = weights_files_rank(e->d_name);
         *has_settings |= strcmp(e->d_name, "config.json") == 0;
+        distributed |= weights_files_ends(e->d_name, ".distcp");
         if (rank == 0 || rank < best)
             continue;
         count = rank == best ? count + 1 : 1;
@@ -234,6 +245,8 @@ static int weights_files_in_folder(struct tess_context *ctx, const char *path, c
     closedir(d);
     if (count == 1)
         return TESS_OK;
+    if (count == 0 && distributed)
+        return weights_files_distributed(ctx, path, (int)strlen(path));
     return ctx->fail(ctx, TESS_E_DATA, "%s: is a folder with %s; name the file of weights", path,
                      count ? "several files of weights" : "no file of weights (.safetensors, .bin, .pt, .pth, .ckpt)");
 }
@@ -257,6 +270,9 @@ int tessi_exchange_weights_open(struct tess_context *ctx, const char *path, cons
 {
     struct stat st;
     int is_folder = *path && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    const char *slash = strrchr(path, '/');
+    if (!is_folder && weights_files_ends(path, ".distcp"))
+        return weights_files_distributed(ctx, slash ? path : ".", slash ? (int)(slash - path) : 1);
     if (is_folder)
         TESS_TRY(weights_files_open_folder(ctx, path, key, w));
     else if (weights_files_ends(path, ".index.json"))
@@ -291,4 +307,17 @@ int tessi_exchange_weights_read(struct tess_context *ctx, const struct tessi_wei
 {
     const struct tessi_weights_part *p = tessi_exchange_weights_part(w, i);
     return weights_files_ops(p)->read(tess_instance_self(p->format), ctx, i - p->first, to);
+}
+
+int tessi_exchange_weights_has_parts(const struct tessi_weights_files *w, int64_t i)
+{
+    const struct tess_format_1 *ops = weights_files_ops(tessi_exchange_weights_part(w, i));
+    return TESS_HAS(ops, read_part) && ops->read_part;
+}
+
+int tessi_exchange_weights_read_part(struct tess_context *ctx, const struct tessi_weights_files *w, int64_t i, int64_t first, int64_t count,
+                                     float *to)
+{
+    const struct tessi_weights_part *p = tessi_exchange_weights_part(w, i);
+    return weights_files_ops(p)->read_part(tess_instance_self(p->format), ctx, i - p->first, first, count, to);
 }

@@ -28,6 +28,11 @@ int tessi_exchange_weights_open(struct tess_context *ctx, const char *path, cons
 void tessi_exchange_weights_close(struct tessi_weights_files *w);
 /* Reads the values of entry i as f32. */
 int tessi_exchange_weights_read(struct tess_context *ctx, const struct tessi_weights_files *w, int64_t i, float *to) TESS_CHECKED;
+/* Reads `count` values of entry i from value `first` on, one piece after the other from its first value to its last. */
+int tessi_exchange_weights_read_part(struct tess_context *ctx, const struct tessi_weights_files *w, int64_t i, int64_t first, int64_t count,
+                                     float *to) TESS_CHECKED;
+/* 1 where entry i can be read in pieces. */
+int tessi_exchange_weights_has_parts(const struct tessi_weights_files *w, int64_t i);
 /* The part that entry i is in. */
 const struct tessi_weights_part *tessi_exchange_weights_part(const struct tessi_weights_files *w, int64_t i);
 

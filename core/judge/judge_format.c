@@ -10,7 +10,7 @@
 
 /* ---- format/1 ------------------------------------------------------------------------------------------------------ */
 
-enum { FORMAT_ENTRIES = 3, FORMAT_VALUES = 24 };
+enum { FORMAT_ENTRIES = 3, FORMAT_VALUES = 24, FORMAT_PIECE = 5 };
 
 static const struct tess_entry format_entry[FORMAT_ENTRIES] = {
     {.name = "encoder.weight", .dtype = "f32", .is_real = 1, .rank = 4, .dim = {2, 3, 2, 2}},
@@ -87,6 +87,21 @@ static int format_reader(struct judge *j, struct tess_instance **out)
     return judge_ok(j, j->ctx, "opening it", judge_open(j, j->ctx, 1, out));
 }
 
+/* Reads entry k in pieces, where the format can. */
+static int format_in_pieces(struct judge *j, const struct tess_format_1 *ops, void *self, int64_t k, const struct tess_entry *e,
+                            const float *value)
+{
+    float got[FORMAT_VALUES];
+    if (!TESS_HAS(ops, read_part) || !ops->read_part)
+        return TESS_OK;
+    for (int64_t at = 0, n = format_count(e); at < n; at += FORMAT_PIECE)
+        JUDGE_TRY(judge_ok(j, j->ctx, "read_part",
+                           ops->read_part(self, j->ctx, k, at, n - at < FORMAT_PIECE ? n - at : FORMAT_PIECE, got + at)));
+    if (memcmp(got, value, (size_t)format_count(e) * sizeof *got) != 0)
+        return judge_fail(j, "wanted the values of `%s` in pieces of %d as `read` gives them, found others", e->name, FORMAT_PIECE);
+    return TESS_OK;
+}
+
 static int format_same(struct judge *j, const struct tess_format_1 *ops, void *self, struct format_file *f)
 {
     int64_t n = ops->count(self);
@@ -108,6 +123,7 @@ static int format_same(struct judge *j, const struct tess_format_1 *ops, void *s
         (void)format_values(f, j->ctx, at, &value);
         if (memcmp(got, value, (size_t)format_count(want) * sizeof *got) != 0)
             return judge_fail(j, "wanted the values of `%s` that were written, found others", e->name);
+        JUDGE_TRY(format_in_pieces(j, ops, self, k, e, value));
     }
     return TESS_OK;
 }

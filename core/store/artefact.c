@@ -43,6 +43,7 @@ void tessi_store_artefact_free(struct tess_artefact *a)
     for (int64_t i = 0; i < a->entries; i++) {
         tess_free(a->entry[i].name);
         tessi_store_chunks_free(a->entry[i].chunks);
+        tess_free(a->entry[i].filling);
     }
     tessi_store_chunk_cache_free(a->own_cache);
     for (int64_t i = 0; i < a->metrics; i++) {

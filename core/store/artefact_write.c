@@ -105,9 +105,10 @@ static herr_t make_dataset(struct tess_artefact *a, struct tessi_entry *e, const
 /* Closes a dataset when all its rows are written: the last chunks go out now, and an entry keeps no cache. */
 int tessi_store_complete(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e)
 {
+    int status = tessi_store_chunk_end(ctx, a, e);
     herr_t bad = H5Dclose(e->dataset) < 0;
     e->dataset = -1;
-    return bad ? tessi_store_give_up(ctx, a, e->name) : TESS_OK;
+    return status == TESS_OK && bad ? tessi_store_give_up(ctx, a, e->name) : status;
 }
 
 int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tessi_entry *planned,
@@ -127,33 +128,42 @@ int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const c
     if (e->portable && e->dtype != TESS_F32 && e->dtype != TESSI_TEXT)
         e->precision = 8 * (int32_t)tessi_store_entry_size(e);
     tess_digest_start(&e->digest);
+    e->chunk_rows = tessi_store_plain_chunk(e, d);
     if (make_dataset(a, e, name, d) < 0)
         return tessi_store_give_up(ctx, a, name);
     return e->rank && e->dim[0] == 0 ? tessi_store_complete(ctx, a, e) : TESS_OK;
 }
 
-/* Appends rows in their stored dtype. */
-int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+/* Appends rows in their stored dtype through HDF5. */
+static int artefact_write_through(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values,
+                                  int64_t rows)
 {
     hsize_t first[TESS_MAX_RANK] = {(hsize_t)e->rows}, count[TESS_MAX_RANK] = {(hsize_t)rows};
-    int64_t elements = rows * tessi_store_entry_row(e);
-    herr_t bad = 0;
     for (int32_t i = 1; i < e->rank; i++)
         count[i] = (hsize_t)e->dim[i];
+    hid_t type = tessi_store_memory_type(e), there = H5Dget_space(e->dataset);
+    hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
+    herr_t bad = type < 0 || there < 0 || here < 0 ||
+                 (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, first, NULL, count, NULL) < 0) ||
+                 H5Dwrite(e->dataset, type, here, there, H5P_DEFAULT, values) < 0;
+    int status = bad ? tessi_store_give_up(ctx, a, e->name) : TESS_OK;
+    tessi_store_close(type);
+    tessi_store_close(there);
+    tessi_store_close(here);
+    return status;
+}
+
+int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values, int64_t rows)
+{
+    int64_t elements = rows * tessi_store_entry_row(e);
+    int status = TESS_OK;
     if (elements && !a->drops) {
-        hid_t type = tessi_store_memory_type(e), there = H5Dget_space(e->dataset);
-        hid_t here = e->rank ? H5Screate_simple(e->rank, count, NULL) : H5Screate(H5S_SCALAR);
-        bad = type < 0 || there < 0 || here < 0 || (e->rank && H5Sselect_hyperslab(there, H5S_SELECT_SET, first, NULL, count, NULL) < 0) ||
-              H5Dwrite(e->dataset, type, here, there, H5P_DEFAULT, values) < 0;
-        if (bad)
-            (void)tessi_store_give_up(ctx, a, e->name);
-        tessi_store_close(type);
-        tessi_store_close(there);
-        tessi_store_close(here);
+        status = (e->chunk_rows ? tessi_store_chunk_fill : artefact_write_through)(ctx, a, e, values, rows);
         tessi_store_digest_values(&e->digest, e, values, elements);
     }
+    a->failed |= status != TESS_OK;
     e->rows += rows;
-    return bad ? TESS_E_IO : TESS_OK;
+    return status;
 }
 
 static int64_t integer_at(const void *values, int32_t dtype, int64_t i)

@@ -112,18 +112,36 @@ static int is_packed(const struct tessi_entry *e)
            spare * tessi_store_entry_count(e) / 8 >= PACKED_LEAST;
 }
 
+static int layout_is_compressed(const struct tessi_entry *e, const struct tess_dataset *d)
+{
+    return d->compress || (e->portable && e->dtype != TESS_F32 && e->dtype != TESSI_TEXT);
+}
+
+static int layout_is_chunked(const struct tessi_entry *e, const struct tess_dataset *d)
+{
+    int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
+    int filtered = (is_packed(e) && !e->portable) || layout_is_compressed(e, d);
+    return e->rank > 0 && tessi_store_entry_count(e) > 0 && row < UINT32_MAX && (filtered || d->may_end || row * e->dim[0] >= SMALL);
+}
+
+int64_t tessi_store_plain_chunk(const struct tessi_entry *e, const struct tess_dataset *d)
+{
+    int64_t row = tessi_store_entry_row(e) * (int64_t)tessi_store_entry_size(e);
+    int filtered = is_packed(e) || layout_is_compressed(e, d) || e->portable;
+    int is_swapped = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && tessi_store_entry_size(e) > 1;
+    return layout_is_chunked(e, d) && !filtered && !is_swapped ? tessi_store_chunk_rows(e->dim[0], row, d->by_row) : 0;
+}
+
 hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d)
 {
     size_t size = tessi_store_entry_size(e);
     int64_t row = tessi_store_entry_row(e) * (int64_t)size;
-    int packed = is_packed(e) && !e->portable, compress = d->compress || (e->portable && e->dtype != TESS_F32 && e->dtype != TESSI_TEXT);
+    int packed = is_packed(e) && !e->portable, compress = layout_is_compressed(e, d);
     hid_t p = H5Pcreate(H5P_DATASET_CREATE);
     if (p < 0)
         return p;
     herr_t bad = H5Pset_obj_track_times(p, 0) < 0 || H5Pset_fill_time(p, H5D_FILL_TIME_NEVER) < 0;
-    int chunked =
-        e->rank > 0 && tessi_store_entry_count(e) > 0 && row < UINT32_MAX && (packed || compress || d->may_end || row * e->dim[0] >= SMALL);
-    if (chunked) {
+    if (layout_is_chunked(e, d)) {
         hsize_t chunk[TESS_MAX_RANK];
         chunk[0] = (hsize_t)tessi_store_chunk_rows(e->dim[0], row, d->by_row);
         for (int32_t i = 1; i < e->rank; i++)

@@ -85,6 +85,8 @@ struct tessi_entry {
     struct tess_digest digest;
     int chunked;                 /* 1: it lies in chunks, known when reading */
     struct tessi_chunks *chunks; /* where its chunks lie; NULL: not read so far */
+    int64_t chunk_rows;          /* rows of a chunk that is written without HDF5's filters (chunk_write.c); 0: HDF5 writes them */
+    unsigned char *filling;      /* that chunk: rows % chunk_rows rows so far, and space for its checksum; NULL: none was begun */
 };
 
 struct tessi_metric {
@@ -144,6 +146,8 @@ hid_t tessi_store_memory_type(const struct tessi_entry *e);
 /* Rows of a chunk: within 256 KiB .. 1 MiB, by the row 16 .. 32 KiB, the number that wastes least in the last chunk; the larger of equals.
  */
 int64_t tessi_store_chunk_rows(int64_t rows, int64_t row_bytes, int by_row);
+/* Rows of a chunk of a dataset whose chunks hold plain values and a checksum; 0 where it is of another kind. */
+int64_t tessi_store_plain_chunk(const struct tessi_entry *e, const struct tess_dataset *d);
 /* Creation properties: contiguous or chunked, filters. Only what is chunked can be made shorter. */
 hid_t tessi_store_layout(const struct tessi_entry *e, const struct tess_dataset *d);
 /* Access properties of a dataset that is written in order, a few rows at a time: a chunk is in memory until it is full. */
@@ -158,6 +162,14 @@ herr_t tessi_store_attribute_number(hid_t object, const char *name, hid_t file_t
 herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name);
 /* Metrics in the open file. Reading appends the dataset `name` ("metrics/psnr") to the artefact's list, and refuses what is no metric. */
 int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, const char *name, hid_t dataset) TESS_CHECKED;
+
+/* ---- chunk_write.c ------------------------------------------------------------------------------------------------- */
+
+/* Appends rows in their stored dtype to an entry with chunk_rows; whole chunks are written. e->rows is the caller's to raise. */
+int tessi_store_chunk_fill(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values,
+                           int64_t rows) TESS_CHECKED;
+/* Writes the last chunk, padded with zeros, where it was begun, and frees its memory. */
+int tessi_store_chunk_end(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */
 

@@ -66,6 +66,10 @@ struct tess_format_1 {
      * read a part at a time, such as codes. TESS_E_DATA where the entry is stored otherwise. NULL: all entries are. */
     int (*place)(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out);
     const char *endings; /* "pt pth": endings of the names of its files beside its own name, for writing; NULL: none */
+    /* Reads `count` of the values of entry i from value `first` on, as `read` does, so that a large tensor needs no memory of its own. An
+     * entry is read from its first value to its last, piece by piece, and what is wrong with it is told at its last one at the latest.
+     * NULL: entries are read whole. */
+    int (*read_part)(void *self, struct tess_context *ctx, int64_t i, int64_t first, int64_t count, float *to);
 };
 
 /* Memory layout of a weight in the file. SAME: the elements in the order of this program's weight; shapes may differ by dimensions of 1 (a

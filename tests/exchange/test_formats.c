@@ -108,6 +108,25 @@ START_TEST(types_names_and_blanks)
 }
 END_TEST
 
+/* Numbers of every type that safetensors 0.8 knows may stand beside weights. */
+START_TEST(types_that_are_no_weights)
+{
+    static const char *const type[] = {"C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F6_E2M3", "F6_E3M2", "F4"};
+    static const int bits[] = {64, 8, 8, 8, 8, 8, 6, 6, 4};
+    char header[300];
+    struct tess_instance *i;
+    float value[4] = {0};
+    snprintf(header, sizeof header, "{" A ",\"b\":{\"dtype\":\"%s\",\"shape\":[4],\"data_offsets\":[8,%d]}}", type[_i], 8 + bits[_i] / 2);
+    make("types.safetensors", header, (size_t)(8 + bits[_i] / 2), 0);
+    read_all("types.safetensors", 2, &i);
+    const struct tess_format_1 *f = tess_instance_ops(i, "format/1");
+    fixture_ok(&fixture, f->read(tess_instance_self(i), C, 0, value));
+    ck_assert_int_eq(f->entry(tess_instance_self(i), 1)->is_real, 0);
+    checkpoint_refused(f->read(tess_instance_self(i), C, 1, value), TESS_E_DATA, "and weights are real numbers");
+    tess_instance_close(i);
+}
+END_TEST
+
 START_TEST(a_file_of_no_format)
 {
     checkpoint_write("text", "not a checkpoint at all", 23);
@@ -116,6 +135,11 @@ START_TEST(a_file_of_no_format)
     checkpoint_refuses("empty", "is of no format that can be read here");
     ck_assert_int_eq(mkdir("folder", 0777), 0);
     checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA, "folder: is a folder with no file of weights");
+    checkpoint_write("folder/__0_0.distcp", "PK", 2);
+    checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA,
+                       "format_utils dcp_to_torch folder weights.pt");
+    checkpoint_refused(checkpoint_import("folder/__0_0.distcp", "refused.h5", NULL, NULL), TESS_E_DATA,
+                       "format_utils dcp_to_torch folder weights.pt");
     checkpoint_refused(checkpoint_import("none", "refused.h5", NULL, NULL), TESS_E_IO, "none: cannot be opened: No such file");
 }
 END_TEST
@@ -138,6 +162,7 @@ int main(void)
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_loop_test(tests, a_header_that_lies, 0, (int)(sizeof lies / sizeof *lies));
     tcase_add_test(tests, types_names_and_blanks);
+    tcase_add_loop_test(tests, types_that_are_no_weights, 0, 9);
     tcase_add_test(tests, a_file_of_no_format);
     tcase_add_test(tests, tensors_of_nothing_known);
     return suite_run(suite);

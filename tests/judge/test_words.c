@@ -147,6 +147,7 @@ SUITE(format, "format", {"format/honest", "round-trip", P, ""}, {"format/honest"
       {"format/loses-one", "round-trip", F, "wanted the 3 tensors that were written, found 2"},
       {"format/other-name", "round-trip", F, "wanted the names and shapes that were written, found `other`"},
       {"format/other-values", "round-trip", F, "wanted the values of `encoder.weight` that were written, found others"},
+      {"format/other-pieces", "round-trip", F, "wanted the values of `encoder.weight` in pieces of 5 as `read` gives them, found others"},
       {"format/wrong-status", "damaged", F, "a file that is cut off: wanted TESS_E_DATA (-4), found -2: "},
       {"format/no-path", "random-bytes", F, "a file of random bytes: wanted a message that names the file, found: it: is damaged"},
       {"format/nameless", "random-bytes", F, "a file of random bytes: wanted an entry with a name and at most 8 dimensions, found none"},

@@ -220,7 +220,7 @@ static const struct row rows[] = {
     S(tess_format_1)
         F(tess_format_1, size) F(tess_format_1, recognises) F(tess_format_1, open_file) F(tess_format_1, count) F(tess_format_1, entry)
         F(tess_format_1, read) F(tess_format_1, write) F(tess_format_1, remark) F(tess_format_1, place)
-        F(tess_format_1, endings)
+        F(tess_format_1, endings) F(tess_format_1, read_part)
     S(tess_place)
         F(tess_place, size) F(tess_place, bytes) F(tess_place, offset) F(tess_place, is_signed) F(tess_place, is_real)
     S(tess_import_use)

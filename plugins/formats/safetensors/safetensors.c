@@ -87,7 +87,8 @@ static int safetensors_check_sizes(struct tess_context *ctx, const struct safete
             return ctx->fail(ctx, TESS_E_DATA,
                              "%s: `%s` lies in bytes %lld to %lld of %lld; a part of the file may be missing: fetch it again", s->path,
                              h->entry[i].name, (long long)h->begin[i], (long long)h->end[i], (long long)s->bytes);
-        if (!number_capacity(h->type[i], h->entry[i].rank, h->entry[i].dim, &bytes) || bytes != h->end[i] - h->begin[i])
+        int packed = h->type[i] == NUMBER_OTHER; /* several numbers share a byte: it can only be left */
+        if (!number_capacity(h->type[i], h->entry[i].rank, h->entry[i].dim, &bytes) || (!packed && bytes != h->end[i] - h->begin[i]))
             return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` has %lld bytes, which its shape and its type %s contradict", s->path,
                              h->entry[i].name, (long long)(h->end[i] - h->begin[i]), h->entry[i].dtype);
     }
@@ -155,24 +156,32 @@ static const struct tess_entry *safetensors_entry(void *self, int64_t i)
     return &((struct safetensors *)self)->header.entry[i];
 }
 
-static int safetensors_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
+static int safetensors_read_part(void *self, struct tess_context *ctx, int64_t i, int64_t first, int64_t count, float *to)
 {
     const struct safetensors *s = self;
     const struct header *h = &s->header;
     uint8_t piece[PIECE];
     int type = h->type[i];
+    int64_t width = number_bytes(type), at = s->data + h->begin[i] + first * width;
     if (!number_is_real(type))
         return number_refuse(ctx, s->path, &h->entry[i]);
     if (number_is_native(type))
-        return read_at(ctx, s, s->data + h->begin[i], to, (size_t)(h->end[i] - h->begin[i]));
-    for (int64_t at = h->begin[i]; at < h->end[i];) {
-        int64_t bytes = h->end[i] - at < PIECE ? h->end[i] - at : PIECE, n = bytes / number_bytes(type);
-        TESS_TRY(read_at(ctx, s, s->data + at, piece, (size_t)bytes));
+        return read_at(ctx, s, at, to, (size_t)(count * width));
+    while (count > 0) {
+        int64_t n = count < PIECE / width ? count : PIECE / width;
+        TESS_TRY(read_at(ctx, s, at, piece, (size_t)(n * width)));
         number_to_f32(type, piece, n, to);
         to += n;
-        at += bytes;
+        at += n * width;
+        count -= n;
     }
     return TESS_OK;
+}
+
+static int safetensors_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
+{
+    const struct header *h = &((const struct safetensors *)self)->header;
+    return safetensors_read_part(self, ctx, i, 0, (h->end[i] - h->begin[i]) / number_bytes(h->type[i]), to);
 }
 
 static int safetensors_place(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out)
@@ -325,7 +334,8 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .entry = safetensors_entry,
                                          .read = safetensors_read_tensor,
                                          .write = safetensors_write_file,
-                                         .place = safetensors_place};
+                                         .place = safetensors_place,
+                                         .read_part = safetensors_read_part};
 
 TESS_PLUGIN("tessera-safetensors", "0.1.0", "MIT", TESS_NEEDS_NONE,
             TESS_COMPONENT_DOCUMENTED("the format's own description, github.com/huggingface/safetensors",

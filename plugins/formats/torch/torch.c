@@ -2,7 +2,7 @@
  * storage, and the storages' bytes. The containers are in torch_zip.c and torch_legacy.c; the pickle is read by pickle.c and runs nothing.
  *
  * A storage is read in pieces, and never held: of a view that is not one run of numbers, its own span is. The sum of a storage is that of
- * all of its bytes, so where a tensor is only a part the storage is read once more for it.
+ * all of its bytes: where a tensor is all of it, the sum grows with the pieces; where it is only a part, the storage is read once more.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/format/numbers.h"
@@ -25,6 +25,11 @@ struct torch {
     struct tess_entry *entry;
     uint8_t *piece;
     uint8_t *checked; /* [storage of the pickle]: its sum was found right */
+    struct {          /* the tensor that is read in pieces */
+        int64_t entry, next; /* its next value */
+        uLong sum;           /* of the values before that */
+        float *held;         /* all values of a view that is not one run; NULL: none is held */
+    } part;
 };
 
 static int torch_recognises(const uint8_t *head, size_t bytes)
@@ -84,6 +89,7 @@ static int torch_open_file(void *self, struct tess_context *ctx, const char *pat
     t->piece = memory;
     TESS_TRY(tess_alloc(ctx, (size_t)t->file.pickle.storages + 1, "storages", &memory));
     t->checked = memory;
+    t->part.entry = -1;
     return torch_list_entries(ctx, t);
 }
 
@@ -98,6 +104,7 @@ static void close_torch(void *self)
     tess_free(t->entry);
     tess_free(t->piece);
     tess_free(t->checked);
+    tess_free(t->part.held);
     tess_free(t->path);
 }
 
@@ -212,30 +219,91 @@ static int torch_read_span(struct tess_context *ctx, const struct torch *t, cons
     return status;
 }
 
-static int torch_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
+/* Reads all of a storage for its sum, unless that was found right before. */
+static int torch_check_storage(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, const struct torch_range *r)
 {
-    const struct torch *t = self;
+    uint8_t *checked = torch_checked(t, p);
+    uLong sum = crc32(0, NULL, 0);
+    if (!r->has_sum || *checked)
+        return TESS_OK;
+    TESS_TRY(torch_stream(ctx, t, r, 0, r->bytes, p->type, NULL, &sum));
+    TESS_TRY(torch_check_sum(ctx, t, p, r, sum));
+    *checked = 1;
+    return TESS_OK;
+}
+
+/* Reads values of a tensor that is all of its storage, whose sum grows with the pieces and is compared at the last. */
+static int torch_read_summed(struct tess_context *ctx, struct torch *t, int64_t i, const struct torch_range *r, int64_t first,
+                             int64_t count, float *to)
+{
+    const struct pickle_tensor *p = &t->file.pickle.tensor[i];
+    int64_t width = number_bytes(p->type);
+    if (first == 0) {
+        t->part.entry = i;
+        t->part.next = 0;
+        t->part.sum = crc32(0, NULL, 0);
+    }
+    if (t->part.entry != i || t->part.next != first)
+        TESS_TRY(torch_check_storage(ctx, t, p, r));
+    TESS_TRY(torch_stream(ctx, t, r, first * width, (first + count) * width, p->type, to, &t->part.sum));
+    t->part.next = first + count;
+    if (*torch_checked(t, p) || t->part.next * width < r->bytes)
+        return TESS_OK;
+    TESS_TRY(torch_check_sum(ctx, t, p, r, t->part.sum));
+    *torch_checked(t, p) = 1;
+    return TESS_OK;
+}
+
+/* Reads values of a view that is not one run: all of it is read at its first value, and held up to its last. */
+static int torch_read_held(struct tess_context *ctx, struct torch *t, int64_t i, const struct torch_range *r, int64_t first, int64_t count,
+                           float *to)
+{
+    const struct pickle_tensor *p = &t->file.pickle.tensor[i];
+    int64_t values = 1;
+    void *memory;
+    for (int32_t d = 0; d < p->rank; d++)
+        values *= p->dim[d];
+    if (!t->part.held || t->part.entry != i) {
+        tess_free(t->part.held);
+        t->part.held = NULL;
+        t->part.entry = i;
+        TESS_TRY(tess_alloc(ctx, (size_t)values * sizeof(float), "a tensor", &memory));
+        t->part.held = memory;
+        TESS_TRY(torch_read_span(ctx, t, p, r, t->part.held));
+    }
+    memcpy(to, t->part.held + first, (size_t)count * sizeof(float));
+    if (first + count < values)
+        return TESS_OK;
+    tess_free(t->part.held);
+    t->part.held = NULL;
+    return TESS_OK;
+}
+
+static int torch_read_part(void *self, struct tess_context *ctx, int64_t i, int64_t first, int64_t count, float *to)
+{
+    struct torch *t = self;
     const struct pickle_tensor *p = &t->file.pickle.tensor[i];
     struct torch_range r = {0};
-    int64_t bytes;
-    uLong sum = crc32(0, NULL, 0);
+    int64_t bytes, width = number_bytes(p->type);
     if (!number_is_real(p->type))
         return number_refuse(ctx, t->path, &t->entry[i]);
     if (!number_capacity(p->type, p->rank, p->dim, &bytes) || bytes == 0)
         return TESS_OK;
     TESS_TRY(torch_range_of(ctx, t, p, &r));
-    uint8_t *checked = torch_checked(t, p);
-    int64_t first = p->offset * number_bytes(p->type);
-    if (torch_is_run(p) && bytes == r.bytes) {
-        TESS_TRY(torch_stream(ctx, t, &r, 0, bytes, p->type, to, r.has_sum ? &sum : NULL));
-        return torch_check_sum(ctx, t, p, &r, sum);
-    }
-    if (r.has_sum && !*checked) {
-        TESS_TRY(torch_stream(ctx, t, &r, 0, r.bytes, p->type, NULL, &sum));
-        TESS_TRY(torch_check_sum(ctx, t, p, &r, sum));
-        *checked = 1;
-    }
-    return torch_is_run(p) ? torch_stream(ctx, t, &r, first, first + bytes, p->type, to, NULL) : torch_read_span(ctx, t, p, &r, to);
+    if (torch_is_run(p) && bytes == r.bytes && r.has_sum)
+        return torch_read_summed(ctx, t, i, &r, first, count, to);
+    TESS_TRY(torch_check_storage(ctx, t, p, &r));
+    if (!torch_is_run(p))
+        return torch_read_held(ctx, t, i, &r, first, count, to);
+    return torch_stream(ctx, t, &r, (p->offset + first) * width, (p->offset + first + count) * width, p->type, to, NULL);
+}
+
+static int torch_read_tensor(void *self, struct tess_context *ctx, int64_t i, float *to)
+{
+    const struct pickle_tensor *p = &((const struct torch *)self)->file.pickle.tensor[i];
+    int64_t bytes = 0;
+    (void)number_capacity(p->type, p->rank, p->dim, &bytes);
+    return torch_read_part(self, ctx, i, 0, bytes / number_bytes(p->type), to);
 }
 
 static int torch_place(void *self, struct tess_context *ctx, int64_t i, struct tess_place *out)
@@ -243,15 +311,11 @@ static int torch_place(void *self, struct tess_context *ctx, int64_t i, struct t
     const struct torch *t = self;
     const struct pickle_tensor *p = &t->file.pickle.tensor[i];
     struct torch_range r = {0};
-    uLong sum = crc32(0, NULL, 0);
     if (!torch_is_run(p))
         return ctx->fail(ctx, TESS_E_DATA, "%s: `%s` is a view whose numbers do not lie one behind the other; save it as contiguous()",
                          t->path, p->name);
     TESS_TRY(torch_range_of(ctx, t, p, &r));
-    if (r.has_sum) {
-        TESS_TRY(torch_stream(ctx, t, &r, 0, r.bytes, p->type, NULL, &sum));
-        TESS_TRY(torch_check_sum(ctx, t, p, &r, sum));
-    }
+    TESS_TRY(torch_check_storage(ctx, t, p, &r));
     out->offset = r.offset + p->offset * number_bytes(p->type);
     out->bytes = (int32_t)number_bytes(p->type);
     out->is_real = number_is_real(p->type);
@@ -268,7 +332,8 @@ static const struct tess_format_1 ops = {.size = sizeof ops,
                                          .write = torch_write_file,
                                          .remark = torch_remark,
                                          .place = torch_place,
-                                         .endings = "pt pth th ckpt"};
+                                         .endings = "pt pth th ckpt",
+                                         .read_part = torch_read_part};
 
 static const struct tess_param params[] = {
     {.name = "key",
