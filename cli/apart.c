@@ -47,6 +47,7 @@ int cli_apart(const char *verb, int *code)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             _exit(127);
+        cli_last_words_over(); /* the parent tells of a crash */
         return 1;
     }
     if (child < 0) { /* no process is to be had: in this one, then */

@@ -43,6 +43,9 @@ extern const struct cli_verb cli_archive;
 /* Runs what follows in a child process, which an input that is made to harm may crash: 1 in the child, which goes on; 0 in the parent once
  * the child has ended, with the exit code. */
 int cli_apart(const char *verb, int *code);
+/* From here on a crash, or a plugin's call of `exit`, is told on stderr with the plugin and the function it was in; ..._over: no more. */
+void cli_last_words(void);
+void cli_last_words_over(void);
 /* The verb below `verb` that `word` calls, or NULL; and its word: "verify". */
 const struct cli_verb *cli_sub_verb(const struct cli_verb *verb, const char *word);
 const char *cli_sub_word(const struct cli_verb *sub);

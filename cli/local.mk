@@ -1,5 +1,5 @@
 tessera_SOURCES += \
-    cli/cli.h cli/flags.h cli/flags.c cli/main.c cli/manual.c cli/unknown_verb.c \
+    cli/cli.h cli/flags.h cli/flags.c cli/last_words.c cli/main.c cli/manual.c cli/unknown_verb.c \
     cli/exchange_flags.h cli/exchange_flags.c cli/import_checkpoint.c cli/export_checkpoint.c \
     cli/graph.h cli/graph.c cli/graph_pipeline.c cli/inspect.c cli/options.c cli/plan.h cli/plan.c cli/plugins.h cli/plugins.c \
     cli/plugins_json.c cli/plugins_page.c cli/du.c cli/gc.c cli/ranks.h cli/ranks.c cli/run.c cli/sweep.c cli/table.h cli/table.c cli/diff.c cli/log.c \

@@ -188,10 +188,12 @@ static int output_error(void)
 int main(int argc, char **argv)
 {
     tessi_base_process_start();
+    cli_last_words();
     const char *wrong = tessi_base_inject_plan(getenv("TESSERA_INJECT"));
     if (wrong)
         fprintf(stderr, "tessera: TESSERA_INJECT, which is for tests: %s; take it out of the environment\n", wrong);
     int code = wrong ? EXIT_USAGE : main_run(argc, argv);
+    cli_last_words_over();
     int error = output_error();
     tessi_base_process_end(code == tessi_base_exit_code(TESS_E_STOPPED), error);
     if (error && code == 0) {

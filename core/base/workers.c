@@ -72,12 +72,16 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Signals are for the thread that called the library: a worker takes none. Where the system refuses a thread, for a limit on processes or
+/* Signals are for the thread that called the library: a worker takes none but those of its own crash, which could not be told of otherwise.
+ * Where the system refuses a thread, for a limit on processes or
  * want of memory, those there are do the work: results do not depend on their number. */
 static void start_threads(struct tessi_workers *w)
 {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     sigset_t all, old;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        (void)sigdelset(&all, crashes[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = 0;
     while (!error && w->started < w->threads - 1) {

@@ -4,6 +4,7 @@
  * starts threads or reserves gigabytes of addresses does so in the run alone that asked for it.
  *
  * SPDX-License-Identifier: MIT */
+#include "core/plug/blame.h"
 #include "core/plug/plug_private.h"
 #include "core/plug/trial.h"
 
@@ -127,6 +128,7 @@ int tessi_plug_module_load(struct tess_context *ctx, const struct tessi_registry
                          (*plugin)->id, (*plugin)->version, p->id, p->version);
     for (int64_t i = 0; (k = tessi_plug_component_at(p, i)); i++)
         if (strcmp(k->kind, wanted->kind) == 0 && strcmp(k->name, wanted->name) == 0) {
+            tessi_plug_blame_add(p, o.shipped);
             *plugin = p;
             *component = k;
             return TESS_OK;

@@ -262,15 +262,16 @@ static void *object_load(const struct object *o, uint64_t at, uint64_t bytes)
     return NULL;
 }
 
-/* Finds the table of exported symbols, and that of their names; 0 where the file has no sections, or they are not right. */
-static int object_symbols(const struct object *o, struct exports *out)
+/* Finds a table of symbols, SHT_DYNSYM of the exported or SHT_SYMTAB of all, and that of their names; 0 where the file has no sections,
+ * none of that type, or they are not right. */
+static int object_symbols(const struct object *o, unsigned type, struct exports *out)
 {
     uint64_t n = o->head.e_shnum, at = 0;
     memset(out, 0, sizeof *out);
     if (o->head.e_shoff == 0 || o->head.e_shentsize != sizeof(ElfW(Shdr)))
         return 0;
     ElfW(Shdr) *section = object_load(o, o->head.e_shoff, n * sizeof *section);
-    while (section && at < n && section[at].sh_type != SHT_DYNSYM)
+    while (section && at < n && section[at].sh_type != type)
         at++;
     if (section && at < n && section[at].sh_link < n) {
         const ElfW(Shdr) *names = &section[section[at].sh_link];
@@ -304,7 +305,7 @@ static int object_description(struct object *o)
     static const char symbol[] = "tess_plugin_";
     struct exports x;
     int found = 0, data = 0;
-    if (!object_symbols(o, &x))
+    if (!object_symbols(o, SHT_DYNSYM, &x))
         return 1; /* without sections: the loader finds out */
     for (uint64_t i = 0; i < x.count; i++) {
         const char *name = object_exported(&x, i), *number = name ? name + strlen(symbol) : "";
@@ -353,7 +354,7 @@ int tessi_plug_object_exports(const char *path, void (*each)(void *user, const c
     struct object o = {.fd = -1, .why = why, .capacity = sizeof why};
     struct exports x;
     const char *name;
-    int good = object_open(&o, path) && object_identity(&o) && object_segments(&o) && object_symbols(&o, &x);
+    int good = object_open(&o, path) && object_identity(&o) && object_segments(&o) && object_symbols(&o, SHT_DYNSYM, &x);
     for (uint64_t i = 0; good && i < x.count; i++)
         if ((name = object_exported(&x, i)) && !object_sanitizer_mark(name))
             each(user, name, x.symbol[i].st_info >> 4 == STB_GLOBAL);
@@ -364,4 +365,38 @@ int tessi_plug_object_exports(const char *path, void (*each)(void *user, const c
     if (o.fd >= 0)
         close(o.fd);
     return good;
+}
+
+/* Copies the name of the function that has the byte `offset`; 0 where none has. */
+static int exports_function(const struct exports *x, uint64_t offset, char *name, size_t capacity)
+{
+    for (uint64_t i = 0; i < x->count; i++) {
+        const ElfW(Sym) *s = &x->symbol[i];
+        if ((s->st_info & 15) != STT_FUNC || s->st_shndx == SHN_UNDEF || offset < s->st_value || offset - s->st_value >= s->st_size ||
+            s->st_name >= x->names_bytes || !memchr(x->names + s->st_name, '\0', (size_t)(x->names_bytes - s->st_name)))
+            continue;
+        snprintf(name, capacity, "%s", x->names + s->st_name);
+        return 1;
+    }
+    return 0;
+}
+
+int tessi_plug_object_function(const char *path, uint64_t offset, char *name, size_t capacity)
+{
+    static const unsigned type[] = {SHT_SYMTAB, SHT_DYNSYM}; /* a stripped file has the second alone */
+    char why[256];
+    struct object o = {.fd = -1, .why = why, .capacity = sizeof why};
+    struct exports x;
+    int found = 0, good = object_open(&o, path) && object_identity(&o) && object_segments(&o);
+    *name = '\0';
+    for (size_t i = 0; good && !found && i < sizeof type / sizeof *type; i++) {
+        if (!object_symbols(&o, type[i], &x))
+            continue;
+        found = exports_function(&x, offset, name, capacity);
+        free(x.symbol);
+        free(x.names);
+    }
+    if (o.fd >= 0)
+        close(o.fd);
+    return found;
 }

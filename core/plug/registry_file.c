@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/base/files.h"
+#include "core/plug/blame.h"
 #include "core/plug/kinds.h"
 #include "core/plug/object_file.h"
 #include "core/plug/registry_private.h"
@@ -152,6 +153,7 @@ static int registry_decide(struct tess_context *ctx, struct tessi_registry *r, c
     const struct tessi_registry_file *holder = p ? holder_of(r, p, what, sizeof what) : NULL;
     if (p && names_are_free(r, p, why, capacity)) {
         f->plugin = p;
+        tessi_plug_blame_add(p, f->shipped);
         return registry_add_components(ctx, r, r->files - 1);
     }
     snprintf(refusal, sizeof refusal, "%s: %s", f->path, why);
