@@ -36,7 +36,8 @@ static int encode_plan_all(struct tess_context *ctx, struct cli_archive *a, int6
     if (tasks)
         TESS_TRY(cli_encode_shards(ctx, a, &shards));
     if (shards < tasks)
-        tessi_base_log_note(a->runtime->log, "%s will have %" PRId64 " %s, so of %" PRId64 " tasks no more than these have work; see --shard-items",
+        tessi_base_log_note(a->runtime->log,
+                            "%s will have %" PRId64 " %s, so of %" PRId64 " tasks no more than these have work; see --shard-items",
                             a->o->output, shards, shards == 1 ? "shard" : "shards", tasks);
     return TESS_OK;
 }

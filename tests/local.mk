@@ -118,5 +118,5 @@ coverage:
 	gcovr -r $(srcdir) --object-directory . -f '$(abs_srcdir)/(core|cli|kit|plugins)/' --exclude-throw-branches -j 2 --sort-uncovered \
 	    --gcov-ignore-parse-errors --html-details coverage.html --txt coverage.txt
 	@tail -n 4 coverage.txt
-EXTRA_DIST += tests/lint tests/mutate
+EXTRA_DIST += tests/lint tests/mutate tests/ranks/matrix
 .PHONY: suites suite-built suite-run lint check-long mutate coverage

@@ -5,3 +5,6 @@ bench_exchange_SOURCES = bench/ranks/exchange.c
 bench_exchange_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CFLAGS)
 bench_exchange_LDADD = kit/libkit.la $(CORE_OBJECTS) $(CORE_LIBS) $(MPI_LIBS)
 endif
+# The latency between hosts that this machine plays, where the kernel has none to give: make bench/latency
+EXTRA_PROGRAMS += bench/latency
+bench_latency_SOURCES = bench/ranks/latency.c

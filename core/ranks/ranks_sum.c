@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define SEGMENT_FLOATS 1024          /* smallest segment that is worth a message of its own */
+#define SEGMENT_FLOATS 1024             /* smallest segment that is worth a message of its own */
 #define GROUP_FLOATS ((int64_t)2 << 20) /* sums that go together, unless one is larger: what is received for them has to be kept */
 enum { GROUP_MAX = 64 };
 

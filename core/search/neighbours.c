@@ -351,7 +351,7 @@ int tess_neighbours_add(struct tess_context *ctx, struct tess_neighbours *s, int
     struct tessi_ranks *ranks = s->runtime->ranks;
     if (n < 0 || n > s->o.block || first < 0 || first + n > INT32_MAX)
         return ctx->fail(ctx, TESS_E_VALUE, "nearest neighbours: vectors %lld to %lld do not fit a block of %lld", (long long)first,
-                       (long long)(first + n), (long long)s->o.block);
+                         (long long)(first + n), (long long)s->o.block);
     s->first = first;
     s->n = n;
     s->vector = vectors;
