@@ -64,7 +64,13 @@ SUITE(source, "source", {"source/honest", "sizes", P, ""}, {"source/honest", "re
       {"source/bare", "rest", S, "it holds nothing while images are read"}, {"source/bare", "classes", S, "its classes have no names"})
 
 SUITE(transport, "transport", {"transport/honest", "join", P, ""}, {"transport/honest", "messages", P, ""},
-      {"transport/honest", "abort", P, ""},
+      {"transport/honest", "abort", P, ""}, {"transport/honest", "idle abort", P, ""}, {"transport/honest", "waiting", P, ""},
+      {"transport/forgets", "waiting", F, "exchange: byte 0 of a message of 3 from rank 1 is not what that rank sent"},
+      {"transport/beyond", "messages", F, "exchange: a message of 1 bytes from rank 1 was written beyond its end"},
+      {"transport/changes", "messages", F, "exchange: byte 0 of a message of 1 to rank 1 was changed as it was sent"},
+      {"transport/cuts-broadcast", "messages", F, "broadcast: wanted 18 from rank 1, found 0"},
+      {"transport/lives-on", "idle abort", F, "alive after an abort: wanted its status -4, found 0"},
+      {"transport/other-status", "idle abort", F, "alive after an abort: wanted its status -4, found"},
       {"transport/no-rank", "join", F, "join: wanted a rank in 0 .. ranks - 1 of at most 4096, found 2 of 2"},
       {"transport/no-host", "join", F, "join: wanted the name of the machine, found none"},
       {"transport/positive", "join", F, "join returned 7; wanted 0, or a negative TESS_E_ code"},

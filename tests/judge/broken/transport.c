@@ -17,11 +17,18 @@ enum {
     OTHER_REASON = 7,
     POSITIVE = 8,
     NOT_STARTED = 9,
-    STOPS = 10
+    STOPS = 10,
+    BEYOND = 11,
+    CHANGES = 12,
+    FORGETS = 13,
+    LIVES_ON = 14,
+    CUTS_BROADCAST = 15,
+    OTHER_STATUS = 16
 };
 
 static int32_t aborted;
 static char reason[100];
+static int exchanges;
 
 static int join(void *self, struct tess_context *ctx, struct tess_ranks_place *out)
 {
@@ -50,6 +57,14 @@ static int exchange(void *self, struct tess_context *ctx, const struct tess_mess
     for (int64_t k = 0; k < n; k++)
         for (int64_t i = 0; message[k].receives && i < message[k].bytes; i++)
             ((uint8_t *)message[k].data)[i] = sent(message[k].peer, 0, i + (message[k].bytes > 1));
+    for (int64_t k = 0; k < n; k++) {
+        if (broken_how(self) == BEYOND && message[k].receives)
+            ((uint8_t *)message[k].data)[message[k].bytes] ^= 1;
+        if (broken_how(self) == CHANGES && !message[k].receives && message[k].bytes)
+            ((uint8_t *)message[k].data)[0] ^= 1;
+        if (broken_how(self) == FORGETS && exchanges++ && message[k].bytes == 3)
+            ((uint8_t *)message[k].data)[0] ^= 1;
+    }
     if (broken_how(self) == OTHER_BYTES && n > 0)
         ((uint8_t *)message[n - 1].data)[message[n - 1].bytes - 1] ^= 1;
     return TESS_OK;
@@ -59,7 +74,7 @@ static int broadcast(void *self, struct tess_context *ctx, int32_t root, void *d
 {
     (void)ctx;
     if (root == 1 && broken_how(self) != KEEPS_BROADCAST)
-        memset(data, 18, (size_t)bytes);
+        memset(data, 18, (size_t)(broken_how(self) == CUTS_BROADCAST && bytes > 4096 ? 4096 : bytes));
     return TESS_OK;
 }
 
@@ -73,7 +88,11 @@ static int barrier(void *self, struct tess_context *ctx, double seconds)
 
 static int alive(void *self, struct tess_context *ctx)
 {
-    return broken_how(self) == DEAD ? ctx->fail(ctx, TESS_E_FAILED, "rank 1 (there): not heard of") : TESS_OK;
+    if (broken_how(self) == DEAD)
+        return ctx->fail(ctx, TESS_E_FAILED, "rank 1 (there): not heard of");
+    if (!aborted || broken_how(self) == LIVES_ON)
+        return TESS_OK;
+    return ctx->fail(ctx, broken_how(self) == OTHER_STATUS ? TESS_E_FAILED : aborted, "rank 0 (here): %s", reason);
 }
 
 static void end(void *self, int32_t status, const char *why)
@@ -103,7 +122,9 @@ static const struct tess_transport_1 ops = {.size = sizeof ops,
     X(1, "no-rank")                                                                                                                        \
     X(2, "no-host")                                                                                                                        \
     X(3, "other-bytes")                                                                                                                    \
-    X(4, "keeps-broadcast") X(5, "dead") X(6, "goes-on") X(7, "other-reason") X(8, "positive") X(9, "not-started") X(10, "stops")
+    X(4, "keeps-broadcast")                                                                                                                \
+    X(5, "dead") X(6, "goes-on") X(7, "other-reason") X(8, "positive") X(9, "not-started") X(10, "stops") X(11, "beyond") X(12, "changes") \
+        X(13, "forgets") X(14, "lives-on") X(15, "cuts-broadcast") X(16, "other-status")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "transport/1", n, &ops),
