@@ -1,8 +1,11 @@
-/* A stage's own loops on the host's threads. A worker keeps its first failure, which is the lowest of those it was handed, and takes
- * nothing more; so all that lies below the lowest failure is done, and which failure is told depends on no thread.
+/* A stage's own loops on the host's threads, and dealt to ranks. A worker keeps its first failure, which is the lowest of those it was
+ * handed, and takes nothing more; so all that lies below the lowest failure is done, and which failure is told depends on no thread.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"
+#include "core/ranks/ranks.h"
+
+#include <stdio.h>
 
 struct worker_state {
     struct tessi_context context;
@@ -56,4 +59,57 @@ int tess_stage_parallel(struct tess_context *ctx, struct tess_stage_run *r, int6
         (void)ctx->fail(ctx, status, "%s", *first->context.message ? first->context.message : "a part of it failed and gave no reason");
     tess_free(memory);
     return status;
+}
+
+/* ---- dealt to ranks ------------------------------------------------------------------------------------------------ */
+
+struct dealt {
+    int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i);
+    void *user;
+    int64_t first; /* of this rank's share */
+};
+
+struct dealt_end { /* how a rank's share ended */
+    int64_t status;
+    char message[TESSI_MESSAGE_CAPACITY];
+};
+
+static int dealt_one(void *user, struct tess_context *ctx, int32_t worker, int64_t i)
+{
+    const struct dealt *d = user;
+    return d->task(d->user, ctx, worker, d->first + i);
+}
+
+/* Tells all ranks how this one's share ended. Fails with the first failure in the order of ranks, which is that of the items: on rank 0,
+ * which tells it as one process would; the others leave the stage. */
+static int dealt_agree(struct tess_context *ctx, struct tessi_ranks *ranks, int status)
+{
+    void *memory;
+    int n = tessi_ranks_size(ranks);
+    TESS_TRY(tess_alloc(ctx, (size_t)n * sizeof(struct dealt_end), "a loop of the ranks", &memory));
+    struct dealt_end *end = memory, *own = &end[tessi_ranks_rank(ranks)];
+    own->status = status;
+    if (status != TESS_OK)
+        snprintf(own->message, sizeof own->message, "%s", tess_message(ctx));
+    tess_forget(ctx);
+    status = tessi_ranks_gather(ctx, ranks, end, n, sizeof *end);
+    for (int k = 0; k < n && status == TESS_OK; k++)
+        if (end[k].status != TESS_OK)
+            status = ctx->fail(ctx, tessi_ranks_rank(ranks) == 0 ? (int)end[k].status : TESS_E_STOPPED, "%s", end[k].message);
+    tess_free(memory);
+    return status;
+}
+
+int tess_stage_dealt(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
+                     int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user)
+{
+    const struct tessi_runtime *runtime = tessi_base_runtime_of(ctx);
+    struct tessi_ranks *ranks = runtime ? runtime->ranks : NULL;
+    struct dealt d = {.task = task, .user = user};
+    int64_t end;
+    if (!tessi_ranks_together(ranks))
+        return tess_stage_parallel(ctx, r, n, task, user);
+    TESS_TRY(tessi_ranks_meet_at(ctx, ranks, n));
+    tessi_ranks_share(n, tessi_ranks_size(ranks), tessi_ranks_rank(ranks), &d.first, &end);
+    return dealt_agree(ctx, ranks, tess_stage_parallel(ctx, r, end - d.first, dealt_one, &d));
 }

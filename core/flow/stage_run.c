@@ -233,6 +233,12 @@ static struct tessi_ranks *stage_run_ranks(const struct tess_context *ctx)
     return runtime ? runtime->ranks : NULL;
 }
 
+int32_t tess_stage_ranks(const struct tess_stage_run *r)
+{
+    const struct tessi_ranks *ranks = stage_run_ranks(r->ctx);
+    return tessi_ranks_together(ranks) ? tessi_ranks_size(ranks) : 1;
+}
+
 int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t bytes)
 {
     struct tessi_ranks *ranks = stage_run_ranks(ctx);
@@ -241,6 +247,16 @@ int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *d
         return TESS_OK;
     TESS_TRY(tessi_ranks_meet_at(ctx, ranks, bytes));
     return tessi_ranks_broadcast(ctx, ranks, data, bytes);
+}
+
+int tess_stage_gather(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t n, int64_t bytes)
+{
+    struct tessi_ranks *ranks = stage_run_ranks(ctx);
+    (void)r;
+    if (!tessi_ranks_together(ranks))
+        return TESS_OK;
+    TESS_TRY(tessi_ranks_meet_at(ctx, ranks, n * bytes));
+    return tessi_ranks_gather(ctx, ranks, data, n, bytes);
 }
 
 int tess_stage_alone(struct tess_context *ctx, struct tess_stage_run *r)

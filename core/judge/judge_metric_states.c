@@ -48,6 +48,26 @@ static int metric_parallel(void *to, struct tess_context *ctx, int64_t n, int (*
     return TESS_OK;
 }
 
+/* As on several processes, of which another ran every second task: items that nobody here has made come from there. */
+static int metric_dealt(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
+                        void *user, void *items, int64_t bytes)
+{
+    struct judge *j = ((const struct metric_case *)to)->j;
+    uint8_t *own = items, *other = n ? malloc((size_t)(n * bytes) + 1) : NULL;
+    int status = !n || other ? TESS_OK : judge_fail(j, "no memory for the test");
+    for (int odd = 0; odd < 2 && n && status == TESS_OK; odd++) {
+        memcpy(other, own, (size_t)(n * bytes));
+        for (int64_t i = odd; i < n && status == TESS_OK; i += 2)
+            status = task(user, ctx, i);
+        for (int64_t i = 1 - odd; i < n && status == TESS_OK; i += 2)
+            if (memcmp(own + i * bytes, other + i * bytes, (size_t)bytes) != 0)
+                status =
+                    judge_fail(j, "dealt: a task wrote item %lld, which is another's: processes would have different values", (long long)i);
+    }
+    free(other);
+    return status;
+}
+
 /* ---- states -------------------------------------------------------------------------------------------------------- */
 
 /* Packs a state and unpacks it into another; the old one is closed. */
@@ -135,7 +155,7 @@ static int metric_again(void *to, struct tess_context *ctx, int64_t r, const cha
 static int metric_resample(struct metric_case *c, void *state)
 {
     struct tess_metric_resamples r = {
-        .size = sizeof r, .count = METRIC_RESAMPLES, .to = c, .value = metric_again, .parallel = metric_parallel};
+        .size = sizeof r, .count = METRIC_RESAMPLES, .to = c, .value = metric_again, .parallel = metric_parallel, .dealt = metric_dealt};
     uint16_t *times[2] = {NULL, NULL};
     int status = TESS_OK;
     for (int set = 0; set < 2 && status == TESS_OK; set++) {
@@ -159,7 +179,7 @@ int judge_metric_measure(struct metric_case *c, enum metric_order order)
     void *state[TESS_METRIC_SETS][METRIC_BLOCKS] = {{NULL}};
     int sets = judge_metric_sets(c), status = TESS_OK;
     const struct tess_metric_sink sink = {
-        .size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel, .list = metric_list};
+        .size = sizeof sink, .to = c, .value = metric_value, .parallel = metric_parallel, .list = metric_list, .dealt = metric_dealt};
     c->values = 0;
     for (int set = 0; set < sets && status == TESS_OK; set++)
         status = metric_set(c, set, order, state[set]);

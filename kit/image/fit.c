@@ -17,6 +17,13 @@ static int fit_check_label(struct tess_context *ctx, int64_t i, int64_t classes,
     return ctx->fail(ctx, TESS_E_ITEM, "image %lld %s", (long long)i, image->reason);
 }
 
+int image_source_decodes(const struct tess_source_1 *source, void *self)
+{
+    int64_t height, width, channels;
+    source->shape(self, &height, &width, &channels);
+    return !height || !width || !channels;
+}
+
 int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int64_t classes, int32_t skip_bad,
                const char *advice, struct tess_image *image)
 {

@@ -27,6 +27,9 @@ struct image_sizes image_fit_sizes_to(const struct image_fit *f, int64_t height,
 int image_read(struct tess_context *ctx, const struct tess_source_1 *source, void *self, int64_t i, int64_t classes, int32_t skip_bad,
                const char *advice, struct tess_image *image) TESS_CHECKED;
 
+/* 1 where the source decodes pictures, each of a size of its own; 0 where it has their values, which are read faster than they are sent. */
+int image_source_decodes(const struct tess_source_1 *source, void *self);
+
 /* Buffers of one thread: an image as it was read, and as it is between two steps. Starts zeroed. */
 struct image_fit_worker {
     struct tess_image image;

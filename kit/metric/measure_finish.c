@@ -83,6 +83,15 @@ static int measure_parallel(void *to, struct tess_context *ctx, int64_t n, int (
     return tess_stage_parallel(ctx, r->run, n, measure_call, &t);
 }
 
+static int measure_dealt(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
+                         void *user, void *items, int64_t bytes)
+{
+    const struct measure_results *r = to;
+    struct measure_task t = {task, user};
+    TESS_TRY(tess_stage_dealt(ctx, r->run, n, measure_call, &t));
+    return tess_stage_gather(ctx, r->run, items, n, bytes);
+}
+
 static int measure_again(void *to, struct tess_context *ctx, int64_t resample, const char *name, double value)
 {
     struct measure_results *r = to;
@@ -134,7 +143,7 @@ static int measure_finish_one(struct tess_context *ctx, struct measure *m, int32
                               struct tess_metric_resamples *draws)
 {
     const struct tess_metric_sink sink = {
-        .size = sizeof sink, .to = r, .value = measure_value, .parallel = measure_parallel, .list = measure_list};
+        .size = sizeof sink, .to = r, .value = measure_value, .parallel = measure_parallel, .list = measure_list, .dealt = measure_dealt};
     void *state = NULL;
     TESS_TRY(measure_gather(ctx, m, i, &state));
     TESS_TRY(m->ops[i]->finish(tess_instance_self(m->instance[i]), ctx, state, &sink));
@@ -149,7 +158,8 @@ static int measure_finish_one(struct tess_context *ctx, struct measure *m, int32
 int measure_finish(struct tess_context *ctx, struct measure *m, struct tess_stage_run *run, struct tess_artefact *a)
 {
     struct measure_results r = {.run = run, .artefact = a};
-    struct tess_metric_resamples draws = {.size = sizeof draws, .to = &r, .value = measure_again, .parallel = measure_parallel};
+    struct tess_metric_resamples draws = {
+        .size = sizeof draws, .to = &r, .value = measure_again, .parallel = measure_parallel, .dealt = measure_dealt};
     int status = m->metrics && m->bootstrap.resamples ? bootstrap_draw(ctx, &m->bootstrap, m->fed, &draws) : TESS_OK;
     for (int32_t i = 0; status == TESS_OK && i < m->metrics; i++)
         status = measure_finish_one(ctx, m, i, &r, &draws);

@@ -155,16 +155,15 @@ END_TEST
 /* Words of an encode are planned before anything is queued, as those of a pipeline are. */
 START_TEST(an_encode_is_planned)
 {
-    static const char *const wrong[][2] = {
-        {"images -m model.h5 -o archive", "model.h5"},
-        {"images -m runs/small/tokenizer.h5", "wanted -o"},
-        {"images -m runs/small/images.h5 -o archive", "is of kind images"},
-        {"pictures -m runs/small/tokenizer.h5 -o archive", "pictures: cannot be opened"},
-        {"images -m runs/small/tokenizer.h5 -o archive --sice 3", "--size"},
-        {"images -m runs/small/tokenizer.h5 -o archive --set source.alfa=drop", "alfa"},
-        {"images -m runs/small/tokenizer.h5 -o archive.h5", "archive.h5 is one file"},
-        {"images -m runs/small/tokenizer.h5 -o archive --shard 1/2", "have their own --shard"},
-        {"- -m runs/small/tokenizer.h5 -o archive", "no standard input"}};
+    static const char *const wrong[][2] = {{"images -m model.h5 -o archive", "model.h5"},
+                                           {"images -m runs/small/tokenizer.h5", "wanted -o"},
+                                           {"images -m runs/small/images.h5 -o archive", "is of kind images"},
+                                           {"pictures -m runs/small/tokenizer.h5 -o archive", "pictures: cannot be opened"},
+                                           {"images -m runs/small/tokenizer.h5 -o archive --sice 3", "--size"},
+                                           {"images -m runs/small/tokenizer.h5 -o archive --set source.alfa=drop", "alfa"},
+                                           {"images -m runs/small/tokenizer.h5 -o archive.h5", "archive.h5 is one file"},
+                                           {"images -m runs/small/tokenizer.h5 -o archive --shard 1/2", "have their own --shard"},
+                                           {"- -m runs/small/tokenizer.h5 -o archive", "no standard input"}};
     (void)command_ends(0, "", "run small.yaml -q --until tokenizer tokenizer.steps=2 --threads 1");
     ck_assert_int_eq(mkdir("tmp", 0755), 0);
     (void)setenv("TMPDIR", "tmp", 1);
@@ -172,8 +171,8 @@ START_TEST(an_encode_is_planned)
         const struct command_result *r = command("submit --array 3 -n -- encode %s", wrong[i][0]);
         ck_assert_msg(r->code > 0 && strstr(r->err, wrong[i][1]) && !*r->out, "%s: %d: %s%s", wrong[i][0], r->code, r->out, r->err);
     }
-    const struct command_result *r = command_ends(
-        0, "1 shard, so of 3 tasks", "submit --array 3 -n -- encode images -m runs/small/tokenizer.h5 -o archive");
+    const struct command_result *r =
+        command_ends(0, "1 shard, so of 3 tasks", "submit --array 3 -n -- encode images -m runs/small/tokenizer.h5 -o archive");
     has(r->out, " encode images -m runs/small/tokenizer.h5 -o archive --shard \"$SLURM_ARRAY_TASK_ID/3\" &\n");
     has(r->out, "#SBATCH --dependency=afterok:JOB\n");
     has(r->out, " encode images -m runs/small/tokenizer.h5 -o archive &\n");

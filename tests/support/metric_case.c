@@ -46,6 +46,14 @@ static int metric_in_turn(void *to, struct tess_context *ctx, int64_t n, int (*t
     return TESS_OK;
 }
 
+static int metric_dealt(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
+                        void *user, void *items, int64_t bytes)
+{
+    (void)items;
+    (void)bytes;
+    return metric_in_turn(to, ctx, n, task, user);
+}
+
 void metric_case_open(struct metric_case *m, struct tess_context *ctx, const char *config, const struct tess_metric_shape *shape)
 {
     *m = (struct metric_case){.ctx = ctx, .shape = *shape};
@@ -90,8 +98,12 @@ void metric_case_features(struct metric_case *m, int32_t set, const float *x, in
 
 void metric_case_finish(struct metric_case *m, struct metric_values *v)
 {
-    const struct tess_metric_sink sink = {
-        .size = sizeof sink, .to = v, .value = metric_put_value, .parallel = metric_in_turn, .list = metric_put_list};
+    const struct tess_metric_sink sink = {.size = sizeof sink,
+                                          .to = v,
+                                          .value = metric_put_value,
+                                          .parallel = metric_in_turn,
+                                          .list = metric_put_list,
+                                          .dealt = metric_dealt};
     memset(v, 0, sizeof *v);
     metric_ok(m->ctx, m->ops->finish(m->self, m->ctx, m->state, &sink));
 }
@@ -120,7 +132,8 @@ double metric_case_resampled(struct metric_case *m, const uint16_t *const times[
                                             .times = {times[0], times[1], NULL},
                                             .to = &a,
                                             .value = metric_put_again,
-                                            .parallel = metric_in_turn};
+                                            .parallel = metric_in_turn,
+                                            .dealt = metric_dealt};
     ck_assert_ptr_nonnull(m->ops->resample);
     metric_ok(m->ctx, m->ops->resample(m->self, m->ctx, m->state, &r));
     return a.value;

@@ -78,6 +78,10 @@ struct tess_metric_sink {
                     void *user);
     /* A list of n numbers beside the results, written as the dataset /measured/NAME of f32; `labels`: the dimension's name. Copied. */
     int (*list)(void *to, struct tess_context *ctx, const char *name, const char *labels, const char *unit, int64_t n, const float *values);
+    /* As `parallel`, on several processes where the run has them: task i writes the `bytes` at items + i * bytes and nothing else, and
+     * afterwards each process has all n items. */
+    int (*dealt)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i), void *user,
+                 void *items, int64_t bytes);
 };
 
 /* Resamples for intervals by bootstrap (Efron, "Bootstrap Methods: Another Look at the Jackknife", 1979): the rows of a set drawn anew with
@@ -92,9 +96,11 @@ struct tess_metric_resamples {
     void *to;
     /* Takes the result `name` of resample r. [any thread; different resamples may be given at once] */
     int (*value)(void *to, struct tess_context *ctx, int64_t r, const char *name, double value);
-    /* task(user, ctx, i) for i in [0, n), each once, as the sink's `parallel`. */
+    /* task(user, ctx, i) for i in [0, n), each once, as the sink's `parallel`, and as its `dealt`. */
     int (*parallel)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i),
                     void *user);
+    int (*dealt)(void *to, struct tess_context *ctx, int64_t n, int (*task)(void *user, struct tess_context *ctx, int64_t i), void *user,
+                 void *items, int64_t bytes);
 };
 
 struct tess_metric_1 {

@@ -92,13 +92,22 @@ TESS_EXPORT TESS_CHECKED int tess_stage_checkpoint(struct tess_context *ctx, str
 TESS_EXPORT const char *tess_stage_checkpoint_path(const struct tess_stage_run *r);
 
 /* ---- several processes, ranks (kind/transport.h). Rank 0 runs every stage. When a stage there comes to work that ranks share (tess_train,
- * tess_graph_run_shared, a sampler, k-means, or the function below), the others are asked in: they run the same stage from its beginning,
- * on the same inputs and checkpoint, and meet rank 0 at each such piece of work. What they write into their output is dropped, they write
- * no checkpoint and are asked by nobody to stop; a stage needs no word about ranks unless it writes files of its own. */
+ * tess_graph_run_shared, a sampler, k-means, nearest neighbours, or the functions below), the others are asked in: they run the same stage
+ * from its beginning, on the same inputs and checkpoint, and meet rank 0 at each such piece of work. What they write into their output is
+ * dropped, they write no checkpoint and are asked by nobody to stop; a stage needs no word of ranks unless it writes files of its own. */
 /* 1 on the process whose results count: rank 0, or the only one. */
 TESS_EXPORT int tess_stage_leads(const struct tess_stage_run *r);
+/* Number of processes that share the stage's work, 1 for a process alone. */
+TESS_EXPORT int32_t tess_stage_ranks(const struct tess_stage_run *r);
 /* Makes `bytes` of data those of rank 0 on all ranks: progress read from a checkpoint, a number that depends on threads. */
 TESS_EXPORT TESS_CHECKED int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t bytes);
+/* As tess_stage_parallel, with the items dealt to ranks: a rank runs tasks first .. end - 1 of n, its share, and returns once all ranks
+ * have run theirs. Of several failures rank 0 has the one of the lowest i, whichever rank it was on; the others then have TESS_E_STOPPED.
+ * On one rank it is tess_stage_parallel. */
+TESS_EXPORT TESS_CHECKED int tess_stage_dealt(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
+                                              int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user);
+/* n items of `bytes` each in `data`, of which every rank has those of its tasks in tess_stage_dealt: afterwards all ranks have all. */
+TESS_EXPORT TESS_CHECKED int tess_stage_gather(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t n, int64_t bytes);
 /* Sends the other ranks out of the stage, where only rank 0 has more to do: TESS_OK on rank 0, and TESS_E_STOPPED, to be returned, on the
  * others. */
 TESS_EXPORT TESS_CHECKED int tess_stage_alone(struct tess_context *ctx, struct tess_stage_run *r);

@@ -68,15 +68,16 @@ static int kernel_all_tile(void *user, struct tess_context *ctx, int64_t i)
 
 /* Sums of all tiles into the first one's, j->width of them. The caller frees j->tile. */
 static int kernel_all_sums(struct tess_context *ctx, struct kernel_all *j,
-                           int (*parallel)(void *to, struct tess_context *ctx, int64_t n,
-                                           int (*task)(void *user, struct tess_context *ctx, int64_t i), void *user),
+                           int (*dealt)(void *to, struct tess_context *ctx, int64_t n,
+                                        int (*task)(void *user, struct tess_context *ctx, int64_t i), void *user, void *items,
+                                        int64_t bytes),
                            void *to)
 {
     int64_t tiles = kernel_tiles(&j->points);
     void *memory;
     TESS_TRY(tess_alloc(ctx, (size_t)(tiles * j->width) * sizeof *j->tile, "sums of a kernel", &memory));
     j->tile = memory;
-    TESS_TRY(parallel(to, ctx, tiles, kernel_all_tile, j));
+    TESS_TRY(dealt(to, ctx, tiles, kernel_all_tile, j, j->tile, j->width * (int64_t)sizeof *j->tile));
     for (int64_t i = 1; i < tiles; i++)
         for (int64_t k = 0; k < j->width; k++)
             kernel_sums_add(&j->tile[k], &j->tile[i * j->width + k]);
@@ -88,7 +89,7 @@ static int kernel_finish_all(struct tess_context *ctx, const struct kernel *k, c
 {
     struct kernel_all j = {.points = kernel_points_of(k, s), .width = 1};
     const struct kernel_sums pairs = kernel_pairs(s->rows[0], s->rows[1]);
-    int status = kernel_all_sums(ctx, &j, sink->parallel, sink->to);
+    int status = kernel_all_sums(ctx, &j, sink->dealt, sink->to);
     if (status == TESS_OK)
         status = metric_put(ctx, sink, "kernel distance", kernel_estimate(&j.tile[0], &pairs), "", TESS_METRIC_LOWER);
     tess_free(j.tile);
@@ -111,7 +112,7 @@ static int kernel_resample(void *self, struct tess_context *ctx, void *state, co
 {
     const struct kernel *k = self;
     struct kernel_all j = {.points = kernel_points_of(k, state), .r = r, .width = r->count};
-    int status = k->subsets ? TESS_OK : kernel_all_sums(ctx, &j, r->parallel, r->to);
+    int status = k->subsets ? TESS_OK : kernel_all_sums(ctx, &j, r->dealt, r->to);
     for (int64_t i = 0; status == TESS_OK && !k->subsets && i < r->count; i++) {
         const struct kernel_sums pairs = kernel_pairs_resampled(r, i);
         status = r->value(r->to, ctx, i, "kernel distance", kernel_estimate(&j.tile[i], &pairs));
@@ -192,7 +193,7 @@ static int kernel_finish(void *self, struct tess_context *ctx, void *state, cons
         return kernel_finish_all(ctx, k, state, sink);
     TESS_TRY(tess_alloc(ctx, (size_t)k->subsets * sizeof(double), "estimates", &memory));
     struct kernel_job j = {.k = k, .s = state, .estimate = memory};
-    int status = sink->parallel(sink->to, ctx, k->subsets, kernel_subset, &j);
+    int status = sink->dealt(sink->to, ctx, k->subsets, kernel_subset, &j, j.estimate, sizeof *j.estimate);
     if (status == TESS_OK)
         status = kernel_put_subsets(ctx, k, j.estimate, sink);
     tess_free(memory);

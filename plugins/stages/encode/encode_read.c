@@ -1,5 +1,6 @@
 /* Pictures on their way to the encoder: a group is read, decoded and made rows of on all threads, each picture into a slot of its own, so
- * that memory is bounded and the order is that of the source, whichever thread was faster.
+ * that memory is bounded and the order is that of the source, whichever thread was faster. Pictures that are decoded are dealt to ranks,
+ * and their rows go to all.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/encode/encode_work.h"
@@ -133,16 +134,77 @@ static int read_one(void *user, struct tess_context *ctx, int32_t worker, int64_
 
 /* ---- a group ------------------------------------------------------------------------------------------------------- */
 
-/* Tells the source which items the next group is of; of a selection those up to the first gap. */
+/* Tells the source which items the next group is of; of a selection those up to the first gap. Rank 0, which needs the content of all,
+ * tells it for all. */
 static void announce(const struct encode_work *k)
 {
     int64_t next = k->at.done + k->group, n = 0, first = k->first_item - k->s->offset + next;
-    if (!k->source || !ENCODE_SOURCE_HAS(k->source, soon) || next >= k->items)
+    if (!k->source || !ENCODE_SOURCE_HAS(k->source, soon) || next >= k->items || (k->shared && !tess_stage_leads(k->run)))
         return;
     int64_t at = archive_selection_at(&k->selection, first);
     while (n < k->group && next + n < k->items && archive_selection_at(&k->selection, first + n) == at + n)
         n++;
     k->source->soon(k->self, at, n);
+}
+
+/* Takes what another rank has read into a slot, whose memory stays its own. */
+static void receive_slot(struct encode_slot *to, const struct encode_slot *from)
+{
+    const struct encode_slot own = *to;
+    *to = *from;
+    to->bytes = own.bytes;
+    to->box = own.box;
+    to->capacity = own.capacity;
+    to->boxes = own.boxes;
+}
+
+/* Slots of the n items to all ranks, without their rows; *most is the largest number of rows of one. */
+static int gather_slots(struct tess_context *ctx, struct encode_work *k, int64_t n, int64_t *most)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)n * sizeof *k->slot, "pictures of ranks", &memory));
+    struct encode_slot *all = memory;
+    memcpy(all, k->slot, (size_t)n * sizeof *all);
+    int status = tess_stage_gather(ctx, k->run, all, n, sizeof *all);
+    *most = 0;
+    for (int64_t j = 0; j < n && status == TESS_OK; j++) {
+        receive_slot(&k->slot[j], &all[j]);
+        status = encode_reserve_rows(ctx, k, &k->slot[j], k->slot[j].read ? k->slot[j].rows : 0);
+        *most = k->slot[j].rows > *most ? k->slot[j].rows : *most;
+    }
+    tess_free(all);
+    return status;
+}
+
+/* Copies boxes and rows of a slot to `at`, or from there. */
+static void copy_rows(const struct encode_work *k, struct encode_slot *slot, uint8_t *at, int64_t most, int back)
+{
+    size_t boxes = (size_t)slot->rows * sizeof *slot->box, bytes = (size_t)slot->rows * row_bytes(k);
+    uint8_t *rows = at + (size_t)most * sizeof *slot->box;
+    if (!slot->rows)
+        return;
+    memcpy(back ? (void *)slot->box : at, back ? at : (void *)slot->box, boxes);
+    memcpy(back ? slot->bytes : rows, back ? rows : slot->bytes, bytes);
+}
+
+/* Rows of the n items to all ranks. */
+static int gather_rows(struct tess_context *ctx, struct encode_work *k, int64_t n)
+{
+    int64_t most;
+    void *memory;
+    TESS_TRY(gather_slots(ctx, k, n, &most));
+    size_t item = (size_t)most * (row_bytes(k) + sizeof(struct crop_box));
+    if (!item)
+        return TESS_OK;
+    TESS_TRY(tess_alloc(ctx, (size_t)n * item, "rows of ranks", &memory));
+    uint8_t *all = memory;
+    for (int64_t j = 0; j < n; j++)
+        copy_rows(k, &k->slot[j], all + (size_t)j * item, most, 0);
+    int status = tess_stage_gather(ctx, k->run, all, n, (int64_t)item);
+    for (int64_t j = 0; j < n && status == TESS_OK; j++)
+        copy_rows(k, &k->slot[j], all + (size_t)j * item, most, 1);
+    tess_free(all);
+    return status;
 }
 
 int encode_read_group(struct tess_context *ctx, struct encode_work *k, int64_t *n)
@@ -151,7 +213,9 @@ int encode_read_group(struct tess_context *ctx, struct encode_work *k, int64_t *
     for (int64_t j = 0; j < wanted; j++)
         k->slot[j].read = 0;
     announce(k);
-    TESS_TRY(tess_stage_parallel(ctx, k->run, wanted, read_one, k));
+    TESS_TRY((k->shared ? tess_stage_dealt : tess_stage_parallel)(ctx, k->run, wanted, read_one, k));
+    if (k->shared)
+        TESS_TRY(gather_rows(ctx, k, wanted));
     for (*n = 0; *n < wanted && k->slot[*n].read;)
         ++*n;
     return TESS_OK;
@@ -172,6 +236,7 @@ int encode_read_open(struct tess_context *ctx, struct encode_work *k)
 {
     void *memory;
     k->workers = tess_stage_workers(k->run);
+    k->shared = tess_stage_ranks(k->run) > 1 && k->source && image_source_decodes(k->source, k->self);
     k->group = group_size(k);
     TESS_TRY(tess_stage_agree(ctx, k->run, &k->group, sizeof k->group)); /* of the leading process's threads */
     TESS_TRY(tess_alloc(ctx, (size_t)k->workers * sizeof *k->worker, "pictures of threads", &memory));

@@ -89,6 +89,7 @@ struct encode_work {
     int32_t workers;
     struct encode_slot *slot;
     int64_t group;
+    int shared;                             /* 1: pictures are dealt to ranks */
     struct tess_tensor batch, codes, error; /* images of a batch; codes (i32) and errors of a group */
     int64_t capacity;                       /* rows that codes and error have memory for */
     /* The list. */

@@ -137,6 +137,7 @@ static int import(struct tess_context *ctx, struct tess_stage_run *r, struct imp
     if (remark)
         tess_stage_note(r, "%s", remark);
     TESS_TRY(import_read(ctx, r, k));
+    TESS_TRY(tess_stage_alone(ctx, r));
     TESS_TRY(import_write(ctx, r, k));
     return import_describe(ctx, k, tess_artefact_describe(tess_stage_output(r)), k->kept, k->kept_train, 0);
 }

@@ -1,6 +1,6 @@
 /* The first phase of an import: images are read on all threads, some at a time, and put in their order at the end of the list of rows. To
  * stop, or to write a checkpoint, no further image is begun; those before the first that was not are kept, so at most one image a thread is
- * read twice.
+ * read twice. Ranks share the pictures of a group where they have to be decoded; the list is rank 0's alone.
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/import/import_work.h"
@@ -23,6 +23,7 @@ struct reading {
     struct slot *slot;                  /* images of a group, `max` at most */
     struct tess_tensor images;
     int64_t max;
+    int shared;              /* 1: by all ranks */
     atomic_int pause;        /* set: no further image of this group is begun */
     atomic_llong finished;   /* number of images of this group that were read */
     pthread_mutex_t telling; /* lock: one thread at a time reports progress */
@@ -103,6 +104,10 @@ static int import_read_keep(struct tess_context *ctx, struct reading *g, int64_t
     const struct slot *slot = &g->slot[j];
     char index[32];
     int named = k->source->names(k->self);
+    if (!tess_stage_leads(g->run)) {
+        k->done++;
+        return TESS_OK;
+    }
     (void)snprintf(index, sizeof index, "%lld", (long long)source_of(k, k->done));
     const char *name = named ? slot->name : *slot->reason ? index : "";
     const struct archive_record record = {.name = name,
@@ -130,7 +135,11 @@ static int import_read_read_group(struct tess_context *ctx, struct reading *g)
         g->slot[j].read = 0;
     atomic_store(&g->pause, 0);
     atomic_store(&g->finished, 0);
-    TESS_TRY(tess_stage_parallel(ctx, g->run, n, import_read_read_one, g));
+    TESS_TRY((g->shared ? tess_stage_dealt : tess_stage_parallel)(ctx, g->run, n, import_read_read_one, g));
+    if (g->shared) {
+        TESS_TRY(tess_stage_gather(ctx, g->run, g->slot, n, sizeof *g->slot));
+        TESS_TRY(tess_stage_gather(ctx, g->run, g->images.data, n, import_row_bytes(k)));
+    }
     for (int64_t j = 0; j < n && g->slot[j].read; j++)
         TESS_TRY(import_read_keep(ctx, g, j));
     return TESS_OK;
@@ -221,6 +230,8 @@ static int import_read_alloc_tensor(struct tess_context *ctx, struct reading *g)
 static int import_read_read_all(struct tess_context *ctx, struct reading *g)
 {
     struct import_work *k = g->k;
+    if (g->shared && k->done < k->count)
+        TESS_TRY(tess_stage_agree(ctx, g->run, &k->done, sizeof k->done));
     int64_t saved = k->done;
     while (k->done < k->count) {
         TESS_TRY(import_read_read_group(ctx, g));
@@ -236,9 +247,9 @@ static int import_read_read_all(struct tess_context *ctx, struct reading *g)
 
 int import_read(struct tess_context *ctx, struct tess_stage_run *r, struct import_work *k)
 {
-    struct reading g = {.k = k, .run = r};
+    struct reading g = {.k = k, .run = r, .shared = tess_stage_ranks(r) > 1 && image_source_decodes(k->source, k->self)};
     pthread_mutex_init(&g.telling, NULL);
-    int status = import_read_resume(ctx, r, k);
+    int status = tess_stage_leads(r) ? import_read_resume(ctx, r, k) : TESS_OK;
     if (status == TESS_OK)
         status = import_read_alloc_tensor(ctx, &g);
     if (status == TESS_OK)
