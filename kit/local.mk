@@ -25,6 +25,7 @@ kit_libkit_la_SOURCES = kit/archive/code_arrays.c kit/archive/code_arrays.h kit/
     kit/nets/conv_blocks.c kit/nets/conv_blocks.h kit/nets/magvit2_blocks.c kit/nets/magvit2_blocks.h kit/sample/canvas.c kit/sample/canvas.h kit/sample/canvas_private.h \
     kit/sample/canvas_windows.c kit/sample/draws.c kit/sample/draws.h kit/sample/region.c kit/sample/region.h kit/sample/sampling.c \
     kit/sample/sampling.h kit/sample/windows.c kit/sample/windows.h kit/train/adversarial.c kit/train/adversarial.h \
+    kit/train/adversarial_losses.c kit/train/adversarial_losses.h \
     kit/train/autoencoding.c kit/train/autoencoding.h kit/train/code_usage.c kit/train/code_usage.h kit/train/diffaug.c \
     kit/train/diffaug.h kit/train/likelihood.c kit/train/likelihood.h kit/train/perceptual.c kit/train/perceptual.h \
     kit/train/warm_start.c kit/train/warm_start.h

@@ -35,6 +35,7 @@ static const struct name_row names[] = {
     {"discriminator.", NULL, "more of the discriminator than its layers"},
     {"perceptual_loss.", NULL, "the network of the perceptual loss, which only training has"},
     {NULL, "quantizer.", "state of the quantizer's training"},
+    {NULL, "lecam.", "averages of the critic's training"},
     {NULL, NULL, NULL}};
 
 /* ---- there to here ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/train/adversarial.h"
 
+#include "kit/train/adversarial_losses.h"
 #include "kit/train/diffaug.h"
 
 #include <math.h>
@@ -9,7 +10,8 @@
 enum { NONE, DIFFAUG };
 enum { BALANCE_GRADIENTS, BALANCE_FIXED };
 enum { WATCHED = 50 }; /* steps averaged before they are judged */
-static const double FAULTLESS = 0.05, RECOVERED = 0.2;
+static const double FAULTLESS = 0.05, RECOVERED = 0.2; /* shares of the loss of a critic that cannot tell */
+static const char adversarial_term[] = "adversarial term", adversarial_weighed[] = "adversarial term, weighed";
 
 const char *const adversarial_column[ADVERSARIAL_COLUMNS] = {"adversarial weight", "critic on real", "critic on made"};
 
@@ -18,6 +20,9 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
     if (p->augment == DIFFAUG && !p->critic)
         return ctx->fail(ctx, TESS_E_VALUE,
                        "augment: diffaug changes what a critic sees, and there is none; add `critic`, or leave augment out");
+    if ((p->critic_loss || p->generator_loss || p->lecam_weight > 0.0) && !p->critic)
+        return ctx->fail(ctx, TESS_E_VALUE,
+                       "critic_loss, generator_loss and lecam_weight are about a critic, and there is none; add `critic`, or leave them out");
     return TESS_OK;
 }
 
@@ -85,11 +90,9 @@ int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct t
     struct tess_node *made = NULL, *real = NULL;
     TESS_TRY(adversarial_judge(ctx, a, g, y, "diffaug.made", &made));
     TESS_TRY(adversarial_judge(ctx, a, g, x, "diffaug.real", &real));
-    struct tess_node *of_made = tess_mean_all(g, made), *fooled = tess_affine(g, of_made, -1.0f, 0.0f);
-    struct tess_node *wrong = tess_add(g, tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, real, -1.0f, 1.0f), 0.0f)),
-                                       tess_mean_all(g, tess_leaky_relu(g, tess_affine(g, made, 1.0f, 1.0f), 0.0f)));
+    struct tess_node *fooled = adversarial_generator_loss(a->p, g, made);
     *term = tess_mul(g, tess_adaptive_weight(g), fooled);
-    *own = tess_affine(g, wrong, 0.5f, 0.0f);
+    *own = adversarial_critic_loss(a->p, g, real, made);
     const char *last = last_layer(ctx, a->weights);
     if (!last)
         return ctx->fail(ctx, TESS_E_VALUE, "the decoder has no matrix or kernel to weigh the adversarial term by; leave critic out");
@@ -97,7 +100,9 @@ int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct t
     tess_gradient_probe(g, fooled, last);
     tess_set_adaptive_weights(g, adversarial_adapt, a);
     tess_total(g, adversarial_column[ADVERSARIAL_REAL], tess_mean_all(g, real));
-    tess_total(g, adversarial_column[ADVERSARIAL_MADE], of_made);
+    tess_total(g, adversarial_column[ADVERSARIAL_MADE], tess_mean_all(g, made));
+    tess_total(g, adversarial_term, fooled);
+    tess_total(g, adversarial_weighed, *term);
     return TESS_OK;
 }
 
@@ -120,29 +125,30 @@ static double total_of(const struct tess_graph *g, const struct tess_batch *b, c
     return total ? (double)*total / (summed ? (double)(b->samples / tess_graph_microbatch(g)) : 1.0) : 0.0;
 }
 
-/* Adds lambda g to the loss that the step reports: lambda is 0 while a graph runs forward, and known behind it. */
+/* Adds lambda g to the loss that the step reports: lambda is 0 while a graph runs forward, and known behind it. A graph with batch means
+ * runs forward once more, and its loss has the term then. */
 static void add_term(const struct adversarial *a, const struct tess_graph *g, const struct tess_batch *b)
 {
     float *loss = adversarial_total(g, b, "loss");
     if (loss)
-        *loss -= (float)(a->metric[ADVERSARIAL_WEIGHT] * a->metric[ADVERSARIAL_MADE]);
+        *loss += (float)(a->metric[ADVERSARIAL_WEIGHT] * total_of(g, b, adversarial_term, 1) - total_of(g, b, adversarial_weighed, 1));
 }
 
 static void tell_of_faultless(struct adversarial *a, struct tess_stage_run *r, int64_t step)
 {
     const double *mean = a->watched.metric;
-    double loss = a->watched.loss;
-    if (loss > RECOVERED)
+    double blind = adversarial_blind_loss(a->p), loss = a->watched.loss;
+    if (loss > RECOVERED * blind)
         a->watched.faultless = 0;
-    if (loss >= FAULTLESS || a->watched.faultless)
+    if (loss >= FAULTLESS * blind || a->watched.faultless)
         return;
     a->watched.faultless = 1;
     tess_stage_note(r,
-                    "the critic overpowers: in the %lld steps up to %lld its loss was %.3g (1: it cannot tell, 0: it tells real from made "
+                    "the critic overpowers: in the %lld steps up to %lld its loss was %.3g (%.3g: it cannot tell, 0: it tells real from made "
                     "without a fault), its logits %.3g of real and %.3g of made images, the weight of the term %.3g; a later "
                     "`adversarial_start`, a smaller `adversarial_weight`, `augment: diffaug`, a critic of fewer `channels` or `layers`, "
                     "or a lower `lr` gives the decoder a chance",
-                    (long long)WATCHED, (long long)step, loss, mean[ADVERSARIAL_REAL], mean[ADVERSARIAL_MADE], mean[ADVERSARIAL_WEIGHT]);
+                    (long long)WATCHED, (long long)step, loss, blind, mean[ADVERSARIAL_REAL], mean[ADVERSARIAL_MADE], mean[ADVERSARIAL_WEIGHT]);
 }
 
 static void tell_of_limit(struct adversarial *a, struct tess_stage_run *r, int64_t step)
@@ -161,15 +167,11 @@ static void tell_of_limit(struct adversarial *a, struct tess_stage_run *r, int64
         a->p->max, a->p->weight, (long long)WATCHED, (long long)step, a->watched.loss);
 }
 
-void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b)
+/* Counts a step in which the critic learnt, and judges after every WATCHED of them. */
+static void adversarial_count(struct adversarial *a, struct tess_stage_run *r, double critic)
 {
     int64_t step = *a->step;
-    double limit = (double)(float)(a->p->weight * a->p->max), critic = total_of(g, b, "critic", 0);
-    for (int i = ADVERSARIAL_REAL; i < ADVERSARIAL_COLUMNS; i++)
-        a->metric[i] = total_of(g, b, adversarial_column[i], 1);
-    add_term(a, g, b);
-    if (step < adversarial_first_step(a->p)) /* the critic has not learnt yet */
-        return;
+    double limit = (double)(float)(a->p->weight * a->p->max);
     a->watched.steps++;
     a->watched.loss += critic / WATCHED;
     a->watched.limited += a->p->balance == BALANCE_GRADIENTS && limit > 0.0 && a->metric[ADVERSARIAL_WEIGHT] >= limit;
@@ -182,4 +184,15 @@ void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const st
     a->watched.steps = a->watched.limited = 0;
     a->watched.loss = 0.0;
     memset(a->watched.metric, 0, sizeof a->watched.metric);
+}
+
+int adversarial_watch(struct adversarial *a, struct tess_context *ctx, struct tess_stage_run *r, const struct tess_graph *g,
+                      const struct tess_batch *b)
+{
+    for (int i = ADVERSARIAL_REAL; i < ADVERSARIAL_COLUMNS; i++)
+        a->metric[i] = total_of(g, b, adversarial_column[i], 1);
+    add_term(a, g, b);
+    if (*a->step >= adversarial_first_step(a->p))
+        adversarial_count(a, r, total_of(g, b, "critic", 0));
+    return a->p->lecam_weight > 0.0 ? lecam_move(ctx, a->weights, a->metric[ADVERSARIAL_REAL], a->metric[ADVERSARIAL_MADE]) : TESS_OK;
 }

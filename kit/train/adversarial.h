@@ -11,8 +11,9 @@ enum { ADVERSARIAL_TOGETHER, ADVERSARIAL_AFTER };
 struct adversarial_params {
     struct tess_instance *critic; /* NULL: none */
     int32_t augment, balance, turn; /* turn: ADVERSARIAL_TOGETHER, ADVERSARIAL_AFTER */
+    int32_t critic_loss, generator_loss;
     int64_t start;
-    double weight, max;
+    double weight, max, lecam_weight;
 };
 
 #define ADVERSARIAL_PARAMS(S, m)                                                                                                           \
@@ -32,6 +33,26 @@ struct adversarial_params {
          .offset = offsetof(S, m.start),                                                                                                   \
          .lo = 0,                                                                                                                          \
          .hi = 1e9,                                                                                                                        \
+         .def = 0},                                                                                                                        \
+        {.name = "critic_loss",                                                                                                            \
+         .help = "the critic's own loss: hinge, vanilla of logits (an option of taming's), or non-saturating of each image's mean logit",  \
+         .type = TESS_ENUM,                                                                                                                \
+         .flags = TESS_LATER,                                                                                                              \
+         .offset = offsetof(S, m.critic_loss),                                                                                             \
+         .text = "hinge|vanilla|non-saturating"},                                                                                          \
+        {.name = "generator_loss",                                                                                                         \
+         .help = "the term itself: hinge, minus the mean logit, or non-saturating of each image's mean logit (Open-MAGVIT2, IBQ)",         \
+         .type = TESS_ENUM,                                                                                                                \
+         .flags = TESS_LATER,                                                                                                              \
+         .offset = offsetof(S, m.generator_loss),                                                                                          \
+         .text = "hinge|non-saturating"},                                                                                                  \
+        {.name = "lecam_weight",                                                                                                           \
+         .help = "weight of LeCam's regulariser in the critic's loss (Open-MAGVIT2: 0.05); 0: it is left out",                             \
+         .type = TESS_F64,                                                                                                                 \
+         .flags = TESS_LATER,                                                                                                              \
+         .offset = offsetof(S, m.lecam_weight),                                                                                            \
+         .lo = 0,                                                                                                                          \
+         .hi = 1e4,                                                                                                                        \
          .def = 0},                                                                                                                        \
     {                                                                                                                                      \
         .name = "critic_learns",                                                                                                           \
@@ -91,8 +112,10 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
  * under "decoder." is the one the weight is measured at. */
 int adversarial_record(struct tess_context *ctx, struct adversarial *a, struct tess_graph *g, struct tess_node *x, struct tess_node *y,
                        struct tess_node *error, struct tess_node **term, struct tess_node **own);
-/* Takes a step's metrics from the graph's totals, adds the adversarial term to the total "loss", and warns the user when for a while the
- * critic has judged without a fault, or lambda has stood at its limit; once, and again only when that had passed. */
-void adversarial_watch(struct adversarial *a, struct tess_stage_run *r, const struct tess_graph *g, const struct tess_batch *b);
+/* Takes a step's metrics from the graph's totals, moves the averages of LeCam's regulariser, adds the adversarial term to the total "loss",
+ * and warns the user when for a while the critic has judged without a fault, or lambda has stood at its limit; once, and again only when
+ * that had passed. */
+int adversarial_watch(struct adversarial *a, struct tess_context *ctx, struct tess_stage_run *r, const struct tess_graph *g,
+                      const struct tess_batch *b);
 
 #endif

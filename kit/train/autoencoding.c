@@ -206,7 +206,7 @@ static int autoencoding_after(void *user, struct tess_context *ctx, int64_t step
 {
     struct autoencoding *k = user;
     if (k->p->adversarial.critic) {
-        adversarial_watch(&k->adversarial, k->run, k->graph, b);
+        TESS_TRY(adversarial_watch(&k->adversarial, ctx, k->run, k->graph, b));
         memcpy(k->metric + CODE_USAGE_COLUMNS, k->adversarial.metric, sizeof k->adversarial.metric);
     }
     const struct tess_tensor codes = autoencoding_output(k, b, OUTPUT_CODES);

@@ -22,6 +22,7 @@ static const struct name_row names[] = {{"encoder.", "encoder.", NULL},
                                         {"loss.perceptual_loss.", NULL, "the network of the perceptual loss, which only training has"},
                                         {"loss.", NULL, "more of the loss, which only training has"},
                                         {"colorize", NULL, "the colours that a program shows maps of classes in"},
+                                        {NULL, "lecam.", "averages of the critic's training"},
                                         {NULL, NULL, NULL}};
 
 struct network {

@@ -1,5 +1,5 @@
 /* Whole steps of the published trainings, from a published model's file on: losses, the weight of the adversarial term and the weights
- * after Adam are PyTorch's (golden/step_*.h5), of "Unleashing Transformers", of taming, and of ReFiT.
+ * after Adam are PyTorch's (golden/step_*.h5), of "Unleashing Transformers", of taming, of ReFiT, and with the losses of Open-MAGVIT2.
  *
  * SPDX-License-Identifier: MIT */
 #include "tests/support/checkpoint_model.h"
@@ -165,6 +165,38 @@ START_TEST(a_step_of_refit)
 }
 END_TEST
 
+#define WEIGHED "steps: 3, pixel_range: signed, generator_loss: non-saturating, adversarial_weight: 0.1, adversarial_balance: fixed, "
+
+/* The averages of the last step are kept with the model, and are no tensor of its file. */
+START_TEST(three_steps_of_other_losses)
+{
+    static const char *const file[] = {"step_lecam.h5", "step_vanilla.h5"}, *const more[] = {"lecam_weight: 0.05", "critic_loss: vanilla"};
+    static const char *const average[] = {"weights/lecam/real", "weights/lecam/made"};
+    struct golden *golden = step_open(file[_i], "taming", "taming.ckpt");
+    char text[240];
+    snprintf(text, sizeof text, WEIGHED "%s", more[_i]);
+    step_train(golden, "train-autoencoder", "signed", "taming", text);
+    same_curve(golden, "loss", "loss", 3);
+    same_curve(golden, "critic_loss", "critic", 3);
+    ck_assert_int_ge(same_weights(golden, 0.05), 150);
+    struct tess_artefact *a;
+    double *want = golden_doubles(golden, "lecam", 2);
+    fixture_ok(&fixture, tessi_store_artefact_open(C, "runs/step/tuned.h5", &a));
+    for (int i = 0; i < 2; i++) {
+        struct tess_tensor value;
+        ck_assert_int_eq(tess_artefact_has(a, average[i]), _i == 0);
+        if (_i > 0)
+            continue;
+        fixture_ok(&fixture, tess_artefact_load(C, a, average[i], TESS_F32, &value));
+        golden_close_to(average[i], (double)*(float *)value.data, want[i], 1e-5);
+        tess_free(value.data);
+    }
+    tessi_store_artefact_close(a);
+    free(want);
+    golden_close(golden);
+}
+END_TEST
+
 /* The fixed weight is there for a whole training as well. */
 START_TEST(a_fixed_weight)
 {
@@ -185,6 +217,7 @@ int main(void)
     tcase_add_test(tests, two_steps_of_unleashing_transformers);
     tcase_add_test(tests, a_step_of_taming);
     tcase_add_test(tests, a_step_of_refit);
+    tcase_add_loop_test(tests, three_steps_of_other_losses, 0, 2);
     tcase_add_test(tests, a_fixed_weight);
     return suite_run(suite);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write step_unleashing.h5, step_taming.h5 and step_refit.h5: whole steps of the published trainings of autoencoders.
+"""Write step_unleashing.h5, step_taming.h5, step_refit.h5, step_lecam.h5 and step_vanilla.h5: whole steps of the published trainings of autoencoders.
 
 usage: make_steps.py OUTDIR
 
@@ -12,6 +12,9 @@ step_taming.h5      a step of taming, and of VQ-DDM's first stage: pixels in -1 
                     the critic's comes after it, on what the changed generator makes of the same images: `critic`
 step_refit.h5       a step of ReFiT: pixels in -1 .. 1, the encoder as it is, weight 0.8; its pool has two latents, the first of the image that
                     `positions: all` draws first for the pipeline's seed, and they are the codebook
+step_lecam.h5       three steps with the losses of Open-MAGVIT2 and IBQ from taming's file on: non-saturating for the generator, with a fixed
+                    weight of 0.1, hinge for the critic with LeCam's regulariser; the critic's first own step is the second one
+step_vanilla.h5     the same with cross entropies of each logit for the critic, and without the regulariser
 
 Attributes: lr, beta1, beta2. Datasets: bytes, (N, 3, H, W); loss and adaptive_weight, one a step; critic_loss, where the critic learns;
 after/NAME: weights after Adam, flat, NaN where a gradient is nothing but rounding, so that Adam's step is a matter of luck.
@@ -24,6 +27,7 @@ import types
 import h5py
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "checkpoints"))
@@ -180,11 +184,65 @@ def refit(outdir):
     write(f"{outdir}/step_refit.h5", attrs, values, half, after)
 
 
+def image_means(logits):
+    return logits.flatten(1).mean(1)
+
+
+def hinge(real, made):
+    return (F.relu(1 - real).mean() + F.relu(1 + made).mean()) / 2
+
+
+def vanilla(real, made):
+    return (F.softplus(-real).mean() + F.softplus(made).mean()) / 2
+
+
+class LeCam:
+    """Averages of the mean logits, moved before they are used, and the regulariser's distances to them."""
+
+    def __init__(self):
+        self.real = self.made = 0.0
+
+    def __call__(self, real, made):
+        self.real = 0.999 * self.real + 0.001 * real.mean().item()
+        self.made = 0.999 * self.made + 0.001 * made.mean().item()
+        return F.relu(real - self.made).square().mean() + F.relu(self.real - made).square().mean()
+
+
+def entropies(path, own_loss, lecam_weight):
+    net, distance, lecam = taming_model(), perceptual(), LeCam()
+    attrs = dict(lr=1e-4, beta1=0.5, beta2=0.9)
+    values = dict(bytes=images(), loss=[], adaptive_weight=[], critic_loss=[])
+    x, critic = values["bytes"].double() / 127.5 - 1, net.loss.discriminator
+    half = Step(((n, p) for n, p in net.named_parameters() if not n.startswith("loss.")), attrs["lr"], (0.5, 0.9))
+    other = Step(((n, p) for n, p in net.named_parameters() if n.startswith("loss.discriminator.")), attrs["lr"], (0.5, 0.9))
+    for step in range(3):
+        y, code_loss, _ = net(x)
+        real, made = critic(x), critic(y.detach())
+        own = own_loss(real, made) + lecam_weight * lecam(real, made)
+        loss = ((x - y).abs() + distance(x, y).reshape(-1, 1, 1, 1)).mean() + 0.1 * F.softplus(-image_means(critic(y))).mean() + code_loss
+        half.make(loss)
+        if step > 0:
+            other.make(own)
+        for name, value in dict(loss=loss, adaptive_weight=torch.tensor(0.1), critic_loss=own).items():
+            values[name].append(value.detach())
+    write(path, attrs, values, half, other)
+    with h5py.File(path, "r+") as h5:
+        h5.create_dataset("lecam", data=np.array([lecam.real, lecam.made]))
+
+
+def lecam(outdir):
+    entropies(f"{outdir}/step_lecam.h5", hinge, 0.05)
+
+
+def vanilla_step(outdir):
+    entropies(f"{outdir}/step_vanilla.h5", vanilla, 0.0)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     torch_models.GROUPS = GROUPS
-    for make in (unleashing, taming, refit):
+    for make in (unleashing, taming, refit, lecam, vanilla_step):
         torch.manual_seed(1)
         make(sys.argv[1])
 

@@ -312,7 +312,7 @@ static void watch(struct watching *w, int64_t steps, float loss, double lambda)
     const struct tess_batch b = {.size = sizeof b, .samples = 4, .totals = 3, .total = total};
     for (int64_t i = 0; i < steps; i++, w->step++) {
         w->a.metric[ADVERSARIAL_WEIGHT] = lambda;
-        adversarial_watch(&w->a, &w->run, w->b.graph, &b);
+        fixture_ok(&w->b, adversarial_watch(&w->a, &w->b.context.context, &w->run, w->b.graph, &b));
         ck_assert(w->a.metric[ADVERSARIAL_REAL] == 2.0 && w->a.metric[ADVERSARIAL_MADE] == -3.0);
     }
 }

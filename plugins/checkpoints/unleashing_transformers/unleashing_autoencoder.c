@@ -22,6 +22,7 @@ static const struct name_row tokenizer_names[] = {{"ae.encoder.", "encoder.", NU
                                                   {"disc.", NULL, "more of the discriminator than its layers"},
                                                   {"perceptual.", NULL, "the network of the perceptual loss, which only training has"},
                                                   {NULL, "quantizer.", "state of the quantizer's training"},
+                                                  {NULL, "lecam.", "averages of the critic's training"},
                                                   {NULL, NULL, NULL}};
 
 /* Spells the list of blocks in letters, C convolution, R residual, A attention, D down, N norm, with each residual block's width. */
