@@ -35,11 +35,14 @@ static const struct name_row alone_names[] = {
     {"_nn.label_emb.", "denoiser.label_embedding.", NULL}, {"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 static const struct name_row within_names[] = {
     {"_denoising._nn.label_emb.", "denoiser.label_embedding.", NULL}, {"_denoising._nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
-static const struct name_row unused_names[] = {
-    {"_nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
-    {"_denoising._nn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
-    {"_denoising._denoise_fn.input_conv.", NULL, "a layer for numbers, which a network that reads codes never uses"},
-    {NULL, NULL, NULL}};
+/* Layers of the classes that a network never uses, by how it reads a code. */
+static const struct {
+    const char *name;
+    int input; /* BY_EMBEDDING or BY_PLAIN */
+    const char *why;
+} unused[] = {{"input_conv.", 0, "a layer for numbers, which a network that reads codes never uses"},
+              {"embedding.", 2, "vectors of codes, which a network that reads numbers never uses"},
+              {"begin_conv.", 2, "a layer that the network never uses"}};
 
 /* ---- import: their names to ours ---- */
 
@@ -47,8 +50,12 @@ struct network {
     const char *prefix;
     int64_t channels, mult[TESS_LIST_MAX], levels, codebook_size, head_dim, steps;
     int64_t labels;   /* rows of the table of labels; 0: the network is told none */
-    int scalar, told; /* reads a code as a number; the file tells the steps */
+    int input, told;  /* of the enum below; 1: the file tells the steps */
 };
+
+/* How a network reads a code, and the parameter `input` of denoiser/1 `unet`. */
+enum { BY_EMBEDDING, BY_SCALAR, BY_PLAIN };
+static const char *const input_name[] = {"embedding", "scalar", "plain"};
 
 static const struct tess_entry *vq_ddm_of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
 {
@@ -92,15 +99,16 @@ static int vq_ddm_read_levels(struct tess_context *ctx, const struct tess_import
     return n->levels ? TESS_OK : vq_ddm_odd(ctx, "there is no `downs.0.0.block1.block.0.weight`");
 }
 
-/* `UnetX` reads the map of numbers by its first block, which takes one channel; its embedding and its first layer are never used. */
-static int refuse_plain(struct tess_context *ctx, const struct tess_import_plan *p, const struct network *n)
+/* `UnetX`, one of the program's networks, reads the map of numbers by its first block, which so takes one channel; it has an embedding and
+ * a first layer that are never used. */
+static int vq_ddm_input(const struct tess_import_plan *p, const struct network *n)
 {
     const struct tess_entry *first = vq_ddm_of(p, n, "downs.0.0.block1.block.0.weight", 0);
-    if (!vq_ddm_of(p, n, "begin_conv.weight", 0) && (!first || first->rank != 4 || first->dim[1] != 1))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_DATA,
-                     "it is a UnetX, whose first block reads codes as one channel of numbers in -1 .. 1; the denoiser `unet` has no such "
-                     "input. Train its `Unet` (an embedding, or `input_conv`), which is what the published settings name");
+    int embeds = vq_ddm_of(p, n, "embedding.weight", 0) != NULL, scales = vq_ddm_of(p, n, "input_conv.weight", 0) != NULL;
+    int takes_one = first && first->rank == 4 && first->dim[1] == 1;
+    if (takes_one && (vq_ddm_of(p, n, "begin_conv.weight", 0) || (!embeds && !scales)))
+        return BY_PLAIN;
+    return embeds ? BY_EMBEDDING : BY_SCALAR;
 }
 
 /* The program's table has as many rows as there are codes, whatever the number of classes. Here its last row is that of no label. */
@@ -115,15 +123,22 @@ static int read_labels(struct tess_context *ctx, const struct tess_import_plan *
     return TESS_OK;
 }
 
+/* Width of the first level: that of the vectors of codes, of the layer for numbers or, without either, of the time's. */
+static int read_width(struct tess_context *ctx, const struct tess_import_plan *p, struct network *n)
+{
+    static const char *const name[] = {"embedding.weight", "input_conv.weight", "mlp.0.weight"};
+    const struct tess_entry *e = vq_ddm_of(p, n, name[n->input], 0);
+    if (!e || e->rank != (n->input == BY_SCALAR ? 4 : 2))
+        return vq_ddm_odd(ctx, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
+    n->channels = e->dim[n->input == BY_SCALAR ? 0 : 1];
+    return TESS_OK;
+}
+
 static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const struct tess_import_plan *p, struct network *n)
 {
     const struct tess_entry *last = vq_ddm_of(p, n, "final_conv.1.weight", 0), *qkv = vq_ddm_of(p, n, "mid_attn.fn.fn.to_qkv.weight", 0);
-    const struct tess_entry *in = vq_ddm_of(p, n, "embedding.weight", 0), *number = vq_ddm_of(p, n, "input_conv.weight", 0);
-    n->scalar = !in;
-    TESS_TRY(refuse_plain(ctx, p, n));
-    if ((in && in->rank != 2) || (!in && (!number || number->rank != 4)))
-        return vq_ddm_odd(ctx, "neither `embedding.weight` (K, D) nor `input_conv.weight` (D, 1, 1, 1) is there");
-    n->channels = in ? in->dim[1] : number->dim[0];
+    n->input = vq_ddm_input(p, n);
+    TESS_TRY(read_width(ctx, p, n));
     if (!last || last->rank != 4 || n->channels < 1)
         return vq_ddm_odd(ctx, "its last layer `final_conv.1.weight` (K, D, 1, 1) is missing or of another shape");
     n->codebook_size = last->dim[0];
@@ -192,12 +207,12 @@ static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, con
     (void)snprintf(noise, sizeof noise,
                    "{use: uniform, steps: %lld, schedule: cosine-root, step: plug-in, first_step: published, residual: %d, "
                    "times: importance}",
-                   (long long)n->steps, n->scalar);
+                   (long long)n->steps, n->input != BY_EMBEDDING);
     (void)snprintf(denoiser, sizeof denoiser,
                    "{use: unet, channels: %lld, channel_mult: [%s], heads: %lld, head_dim: %lld, groups: %lld, input: %s, "
                    "time_offset: %.17g}",
                    (long long)n->channels, mult, (long long)v->heads, (long long)n->head_dim, (long long)v->norm_groups,
-                   n->scalar ? "scalar" : "embedding", time_offset(n->steps));
+                   input_name[n->input], time_offset(n->steps));
     if (!n->told)
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n->steps);
     (void)snprintf(p->assumed, sizeof p->assumed,
@@ -211,13 +226,17 @@ static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, con
     return tess_attrs_set_text(ctx, p->attrs, "denoiser", denoiser);
 }
 
-/* A network may have both an embedding and the layer that reads a code as a number, of which it uses the first. */
-static void leave_unused(struct tess_import_plan *p, int64_t i)
+static void leave_unused(const struct network *n, struct tess_import_plan *p, int64_t i)
 {
-    for (const struct name_row *row = unused_names; row->theirs; row++)
-        if (strncmp(p->entry[i].name, row->theirs, strlen(row->theirs)) == 0) {
+    static const char *const prefix[] = {inside, within, alone};
+    const char *rest = NULL;
+    for (size_t k = 0; k < sizeof prefix / sizeof *prefix && !rest; k++)
+        if (strncmp(p->entry[i].name, prefix[k], strlen(prefix[k])) == 0)
+            rest = p->entry[i].name + strlen(prefix[k]);
+    for (size_t k = 0; rest && k < sizeof unused / sizeof *unused; k++)
+        if (unused[k].input == n->input && strncmp(rest, unused[k].name, strlen(unused[k].name)) == 0) {
             p->use[i].ours[0] = '\0';
-            p->use[i].left = row->left;
+            p->use[i].left = unused[k].why;
         }
 }
 
@@ -237,8 +256,7 @@ static int import_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
         name_import(schedule_names, p, i);
         if (n.prefix != inside)
             name_import(n.prefix == alone ? alone_names : within_names, p, i);
-        if (!n.scalar)
-            leave_unused(p, i);
+        leave_unused(&n, p, i);
     }
     p->kind = "prior";
     return vq_ddm_describe(ctx, v, &n, p);
@@ -261,10 +279,10 @@ static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_
 /* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
 static int vq_ddm_check_noise(struct tess_context *ctx, const char *noise, const char *denoiser, int64_t steps)
 {
-    int32_t same, scalar;
-    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", "scalar", &scalar));
+    int32_t same, embeds;
+    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", input_name[BY_EMBEDDING], &embeds));
     const char *const published[][2] = {{"schedule", "cosine-root"}, {"offset", "0.008"},          {"clip", "0.001"},
-                                        {"step", "plug-in"},         {"first_step", "published"}, {"residual", scalar ? "1" : "0"}};
+                                        {"step", "plug-in"},         {"first_step", "published"}, {"residual", embeds ? "0" : "1"}};
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
         TESS_TRY(tess_config_text_has(ctx, noise, published[i][0], published[i][1], &same));
         if (!same)
@@ -317,12 +335,36 @@ static int add_schedule(struct tess_context *ctx, const struct tess_export_plan 
     return status;
 }
 
+/* Layers that the program's class has and never uses, under both names of the network: of `UnetX` its embedding and its first layer, of
+ * `edit_unet` the layer for numbers. */
+static int add_unused(struct tess_context *ctx, const struct tess_export_plan *p, const char *denoiser)
+{
+    static const char *const prefix[] = {inside, alone};
+    int64_t channels, codes;
+    int32_t plain;
+    TESS_TRY(tess_config_text_i64(ctx, denoiser, "channels", 64, &channels));
+    TESS_TRY(tess_attrs_i64(ctx, p->attrs, "codebook_size", &codes));
+    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", input_name[BY_PLAIN], &plain));
+    const char *layer = plain ? "begin_conv" : "input_conv";
+    if (!plain && !tess_attrs_text_or(p->attrs, "condition", NULL))
+        return TESS_OK;
+    for (int i = 0; i < 2; i++) {
+        const int64_t kernel[4] = {channels, 1, 1, 1}, table[2] = {codes, channels};
+        if (plain)
+            TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 2, table, "%sembedding.weight", prefix[i]));
+        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 4, kernel, "%s%s.weight", prefix[i], layer));
+        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &channels, "%s%s.bias", prefix[i], layer));
+    }
+    return TESS_OK;
+}
+
 /* The network under its second name, the schedule, and the statistics of training as they begin. */
-static int add_extras(struct tess_context *ctx, const struct tess_export_plan *p, int64_t steps)
+static int add_extras(struct tess_context *ctx, const struct tess_export_plan *p, const char *denoiser, int64_t steps)
 {
     for (int64_t i = 0; i < p->weights; i++)
         if (strncmp(p->weight[i].theirs, inside, sizeof inside - 1) == 0)
             TESS_TRY(extras_same(ctx, p, i, "%s%s", alone, p->weight[i].theirs + sizeof inside - 1));
+    TESS_TRY(add_unused(ctx, p, denoiser));
     TESS_TRY(add_schedule(ctx, p, steps));
     TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_history"));
     return extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_count");
@@ -344,7 +386,7 @@ static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
             w->dim[2] = w->dim[3] = 1;
         }
     }
-    return v->images.complete ? add_extras(ctx, p, v->steps) : TESS_OK;
+    return v->images.complete ? add_extras(ctx, p, denoiser, v->steps) : TESS_OK;
 }
 
 static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)

@@ -17,7 +17,7 @@ struct unet {
     int32_t input;
 };
 
-enum { INPUT_EMBEDDING, INPUT_SCALAR };
+enum { INPUT_EMBEDDING, INPUT_SCALAR, INPUT_PLAIN };
 
 #define EPSILON 1e-5f
 #define TIME_SCALE 4000.0f /* scale of t / T before the sinusoid */
@@ -43,6 +43,12 @@ static int open_unet(void *self, struct tess_context *ctx)
 static int64_t width_of(const struct unet *p, int64_t level)
 {
     return p->channels * p->channel_mult.item[level];
+}
+
+/* Channels of a code as it is read. */
+static int64_t width_of_input(const struct unet *p)
+{
+    return p->input == INPUT_PLAIN ? 1 : p->channels;
 }
 
 /* ---- layers; all start as published: uniform in +-1 / sqrt(fan in), biases too ---- */
@@ -150,17 +156,17 @@ static int64_t unet_depth(const struct tess_denoiser_input *in)
     return TESS_HAS(in, depth) && in->depth > 1 ? in->depth : 1;
 }
 
-/* The features of each code, (N, H, W x depth, channels), mixed to one vector a position. */
+/* The features of each code, (N, H, W x depth, width_of_input), mixed to one vector a position. */
 static struct tess_node *mix_levels(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in, struct tess_node *x)
 {
-    int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels, depth = unet_depth(in);
+    int64_t rows = tess_shape(in->tokens).dim[0], d = width_of_input(p), depth = unet_depth(in);
     if (depth == 1)
         return x;
     x = tess_reshape(g, x, 4, (const int64_t[]){rows, in->height, in->width, depth * d});
     return unet_linear(g, "levels", x, depth * d, d);
 }
 
-/* The tokens as a map, (N, H, W x depth, channels): (17.1). */
+/* The tokens as a map, (N, H, W x depth, width_of_input): (17.1). */
 static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g, const struct tess_denoiser_input *in)
 {
     int64_t rows = tess_shape(in->tokens).dim[0], d = p->channels;
@@ -174,7 +180,10 @@ static struct tess_node *read_tokens(const struct unet *p, struct tess_graph *g,
     }
     /* A 1 x 1 convolution of one channel, element by element: as a product its operands would be rounded to bf16 where a run is, and codes
      * next to one another would be the same. */
-    struct tess_node *z = tess_to_f32(g, in->tokens, 1.0f / (float)(in->vocabulary > 1 ? in->vocabulary - 1 : 1), 0.0f);
+    const float step = 1.0f / (float)(in->vocabulary > 1 ? in->vocabulary - 1 : 1);
+    if (p->input == INPUT_PLAIN)
+        return tess_reshape(g, tess_to_f32(g, in->tokens, 2.0f * step, -1.0f), 4, one);
+    struct tess_node *z = tess_to_f32(g, in->tokens, step, 0.0f);
     tess_scope(g, "input_conv");
     struct tess_node *w = tess_weight(g, "weight", 2, (const int64_t[]){d, 1}, (struct tess_init[]){unet_uniform(1, 0)}),
                      *b = unet_bias(g, d, 1);
@@ -215,7 +224,7 @@ static struct tess_node *go_down(const struct stack *s, struct tess_node *x, int
                                           "unet.8", "unet.9", "unet.10", "unet.11", "unet.12", "unet.13", "unet.14", "unet.15"};
     _Static_assert(sizeof purpose / sizeof *purpose == TESS_LIST_MAX, "each level's dropout has draws of its own");
     const struct unet *p = s->p;
-    int64_t from = level ? width_of(p, level - 1) : p->channels, to = width_of(p, level);
+    int64_t from = level ? width_of(p, level - 1) : width_of_input(p), to = width_of(p, level);
     tess_scope(s->g, "downs.%d", (int)level);
     x = tess_dropout(s->g, unet_residual(s, "0", x, from, to), (float)p->dropout, purpose[level]);
     x = unet_attention(s, "2", unet_residual(s, "1", x, to, to), to);
@@ -341,10 +350,11 @@ static const struct tess_param params[] = {
      .hi = 0.99,
      .def = 0},
     {.name = "input",
-     .help = "what is made of a code: embedding, a learnt vector; scalar, its number over the largest as one channel",
+     .help = "what is made of a code: embedding, a learnt vector; scalar, its number over the largest, by a learnt layer; plain, its number "
+             "in -1 .. 1 as one channel",
      .type = TESS_ENUM,
      .offset = offsetof(struct unet, input),
-     .text = "embedding|scalar"},
+     .text = "embedding|scalar|plain"},
     {.name = "time_offset",
      .help = "added to 4000 t / T; published weights count steps from 0 and want -4000 / T",
      .type = TESS_F64,

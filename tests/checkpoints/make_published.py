@@ -4,6 +4,7 @@
 usage: make_published.py OUTDIR CLONES
 
 labelled.ckpt      the U-Net of VQ-DDM that is told labels (DDM/model/edit_unet.py), with labelled.h5
+plain.ckpt         its UnetX (DDM/model/unet2.py), which reads codes as numbers, with plain.h5
 magvit2.ckpt       an autoencoder of Open-MAGVIT2 with the averages of its weights (src/Open_MAGVIT2 of SEED-Voken), with magvit2.h5
 ../golden/lfq.h5   quantised vectors, codes, losses and gradients of its quantizer in training
 vqgumbel.ckpt      an autoencoder of taming with Gumbel's quantizer (taming/models/vqgan.py, GumbelVQ), with vqgumbel.h5
@@ -76,6 +77,21 @@ def labelled(outdir, clones):
     names.update({f"_denoising.{n}": torch.zeros(STEPS) for n in ("log_alpha", "Lt_history", "Lt_count")})
     torch.save({"state_dict": names}, f"{outdir}/labelled.ckpt")
     write(f"{outdir}/labelled.h5", tokens=codes.flatten(1).int(), time=((t + 1) / STEPS).float(), label=label.int(),
+          logits=logits.flatten(2).transpose(1, 2).contiguous())
+
+
+def plain(outdir, clones):
+    net = module("ddm.unet2", f"{clones}/VQ-DDM/DDM/model/unet2.py").UnetX(CODES, 8, STEPS, dim_mults=(1, 2))
+    jitter(net)
+    net.eval()
+    codes, t = torch.randint(0, CODES, (2, *MAP)), torch.tensor([0, 13])
+    with torch.no_grad():
+        logits = net(t, 2 * codes / (CODES - 1) - 1)  # as DiscreteDiffusionX.predict_start has it
+    names = {f"_nn.{n}": v for n, v in net.state_dict().items()}
+    names.update({f"_denoising._denoise_fn.{n}": v for n, v in net.state_dict().items()})
+    names.update({f"_denoising.{n}": torch.zeros(STEPS) for n in ("log_alpha", "Lt_history", "Lt_count")})
+    torch.save({"state_dict": names}, f"{outdir}/plain.ckpt")
+    write(f"{outdir}/plain.h5", tokens=codes.flatten(1).int(), time=((t + 1) / STEPS).float(),
           logits=logits.flatten(2).transpose(1, 2).contiguous())
 
 
@@ -195,7 +211,7 @@ def gumbel_unleashing(outdir, clones):
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    for make in (labelled, net2net, magvit2, lfq, gumbel_taming, gumbel_unleashing):
+    for make in (labelled, plain, net2net, magvit2, lfq, gumbel_taming, gumbel_unleashing):
         torch.manual_seed(4)
         make(*sys.argv[1:])
 

@@ -22,6 +22,23 @@ static void attr_is(const char *path, const char *attr, const char *wanted)
     tessi_store_artefact_close(a);
 }
 
+/* A complete export of x.h5 has every tensor of the file that the class wrote, in its shape; 1 where it has no other. */
+static int whole_export_has_all(const char *as, const char *parameters, const char *file)
+{
+    struct tensor_list *theirs = calloc(1, sizeof *theirs), *ours = calloc(1, sizeof *ours);
+    fixture_ok(&fixture, checkpoint_export_complete(as, "x.h5", "whole.safetensors", parameters));
+    list_read(theirs, file);
+    list_read(ours, "whole.safetensors");
+    int same = ours->n == theirs->n;
+    for (int64_t i = 0; i < theirs->n; i++) {
+        const struct tess_entry *e = &theirs->entry[i], *twin = list_named(ours, e->name);
+        ck_assert_msg(e->rank == twin->rank && memcmp(e->dim, twin->dim, (size_t)e->rank * sizeof *e->dim) == 0, "%s", e->name);
+    }
+    free(theirs);
+    free(ours);
+    return same;
+}
+
 /* ---- VQ-DDM's U-Net that is told labels ------------------------------------------------------------------------------- */
 
 START_TEST(a_network_that_is_told_labels)
@@ -34,6 +51,22 @@ START_TEST(a_network_that_is_told_labels)
     ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", FILE_OF("labelled.ckpt")), 116);
     fixture_ok(&fixture, checkpoint_import_as("vq-ddm", "y.safetensors", "y.h5", "taming.h5", "steps=20"));
     checkpoint_same_content("x.h5", "y.h5");
+    (void)whole_export_has_all("vq-ddm", "steps=20", FILE_OF("labelled.ckpt"));
+}
+END_TEST
+
+/* ---- VQ-DDM's U-Net that reads numbers ---------------------------------------------------------------------------------- */
+
+START_TEST(a_network_that_reads_numbers)
+{
+    fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("taming.ckpt"), "taming.h5", NULL, tokenizer));
+    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", FILE_OF("plain.ckpt"), "x.h5", "taming.h5", NULL));
+    checkpoint_check_prior("plain.h5", "x.h5");
+    fixture_ok(&fixture, checkpoint_export_as("vq-ddm", "x.h5", "y.safetensors", "steps=20"));
+    ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", FILE_OF("plain.ckpt")), 116);
+    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", "y.safetensors", "y.h5", "taming.h5", "steps=20"));
+    checkpoint_same_content("x.h5", "y.h5");
+    (void)whole_export_has_all("vq-ddm", "steps=20", FILE_OF("plain.ckpt"));
 }
 END_TEST
 
@@ -46,19 +79,9 @@ START_TEST(an_autoencoder_of_logits)
     static const char *const as[] = {"taming", "unleashing-transformers"}, *const file[] = {FILE_OF("vqgumbel.ckpt"),
                                                                                             FILE_OF("vqgumbel.th")};
     static const char *const golden[] = {"vqgumbel.h5", "vqgumbel_th.h5"};
-    struct tensor_list *theirs = calloc(1, sizeof *theirs), *ours = calloc(1, sizeof *ours);
     fixture_ok(&fixture, checkpoint_import_as(as[_i], file[_i], "x.h5", NULL, tokenizer));
     checkpoint_check_tokenizer(golden[_i], "x.h5");
-    fixture_ok(&fixture, checkpoint_export_complete(as[_i], "x.h5", "y.safetensors", "groups=4"));
-    list_read(theirs, file[_i]);
-    list_read(ours, "y.safetensors");
-    ck_assert_int_eq(ours->n, theirs->n);
-    for (int64_t i = 0; i < theirs->n; i++) {
-        const struct tess_entry *e = &theirs->entry[i], *twin = list_named(ours, e->name);
-        ck_assert(e->rank == twin->rank && memcmp(e->dim, twin->dim, (size_t)e->rank * sizeof *e->dim) == 0);
-    }
-    free(theirs);
-    free(ours);
+    ck_assert(whole_export_has_all(as[_i], "groups=4", file[_i]));
 }
 END_TEST
 
@@ -208,6 +231,7 @@ int main(void)
     TCase *tests = tcase_create("published");
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
+    tcase_add_test(tests, a_network_that_reads_numbers);
     tcase_add_test(tests, a_network_that_is_told_labels);
     tcase_add_loop_test(tests, an_autoencoder_of_logits, 0, 2);
     tcase_add_test(tests, an_autoencoder_of_signs);

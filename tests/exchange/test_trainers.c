@@ -285,7 +285,7 @@ static const struct {
     {1, NULL, NULL, "_denoising.log_alpha", 2, {20, 1}, "`_denoising.log_alpha` is no list of numbers"},
     {1, NULL, "_denoising.other", NULL, 1, {20}, "1 tensors are none of vq-ddm: `_denoising.other`"},
     {1, NULL, "_denoising._denoise_fn.label_emb.weight", NULL, 2, {10, 7}, "`label_emb.weight` is no table of labels, (2 or more, D)"},
-    {1, NULL, "_denoising._denoise_fn.begin_conv.weight", NULL, 2, {8, 1}, "it is a UnetX, whose first block reads codes as one channel"},
+    {1, NULL, "_denoising._denoise_fn.begin_conv.weight", NULL, 2, {8, 1}, "`_denoising._denoise_fn.begin_conv.weight` is more than the"},
 };
 
 static struct tess_attrs *tokenizer_of(int64_t height, int64_t width, int64_t codebook_size)
