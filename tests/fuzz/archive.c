@@ -73,3 +73,9 @@ void archive_end(struct archive *a)
     number(a, (uint32_t)start, 4);
     number(a, 0, 2);
 }
+
+void archive_free(struct archive *a)
+{
+    free(a->bytes);
+    a->bytes = NULL;
+}

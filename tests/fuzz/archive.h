@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct archive {
-    uint8_t *bytes; /* to be freed */
+    uint8_t *bytes;
     size_t count, capacity, offset[8];
     const char *name[8];
     uint32_t sum[8], size[8];
@@ -15,5 +15,6 @@ struct archive {
 
 void archive_add(struct archive *a, const char *name, const void *bytes, size_t count); /* eight members at most */
 void archive_end(struct archive *a);
+void archive_free(struct archive *a);
 
 #endif

@@ -18,7 +18,7 @@
 #endif
 typedef int fuzz_target(const uint8_t *data, size_t size);
 fuzz_target LLVMFuzzerTestOneInput, fuzz_yaml, fuzz_override, fuzz_artefact, fuzz_idx, fuzz_cifar, fuzz_list, fuzz_npy, fuzz_tar,
-    fuzz_pickle, fuzz_safetensors, fuzz_picture;
+    fuzz_pickle, fuzz_opcodes, fuzz_members, fuzz_safetensors, fuzz_header, fuzz_picture;
 
 /* A call of a runtime with this build's plugins, one thread, quiet; its message is of the last failure. The same each time. */
 struct tess_context *fuzz_call(void);

@@ -3,7 +3,6 @@
 #include "tests/fuzz/archive.h"
 #include "tests/fuzz/fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static int is_whole(const uint8_t *data, size_t size)
@@ -27,7 +26,7 @@ int FUZZ_TARGET(pickle)(const uint8_t *data, size_t size)
     archive_add(&a, "archive/data/2", storage, sizeof storage);
     archive_end(&a);
     fuzz_format("torch", fuzz_file("x.pt", a.bytes, a.count));
-    free(a.bytes);
+    archive_free(&a);
     fuzz_no_leak();
     return 0;
 }

@@ -1,5 +1,5 @@
 # Fuzz targets, in a tree configured with --enable-fuzzing: make fuzz [SECONDS=60] [TARGET=idx]. What is found lies in fuzz/TARGET-*.
-FUZZ_TARGETS = yaml override artefact idx cifar npy list tar pickle safetensors picture
+FUZZ_TARGETS = yaml override artefact idx cifar npy list tar pickle opcodes members safetensors header picture
 EXTRA_DIST += tests/fuzz/make_corpus tests/fuzz/corpus
 
 # The corpus of failures found and a few honest inputs, replayed in every build.
@@ -7,14 +7,15 @@ check_PROGRAMS += tests/fuzz/test_fuzz
 tests_fuzz_test_fuzz_SOURCES = tests/fuzz/test_fuzz.c tests/fuzz/fuzz.c tests/fuzz/small.c tests/fuzz/fuzz.h \
     tests/fuzz/fuzz_yaml.c tests/fuzz/fuzz_override.c tests/fuzz/fuzz_artefact.c tests/fuzz/fuzz_idx.c tests/fuzz/fuzz_cifar.c \
     tests/fuzz/fuzz_npy.c tests/fuzz/fuzz_list.c tests/fuzz/fuzz_tar.c tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz_picture.c \
-    tests/fuzz/fuzz_pickle.c tests/fuzz/archive.c tests/fuzz/archive.h
+    tests/fuzz/fuzz_pickle.c tests/fuzz/archive.c tests/fuzz/archive.h tests/fuzz/fuzz_opcodes.c tests/fuzz/fuzz_members.c \
+    tests/fuzz/fuzz_header.c tests/fuzz/program.h
 tests_fuzz_test_fuzz_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_AGAIN -DCORPUS=\"$(abs_srcdir)/tests/fuzz/corpus\"
 tests_fuzz_test_fuzz_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_fuzz_test_fuzz_LDADD = $(LDADD)
 
 if FUZZING
 FUZZERS = tests/fuzz_yaml tests/fuzz_override tests/fuzz_artefact tests/fuzz_idx tests/fuzz_cifar tests/fuzz_npy \
-    tests/fuzz_safetensors tests/fuzz_pickle
+    tests/fuzz_safetensors tests/fuzz_header tests/fuzz_pickle tests/fuzz_opcodes tests/fuzz_members
 FUZZ_BENCH = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
 if !LIBFUZZER
 FUZZ_BENCH += tests/fuzz/main.c
@@ -38,6 +39,12 @@ tests_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c $(FUZZ_BENCH)
 tests_fuzz_safetensors_LDADD = $(FUZZ_LIBS)
 tests_fuzz_pickle_SOURCES = tests/fuzz/fuzz_pickle.c tests/fuzz/archive.c tests/fuzz/archive.h $(FUZZ_BENCH)
 tests_fuzz_pickle_LDADD = $(FUZZ_LIBS)
+tests_fuzz_opcodes_SOURCES = tests/fuzz/fuzz_opcodes.c tests/fuzz/archive.c tests/fuzz/archive.h $(FUZZ_BENCH)
+tests_fuzz_opcodes_LDADD = $(FUZZ_LIBS)
+tests_fuzz_members_SOURCES = tests/fuzz/fuzz_members.c tests/fuzz/archive.c tests/fuzz/archive.h $(FUZZ_BENCH)
+tests_fuzz_members_LDADD = $(FUZZ_LIBS)
+tests_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(FUZZ_BENCH)
+tests_fuzz_header_LDADD = $(FUZZ_LIBS)
 if HAVE_VIPS
 FUZZERS += tests/fuzz_picture
 tests_fuzz_picture_SOURCES = tests/fuzz/fuzz_picture.c $(FUZZ_BENCH)
