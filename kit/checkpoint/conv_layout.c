@@ -23,20 +23,41 @@ int conv_layout_level(struct tess_context *ctx, struct conv_layout *l, int64_t r
     return TESS_OK;
 }
 
-/* "[1, 2]": the levels' widths as multiples, or the heights of those that attend */
-static int list_levels(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, char *mult, char *attention,
-                       size_t capacity)
+/* "[1, 2]": widths of levels as multiples */
+static int list_widths(struct tess_context *ctx, const struct conv_layout *l, const int64_t *width, char *mult, size_t capacity)
 {
-    size_t m = (size_t)snprintf(mult, capacity, "["), a = (size_t)snprintf(attention, capacity, "[");
+    size_t m = (size_t)snprintf(mult, capacity, "[");
     for (int64_t i = 0; i < l->levels; i++) {
-        if (l->channels < 1 || l->width[i] < l->channels || l->width[i] % l->channels)
+        if (l->channels < 1 || width[i] < l->channels || width[i] % l->channels)
             return conv_layout_odd(ctx, l, "the width of a level is no multiple of the first convolution's");
-        m += (size_t)snprintf(mult + m, capacity - m, "%s%lld", i ? ", " : "", (long long)(l->width[i] / l->channels));
-        if (l->attends[i])
-            a += (size_t)snprintf(attention + a, capacity - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
+        m += (size_t)snprintf(mult + m, capacity - m, "%s%lld", i ? ", " : "", (long long)(width[i] / l->channels));
     }
     (void)snprintf(mult + m, capacity - m, "]");
+    return TESS_OK;
+}
+
+/* "[16]": the heights of levels that attend */
+static void list_attending(const struct conv_untold *u, const struct conv_layout *l, char *attention, size_t capacity)
+{
+    size_t a = (size_t)snprintf(attention, capacity, "[");
+    for (int64_t i = 0; i < l->levels; i++)
+        if (l->attends[i])
+            a += (size_t)snprintf(attention + a, capacity - a, "%s%lld", a > 1 ? ", " : "", (long long)(u->height >> i));
     (void)snprintf(attention + a, capacity - a, "]");
+}
+
+/* The configuration of encoder or decoder whose levels are that wide. */
+static int conv_layout_part(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, const int64_t *width,
+                            char *config_text, size_t capacity)
+{
+    char mult[512], attention[512];
+    TESS_TRY(list_widths(ctx, l, width, mult, sizeof mult));
+    list_attending(u, l, attention, sizeof attention);
+    (void)snprintf(config_text, capacity,
+                   "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld, variant: %s, "
+                   "z_channels: %lld%s%s}",
+                   (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups, l->variant,
+                   (long long)l->z_channels, l->no_mid_attention ? ", mid_attention: false" : "", l->pools ? ", resample: pool" : "");
     return TESS_OK;
 }
 
@@ -56,18 +77,14 @@ static int conv_layout_quantizer(struct tess_context *ctx, const struct conv_unt
 
 int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, const struct conv_layout *l, struct tess_import_plan *p)
 {
-    char mult[512], attention[512], config_text[1400], quantizer[200];
+    char encoder[1400], decoder[1400], quantizer[200];
     int64_t factor = (int64_t)1 << (l->levels - 1);
-    TESS_TRY(list_levels(ctx, u, l, mult, attention, sizeof mult));
+    TESS_TRY(conv_layout_part(ctx, u, l, l->width, encoder, sizeof encoder));
+    TESS_TRY(conv_layout_part(ctx, u, l, l->decoder_width[0] ? l->decoder_width : l->width, decoder, sizeof decoder));
     if (u->height % factor || u->width % factor)
         return ctx->fail(ctx, TESS_E_VALUE,
                        "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
                        (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
-    (void)snprintf(config_text, sizeof config_text,
-                   "{use: conv, channels: %lld, channel_mult: %s, res_blocks: %lld, attn_resolutions: %s, groups: %lld, variant: %s, "
-                   "z_channels: %lld%s%s}",
-                   (long long)l->channels, mult, (long long)l->res_blocks, attention, (long long)u->groups, l->variant,
-                   (long long)l->z_channels, l->no_mid_attention ? ", mid_attention: false" : "", l->pools ? ", resample: pool" : "");
     TESS_TRY(conv_layout_quantizer(ctx, u, l, quantizer, sizeof quantizer));
     p->kind = "autoencoder";
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", u->height));
@@ -77,13 +94,13 @@ int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, 
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "latent_width", u->width / factor));
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "codebook_size", l->codebook_size));
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "code_dim", l->code_dim));
-    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "encoder", config_text));
+    TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "encoder", encoder));
     TESS_TRY(tess_attrs_set_text(ctx, p->attrs, "quantizer", quantizer));
     (void)snprintf(p->assumed, sizeof p->assumed,
                    "images of %lld x %lld, norms of %lld groups%s%s: the file does not tell; set height=, width=, groups=%s",
                    (long long)u->height, (long long)u->width, (long long)u->groups, l->asks_rule ? ", codes by the rule " : "",
                    l->asks_rule ? rule[u->assign] : "", l->asks_rule ? ", assign=" : "");
-    return tess_attrs_set_text(ctx, p->attrs, "decoder", config_text);
+    return tess_attrs_set_text(ctx, p->attrs, "decoder", decoder);
 }
 
 static int conv_layout_check_part(struct tess_context *ctx, const struct tess_export_plan *p, const char *who, const char *variant,

@@ -61,6 +61,22 @@ static int taming_autoencoder_read_levels(struct tess_context *ctx, const struct
     return l->levels ? TESS_OK : conv_layout_odd(ctx, l, "there is no `encoder.down.0.block.0.conv1.weight`");
 }
 
+/* The decoder's levels, from the last to the first there, may be wider or narrower than the encoder's; there are as many. */
+static int taming_autoencoder_read_decoder(struct tess_context *ctx, const struct tess_import_plan *p, struct conv_layout *l)
+{
+    const struct tess_entry *first;
+    int64_t levels = 0, same = 1;
+    for (; levels < l->levels && (first = in_level(p, "decoder.up.%d.block.%%d.conv1.weight", levels, 0)); levels++) {
+        l->decoder_width[levels] = first->rank ? first->dim[0] : 0;
+        same &= l->decoder_width[levels] == l->width[levels];
+    }
+    if (in_level(p, "decoder.up.%d.block.%%d.conv1.weight", l->levels, 0))
+        return conv_layout_odd(ctx, l, "its decoder has more levels than the encoder, so that images come out larger than they went in");
+    if (same || levels < l->levels)
+        l->decoder_width[0] = 0;
+    return TESS_OK;
+}
+
 /* Sums of a codebook that follows moving averages. */
 static const struct tess_entry *taming_sums(const struct tess_import_plan *p)
 {
@@ -73,6 +89,7 @@ static int taming_autoencoder_read_encoder(struct tess_context *ctx, const struc
     const struct tess_entry *in = name_find(p, "encoder.conv_in.weight", 0), *out = name_find(p, "encoder.conv_out.weight", 0);
     const struct tess_entry *mix = name_find(p, "quant_conv.weight", 0), *codebook = name_find(p, "quantize.embedding.weight", 0);
     TESS_TRY(taming_autoencoder_read_levels(ctx, p, l));
+    TESS_TRY(taming_autoencoder_read_decoder(ctx, p, l));
     if (!in || !out || in->rank != 4 || out->rank != 4)
         return conv_layout_odd(ctx, l, "`encoder.conv_in.weight` or `encoder.conv_out.weight` is missing, or no kernel");
     if (!mix || mix->rank != 4)

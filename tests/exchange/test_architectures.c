@@ -177,6 +177,38 @@ START_TEST(a_critic_of_larger_images)
 }
 END_TEST
 
+/* A decoder whose last level is half as wide as the encoder's, and so has no change of width between its two. */
+static void narrow_decoder(struct tensor_list *l)
+{
+    list_drop(l, "decoder.up.0.block.0.nin_shortcut");
+    for (int64_t i = 0; i < l->n; i++)
+        for (int32_t d = 0; d < l->entry[i].rank && strncmp(l->entry[i].name, "decoder.", 8) == 0; d++)
+            l->entry[i].dim[d] = l->entry[i].dim[d] == 8 ? 4 : l->entry[i].dim[d];
+}
+
+START_TEST(a_decoder_of_other_widths)
+{
+    struct matched k;
+    fixture_ok(&fixture, match_changed(narrow_decoder, &k));
+    ck_assert_ptr_nonnull(strstr(tess_attrs_text_or(k.m.plan.attrs, "decoder", ""), "channel_mult: [1, 1]"));
+    ck_assert_ptr_nonnull(strstr(tess_attrs_text_or(k.m.plan.attrs, "encoder", ""), "channel_mult: [1, 2]"));
+    list_match_close(&k);
+}
+END_TEST
+
+static void widen_decoder(struct tensor_list *l)
+{
+    list_add(l, "decoder.up.2.block.0.conv1.weight", "f32", 4, (const int64_t[]){8, 8, 3, 3});
+}
+
+START_TEST(a_decoder_of_more_levels)
+{
+    struct matched k;
+    checkpoint_refused(match_changed(widen_decoder, &k), TESS_E_DATA, "its decoder has more levels than the encoder");
+    list_match_close(&k);
+}
+END_TEST
+
 static void as_refit_saves(struct tensor_list *l)
 {
     for (int64_t i = 0; i < l->n; i++)
@@ -235,6 +267,8 @@ int main(void)
     tcase_add_test(tests, an_export_of_another_rule);
     tcase_add_loop_test(tests, a_critic_that_does_not_fit, 0, 3);
     tcase_add_test(tests, a_critic_of_larger_images);
+    tcase_add_test(tests, a_decoder_of_other_widths);
+    tcase_add_test(tests, a_decoder_of_more_levels);
     tcase_add_test(tests, files_of_refit);
     tcase_add_loop_test(tests, networks_inside_the_noise, 0, 3);
     return suite_run(suite);
