@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/encode.h"
+#include "core/base/aside_names.h"
 #include "core/base/files.h"
 #include "core/store/store.h"
 #include "kit/infer/codes.h"
@@ -85,12 +86,13 @@ static int make_parent(struct tess_context *ctx, const char *path)
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------------- */
 
+/* 1 where there is nothing but a mark on its way, which a killed process left. */
 static int is_empty(const char *path)
 {
     int empty = 1;
     DIR *d = opendir(path);
     for (struct dirent *e; d && (e = readdir(d));)
-        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
+        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || tessi_base_aside_is_of(e->d_name, MARK));
     if (d)
         (void)closedir(d);
     return empty;

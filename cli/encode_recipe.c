@@ -1,6 +1,7 @@
 /* The recipe of an archive, encode.yaml: a pipeline with a stage for each shard. Written when the archive is begun; later commands are held
  * against it. SPDX-License-Identifier: MIT */
 #include "cli/encode.h"
+#include "core/base/aside_names.h"
 #include "core/base/files.h"
 #include "core/config/merge.h"
 #include "core/config/yaml.h"
@@ -182,12 +183,13 @@ static int compare_recipe(struct tess_context *ctx, const struct cli_folder *f, 
     return status;
 }
 
+/* 1 where there is nothing but a recipe on its way: another shard's process writes it, or was killed at it. */
 static int is_empty(const char *path)
 {
     int empty = 1;
     DIR *d = opendir(path);
     for (struct dirent *e; d && (e = readdir(d));)
-        empty = empty && *e->d_name == '.';
+        empty = empty && (*e->d_name == '.' || tessi_base_aside_is_of(e->d_name, CLI_ENCODE_RECIPE));
     if (d)
         (void)closedir(d);
     return empty;

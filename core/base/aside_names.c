@@ -98,8 +98,7 @@ int tessi_base_aside_named(const char *name)
     return tail_of(name) != NULL;
 }
 
-/* 1 where `name` is that of a partial file for `base`; NULL: for any */
-static int is_aside_of(const char *name, const char *base)
+int tessi_base_aside_is_of(const char *name, const char *base)
 {
     const char *tail = tail_of(name);
     return tail && (!base || (strnlen(base, BASE_MAX) == (size_t)(tail - name) && strncmp(name, base, (size_t)(tail - name)) == 0));
@@ -113,7 +112,7 @@ static int each_aside(const char *folder, const char *base, int (*look)(void *us
     DIR *d = opendir(*folder ? folder : ".");
     int found = 0;
     for (struct dirent *e; d && !found && (e = readdir(d));)
-        if (is_aside_of(e->d_name, base)) {
+        if (tessi_base_aside_is_of(e->d_name, base)) {
             (void)snprintf(path, sizeof path, "%s%s", folder, e->d_name);
             found = look(user, path);
         }

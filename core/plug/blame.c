@@ -43,6 +43,14 @@ static int is_program(const Dl_info *about)
            (dladdr(&files, &library) && about->dli_fbase == library.dli_fbase);
 }
 
+/* Path of the file: the loader knows the program by the word it was called by, which need not be one. */
+static const char *blame_path(const Dl_info *about)
+{
+    Dl_info program;
+    int is_main = dladdr((const void *)getauxval(AT_PHDR), &program) && about->dli_fbase == program.dli_fbase;
+    return is_main ? "/proc/self/exe" : about->dli_fname;
+}
+
 void tessi_plug_blame(void *const *frame, int n, struct tessi_blamed *out)
 {
     Dl_info about;
@@ -61,7 +69,7 @@ void tessi_plug_blame(void *const *frame, int n, struct tessi_blamed *out)
             out->path = about.dli_fname;
             out->own = file[at].own;
         }
-        (void)tessi_plug_object_function(about.dli_fname, (uint64_t)((const char *)frame[i] - (const char *)about.dli_fbase), out->function,
+        (void)tessi_plug_object_function(blame_path(&about), (uint64_t)((const char *)frame[i] - (const char *)about.dli_fbase), out->function,
                                          sizeof out->function);
         return;
     }

@@ -30,9 +30,10 @@ int stage_put_classes(struct tess_context *ctx, const struct tess_source_1 *sour
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, (size_t)classes * sizeof(char *), "names of classes", &memory));
     const char **list = memory;
+    int named = 1;
     for (int64_t i = 0; i < classes; i++)
-        list[i] = source->class_name(self, i);
-    int status = tess_artefact_put_strings(ctx, to, "classes", classes, list);
+        named = (list[i] = source->class_name(self, i)) && named; /* labels that are numbers have none */
+    int status = named ? tess_artefact_put_strings(ctx, to, "classes", classes, list) : TESS_OK;
     tess_free(memory);
     return status;
 }

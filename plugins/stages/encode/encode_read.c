@@ -39,9 +39,11 @@ static int make_centre(struct tess_context *ctx, const struct encode_work *k, st
     const struct tess_tokenizer *t = &k->tokenizer;
     const struct tess_image *image = &worker->image;
     const int64_t to[2] = {t->height, t->width};
-    const struct image_sizes z = image_fit_sizes_to(&k->s->to, image->height, image->width, to);
+    struct image_fit fit = k->s->to;
+    fit.channels = t->channels;
+    const struct image_sizes z = image_fit_sizes_to(&fit, image->height, image->width, to);
     TESS_TRY(encode_reserve_rows(ctx, k, slot, encode_views(k)));
-    TESS_TRY(image_fit_apply(ctx, &k->s->to, &z, worker, t->height, t->width, t->channels, slot->bytes));
+    TESS_TRY(image_fit_apply(ctx, &fit, &z, worker, t->height, t->width, t->channels, slot->bytes));
     for (int64_t v = 0; v < slot->rows; v++)
         slot->box[v] = (struct crop_box){.flipped = (int32_t)v};
     if (slot->rows > 1) {
