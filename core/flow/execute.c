@@ -17,6 +17,7 @@
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
 #include "core/flow/rates.h"
+#include "core/model/check_recorded.h"
 #include "core/base/lock.h"
 #include "core/flow/disk_space.h"
 #include "core/ranks/ranks.h"
@@ -100,13 +101,10 @@ int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, st
     struct tessi_stage *s = r->stage;
     TESS_TRY(tessi_flow_sources_check(ctx, r));
     p->runtime->expected = &s->witness;
-    int status = s->ops->run(tess_instance_self(s->instance), ctx, r);
+    int status = tessi_model_returned(ctx, &(struct tessi_recording){.part = s->instance, .kind = "stage", .function = "run"},
+                                      s->ops->run(tess_instance_self(s->instance), ctx, r));
     p->runtime->expected = NULL;
-    if (status > 0)
-        return ctx->fail(ctx, TESS_E_INTERNAL, "it gave the status %d, which means nothing", status);
-    if (status != TESS_OK)
-        return ctx->fail(ctx, status, "it failed and gave no reason");
-    return tessi_flow_sources_check(ctx, r);
+    return status != TESS_OK ? status : tessi_flow_sources_check(ctx, r);
 }
 
 /* The stage's own work, which other ranks may share. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/train/adversarial.h"
+#include "kit/infer/answer.h"
 
 #include "kit/train/adversarial_losses.h"
 #include "kit/train/diffaug.h"
@@ -79,7 +80,7 @@ static int adversarial_judge(struct tess_context *ctx, const struct adversarial 
     if (a->p->augment == DIFFAUG)
         image = diffaug(g, image, diffaug_draws(g, purpose));
     tess_scope(g, "critic");
-    TESS_TRY(critic->record(tess_instance_self(a->p->critic), ctx, g, image, logits));
+    TESS_TRY(answer_check(ctx, a->p->critic, "critic", "record", critic->record(tess_instance_self(a->p->critic), ctx, g, image, logits)));
     tess_scope_end(g);
     return TESS_OK;
 }

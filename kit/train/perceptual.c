@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/train/perceptual.h"
+#include "kit/infer/answer.h"
 
 #include <math.h>
 
@@ -43,7 +44,7 @@ static int perceptual_look(struct tess_context *ctx, struct tess_instance *featu
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     *out = (struct tess_features){.size = sizeof *out};
     tess_scope(g, PERCEPTUAL);
-    TESS_TRY(ops->record(tess_instance_self(features), ctx, g, image, out));
+    TESS_TRY(answer_check(ctx, features, "features", "record", ops->record(tess_instance_self(features), ctx, g, image, out)));
     tess_scope_end(g);
     return TESS_OK;
 }
