@@ -72,9 +72,9 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Signals are for the thread that called the library: a worker takes none but those of its own crash, which could not be told of otherwise.
- * Where the system refuses a thread, for a limit on processes or
- * want of memory, those there are do the work: results do not depend on their number. */
+/* Signals are for the thread that called the library: a worker takes none but those of its own crash, which could not be told of
+ * otherwise. Where the system refuses a thread, for a limit on processes or want of memory, those there are do the work: results do not
+ * depend on their number. */
 static void start_threads(struct tessi_workers *w)
 {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
