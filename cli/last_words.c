@@ -5,10 +5,11 @@
  * case, so it says the plugin first and the function then, and an alarm ends it where that never comes.
  *
  * SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* on_exit, the registers' names */
+#define _GNU_SOURCE /* RTLD_NEXT, the registers' names */
 #include "cli/cli.h"
 #include "core/plug/blame.h"
 
+#include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@
 #define EXIT_PLUGIN 69
 #define FRAMES 64
 #define SECONDS 5
-#define CALLS 64
+#define OWN_FRAMES 2 /* of what `exit` itself calls */
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { WATCHING, OVER, TELLING }; /* OVER: the program is at its end by itself, or somebody else tells of a crash */
@@ -140,18 +141,18 @@ static int is_watched(void)
     return sigaction(crashes[0], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_crash;
 }
 
-static void on_call_of_exit(int status, void *unused)
+/* Ends the process where a plugin called `exit`, after saying so; returns where it was somebody else. */
+static void tell_call_of_exit(int status)
 {
     void *frame[FRAMES];
     struct tessi_blamed b;
     char who[1400];
-    (void)unused;
     if (atomic_load(&state) == OVER || !is_watched() || !to_tell())
         return;
     int n = backtrace(frame, FRAMES);
     for (int i = 0; i < n; i++)
         frame[i] = call_before(frame[i]);
-    tessi_plug_blame(frame + 1, n > 1 ? n - 1 : 0, &b);
+    tessi_plug_blame(frame + OWN_FRAMES, n > OWN_FRAMES ? n - OWN_FRAMES : 0, &b);
     if (!b.plugin) {
         atomic_store(&state, OVER);
         return;
@@ -163,6 +164,19 @@ static void on_call_of_exit(int status, void *unused)
             "context's `fail`\n",
             who, status);
     _exit(EXIT_PLUGIN);
+}
+
+/* The C library's function for the program and all that it loads. A handler by `on_exit` would come too late: threads that call `exit` at
+ * once free its list of handlers twice in glibc before 2.41, and libraries that were loaded since have theirs in front. */
+__attribute__((visibility("default"))) void exit(int status)
+{
+    void (*real)(int) = NULL;
+    void *found = dlsym(RTLD_NEXT, "exit");
+    tell_call_of_exit(status);
+    memcpy(&real, &found, sizeof real);
+    if (real)
+        real(status);
+    _exit(status);
 }
 
 void cli_last_words(void)
@@ -179,8 +193,6 @@ void cli_last_words(void)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         (void)sigaction(crashes[i], &action, NULL);
-    for (int i = 0; i < CALLS; i++) /* of threads that call `exit` at once each takes one, and would end the process without */
-        (void)on_exit(on_call_of_exit, NULL);
 }
 
 void cli_last_words_over(void)
