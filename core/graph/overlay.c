@@ -23,8 +23,9 @@
 
 enum {
     BLOCKS = 64,
-    SLACK = 32
-}; /* a gradient is written at least a SLACK-th of all backward steps after the last use of what lies there */
+    SLACK = 32, /* a gradient is written at least a SLACK-th of all backward steps after the last use of what lies there */
+    WORTH = 4
+};
 
 struct tessi_overlay {
     int blocks;
@@ -151,6 +152,24 @@ static int overlay_new(struct tess_context *ctx, struct tess_graph *g)
     return TESS_OK;
 }
 
+/* Places the buffers on the list. Where gradients have room for less than a WORTH-th of their bytes, none: microbatches would wait for one
+ * another for little. */
+static void overlay_place_all(struct plan *p, struct tessi_buffer **list, int64_t n)
+{
+    int64_t all = 0, placed = 0;
+    for (int64_t i = 0; i < n; i++) {
+        overlay_place(p, list[i]);
+        all += list[i]->bytes;
+        placed += list[i]->overlay ? list[i]->bytes : 0;
+    }
+    if (placed >= all / WORTH && placed > 0)
+        return;
+    for (int64_t i = 0; i < n; i++)
+        list[i]->overlay = 0;
+    tessi_graph_overlay_free(p->g->overlay);
+    p->g->overlay = NULL;
+}
+
 int tessi_graph_overlay_plan(struct tess_context *ctx, struct tess_graph *g)
 {
     void *list = NULL, *written = NULL;
@@ -162,9 +181,7 @@ int tessi_graph_overlay_plan(struct tess_context *ctx, struct tess_graph *g)
     if (status == TESS_OK) {
         struct plan p = {.g = g, .written = written, .top = g->weights->trained * (int64_t)sizeof(float), .weight = g->weights->count - 1};
         find_written(&p);
-        int64_t n = overlay_candidates(g, list);
-        for (int64_t i = 0; i < n; i++)
-            overlay_place(&p, ((struct tessi_buffer **)list)[i]);
+        overlay_place_all(&p, list, overlay_candidates(g, list));
     }
     tess_free(written);
     tess_free(list);

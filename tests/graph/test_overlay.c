@@ -113,6 +113,30 @@ START_TEST(places)
 }
 END_TEST
 
+/* Many rows of narrow layers: gradients have no room to speak of. */
+START_TEST(not_worth_it)
+{
+    struct fixture b;
+    fixture_open(&b, 1, 64, 1, 1);
+    struct tess_node *x = tess_input(b.graph, "x", TESS_F32, 2, DIMS(64, 8));
+    for (int i = 0; i < LAYERS; i++) {
+        tess_scope(b.graph, "%d", i);
+        x = tess_gelu(b.graph, tess_linear(b.graph, x, normal_weight(b.graph, "w", 2, DIMS(8, 8), 0, 1), NULL));
+        tess_scope_end(b.graph);
+    }
+    tess_objective(b.graph, "loss", "", tess_mean_all(b.graph, x));
+    fixture_ok(&b, tess_graph_seal(&b.context.context, b.graph));
+    ck_assert_ptr_null(b.graph->overlay);
+    for (int64_t i = 0; i < b.graph->buffers; i++)
+        ck_assert(!b.graph->buffer[i].overlay);
+    struct tess_tensor in = tess_tensor_over(input, TESS_F32, 2, DIMS(64, 8));
+    struct tess_batch batch = {.size = sizeof batch, .samples = 64, .inputs = 1, .in = &in};
+    draw_batch(1);
+    fixture_ok(&b, tess_graph_step(&b.context.context, b.graph, &batch));
+    fixture_close(&b);
+}
+END_TEST
+
 /* ---- bits ---------------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -189,6 +213,7 @@ int main(void)
     Suite *s = suite_create("overlay");
     TCase *t = tcase_create("overlay");
     tcase_add_test(t, places);
+    tcase_add_test(t, not_worth_it);
     tcase_add_test(t, no_bit_changes);
     tcase_add_test(t, a_failed_microbatch_keeps_nobody_waiting);
     suite_add_tcase(s, t);
