@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 enum { LEVELS = 64 };
 
@@ -132,14 +133,23 @@ void tessi_graph_gradient_sum_fail(struct tessi_gradient_sum *t)
     atomic_store(&t->failed, 1);
 }
 
+/* Passes some time before looking again for the i-th time. A wait is seldom long where each worker has a processor; where it has not, the
+ * one that is waited for needs this one's. */
+static void gradient_sum_pause(int i)
+{
+    if (i > 1000 && i < 1100)
+        sched_yield();
+    else if (i >= 1100)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+}
+
 /* Waits until every microbatch before this one has given the weight's gradient, or one of them has failed. */
 static int wait_for_turn(struct tessi_gradient_sum *t, int64_t microbatch, int64_t weight)
 {
     for (int i = 0; atomic_load_explicit(&t->given[weight], memory_order_acquire) != microbatch; i++) {
         if (atomic_load_explicit(&t->failed, memory_order_relaxed))
             return 0;
-        if (i > 1000)
-            sched_yield();
+        gradient_sum_pause(i);
     }
     return 1;
 }
@@ -150,8 +160,7 @@ static int wait_for_memory(struct tessi_gradient_sum *t, int64_t weight)
     for (int i = 0; !tessi_graph_overlay_is_free(t->overlay, weight); i++) {
         if (atomic_load_explicit(&t->failed, memory_order_relaxed))
             return 0;
-        if (i > 1000)
-            sched_yield();
+        gradient_sum_pause(i);
     }
     return 1;
 }
