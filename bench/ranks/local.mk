@@ -8,3 +8,4 @@ endif
 # The latency between hosts that this machine plays, where the kernel has none to give: make bench/latency
 EXTRA_PROGRAMS += bench/latency
 bench_latency_SOURCES = bench/ranks/latency.c
+bench_latency_LDADD =
