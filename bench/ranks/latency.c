@@ -39,7 +39,7 @@ enum {
     AWAKE = 50000                  /* nanoseconds: time to wake up in, so the last of a delay is not slept */
 };
 
-struct frame { /* before its bytes in the ring; `to` < 0: to all links but `from` */
+struct frame {   /* before its bytes in the ring; `to` < 0: to all links but `from` */
     int64_t due; /* nanoseconds; 0: the rest of the ring is empty */
     int32_t from, to, bytes, reserved;
 };
@@ -55,7 +55,7 @@ struct latency {
     int fd[PORTS_MAX];
     struct address address[ADDRESSES];
     char *ring;
-    int64_t head, tail; /* bytes that were ever written to the ring, and read from it */
+    int64_t head, tail;                        /* bytes that were ever written to the ring, and read from it */
     int64_t frames, bytes, lost, late, latest; /* late: sum of the nanoseconds by which frames left later than they were due */
 };
 
@@ -94,8 +94,7 @@ static int64_t latency_parse(const char *text)
 static int latency_link(const char *name)
 {
     const int size = SOCKET_BYTES, yes = 1;
-    struct sockaddr_ll at = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(name)};
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(name)};
     struct packet_mreq all = {.mr_ifindex = at.sll_ifindex, .mr_type = PACKET_MR_PROMISC};
     int fd = at.sll_ifindex ? socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) : -1;
     if (fd < 0)
