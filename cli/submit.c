@@ -144,6 +144,13 @@ static void submit_requeue(const char *job, FILE *to)
             job, job);
 }
 
+/* A node that died under the job has files of its step left, and srun starts no step of that number there again: each start of the job does
+ * its work in another step. */
+static void submit_steps(FILE *to)
+{
+    fputs("for i in $(seq \"${SLURM_RESTART_COUNT:-0}\"); do srun --mpi=none --nodes=1 --ntasks=1 true; done\n", to);
+}
+
 static void submit_script(const struct submit *o, const char *program, const char *folder, const char *after, FILE *to)
 {
     submit_directives(o, after, to);
@@ -153,13 +160,15 @@ static void submit_script(const struct submit *o, const char *program, const cha
         "# and ends with 75. The job, unless it was cancelled, then goes back into the queue, and resumes there. A signal reaches this\n# "
         "script while it waits.\n",
         SUBMIT_GRACE);
+    int srun = submit_launcher(o, after) && strncmp(submit_launcher(o, after), "srun", 4) == 0;
     /* srun itself would kill its tasks half a minute after a SIGTERM: they are told by Slurm */
     fprintf(to, "stopped=\nstop() { stopped=${stopped:-$1}; %s 2>/dev/null; }\ntrap 'stop USR1' USR1\ntrap 'stop TERM' TERM\n",
-            submit_launcher(o, after) && strncmp(submit_launcher(o, after), "srun", 4) == 0 ? "scancel --signal=TERM \"$SLURM_JOB_ID\""
-                                                                                            : "kill -TERM \"$work\"");
+            srun ? "scancel --signal=TERM \"$SLURM_JOB_ID\"" : "kill -TERM \"$work\"");
     fputs("cd ", to);
     submit_quote(to, folder);
     fputs(" || exit 1\necho \"job $SLURM_JOB_ID, restart ${SLURM_RESTART_COUNT:-0}, on $SLURM_JOB_NODELIST\"\n\n", to);
+    if (srun)
+        submit_steps(to);
     submit_command(o, program, after, to);
     fputs(
         "work=$!\nwait \"$work\"\ncode=$?\nwhile [ -n \"$stopped\" ] && kill -0 \"$work\" 2>/dev/null; do wait \"$work\"; code=$?; done\n",

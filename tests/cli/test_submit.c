@@ -136,6 +136,26 @@ START_TEST(the_script_requeues)
 }
 END_TEST
 
+/* Work is another step each time that the job begins, as a node that died keeps the files of the step that it had. */
+START_TEST(each_start_is_a_step_of_its_own)
+{
+    tool("srun", "echo \"$1 $2 $3\" >> steps");
+    (void)command_ends(0, "", "submit small.yaml --nodes 2 --ntasks 2 -n");
+    ck_assert_int_eq(rename("out", "script"), 0);
+    ck_assert_int_eq(shell("PATH=$PWD:$PATH SLURM_JOB_ID=7 sh ./script > said 2>&1"), 0);
+    ck_assert_msg(strncmp(slurp("steps"), "--mpi=pmix ", 11) == 0, "%s", slurp("steps"));
+    (void)remove("steps");
+    ck_assert_int_eq(shell("PATH=$PWD:$PATH SLURM_JOB_ID=7 SLURM_RESTART_COUNT=2 sh ./script > said 2>&1"), 0);
+    static const char dummy[] = "--mpi=none --nodes=1 --ntasks=1\n";
+    const char *steps = slurp("steps");
+    ck_assert_msg(strncmp(steps, dummy, strlen(dummy)) == 0 && strncmp(steps + strlen(dummy), dummy, strlen(dummy)) == 0 &&
+                      strncmp(steps + 2 * strlen(dummy), "--mpi=pmix ", 11) == 0,
+                  "%s", steps);
+    (void)command_ends(0, "", "submit small.yaml --ntasks 2 --launcher mpirun -n");
+    ck_assert_ptr_null(strstr(slurp("out"), "srun"));
+}
+END_TEST
+
 START_TEST(arrays)
 {
     small_write("sweep.yaml", "tessera: 1\nname: many\nextends: small.yaml\nsweep: {axes: {tokenizer.steps: [2, 3]}}\n");
@@ -222,6 +242,7 @@ int main(void)
     tcase_add_test(t, the_plan_proposes_a_limit);
     tcase_add_test(t, a_sweep_is_planned);
     tcase_add_test(t, the_script_requeues);
+    tcase_add_test(t, each_start_is_a_step_of_its_own);
     tcase_add_test(t, arrays);
     tcase_add_test(t, an_encode_is_planned);
     tcase_add_test(t, words_and_lines_of_the_users);
