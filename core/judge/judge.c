@@ -75,7 +75,7 @@ static int judge_ended(const struct judge *j, const struct tessi_child *child)
     if (child->how == TESSI_CHILD_RETURNED)
         return j->verdict->status;
     *j->verdict->text = '\0';
-    tessi_base_add(j->verdict->text, sizeof j->verdict->text, "wanted it to come back, found that the test's process %s",
+    tessi_base_add(j->verdict->text, sizeof j->verdict->text, "wanted the test to come back, found that it %s",
                    tessi_base_child_words(child, words, sizeof words));
     if (child->err.bytes)
         tessi_base_add(j->verdict->text, sizeof j->verdict->text, "; it wrote: %.400s", child->err.text);
@@ -99,7 +99,10 @@ struct run {
     void (*each)(void *user, const struct tessi_judge_result *result);
     void *user;
     struct tessi_judge_report *report;
+    int late; /* tests of the component that took too long */
 };
+
+enum { LATE_MAX = 3 }; /* after so many the others are not waited for */
 
 /* Outcome of a test, given the expectations: one that is expected to fail and passes is a failure, as its line is out of date. */
 static enum tessi_judge_outcome judge_outcome(struct run *r, const char *component, const char *test, int status)
@@ -123,23 +126,37 @@ static enum tessi_judge_outcome judge_outcome(struct run *r, const char *compone
     return TESSI_JUDGE_EXPECTED;
 }
 
-static int judge_one(struct tess_context *ctx, struct run *r, const char *component, const struct judge_test *test)
+/* Runs the test in the way that the options say, and gives its status. */
+static int judge_run(struct tess_context *ctx, struct run *r, const struct judge_test *test, int *status)
 {
     struct judge *j = &r->judge;
     struct tessi_child child;
-    char line[sizeof j->verdict->text];
     void *task[2] = {j, (void *)(uintptr_t)test};
-    double limit = j->options->seconds > 0 ? j->options->seconds : 60.0 * j->level, began = tessi_base_seconds();
-    memset(j->verdict, 0, sizeof *j->verdict);
-    j->seed = judge_seed(j->options->seed, component, test->name);
-    int status;
+    double limit = j->options->seconds > 0 ? j->options->seconds : 60.0 * j->level;
     if (j->options->in_process) {
         (void)judge_task(task);
-        status = j->verdict->status;
+        *status = j->verdict->status;
+    } else if (r->late >= LATE_MAX) {
+        snprintf(j->verdict->text, sizeof j->verdict->text, "%d tests before it took more than %g s each; `--only %s` runs it", r->late,
+                 limit, test->name);
+        *status = JUDGE_SKIP;
     } else {
         TESS_TRY(tessi_base_child_run(ctx, judge_task, task, limit, &child));
-        status = judge_ended(j, &child);
+        *status = judge_ended(j, &child);
+        r->late += child.how == TESSI_CHILD_LATE;
     }
+    return TESS_OK;
+}
+
+static int judge_one(struct tess_context *ctx, struct run *r, const char *component, const struct judge_test *test)
+{
+    struct judge *j = &r->judge;
+    char line[sizeof j->verdict->text];
+    double began = tessi_base_seconds();
+    memset(j->verdict, 0, sizeof *j->verdict);
+    j->seed = judge_seed(j->options->seed, component, test->name);
+    int status = TESS_OK;
+    TESS_TRY(judge_run(ctx, r, test, &status));
     enum tessi_judge_outcome outcome = judge_outcome(r, component, test->name, status);
     (void)tess_shown_text(j->verdict->text, line, sizeof line);
     int failed = outcome == TESSI_JUDGE_FAILED || outcome == TESSI_JUDGE_EXPECTED;
@@ -178,6 +195,7 @@ static int judge_component(struct tess_context *ctx, struct run *r, const struct
     const struct judge_test *test;
     snprintf(component, sizeof component, "%.*s/%s", tessi_plug_kind_length(k->kind), k->kind, k->name);
     r->judge.component = k;
+    r->late = 0;
     r->judge.kind = judge_kind_of(k->kind);
     for (int64_t i = 0; (test = judge_test_of(r->judge.kind, i)); i++)
         if (test->level <= r->judge.level && judge_wanted(r->judge.options->only, component, test->name))

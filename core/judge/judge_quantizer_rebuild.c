@@ -26,6 +26,8 @@ static int rebuilt_open(struct judge *j, int64_t k, int64_t d, int pool, struct 
     JUDGE_TRY(rebuilt_tensor(j, rows, d, &r->pool));
     JUDGE_TRY(rebuilt_tensor(j, rows, d, &r->copy));
     JUDGE_TRY(rebuilt_tensor(j, k, d, &r->codebook));
+    for (int64_t i = 0; i < k * d; i++) /* a row that is left as it was is no row of a codebook */
+        ((float *)r->codebook.data)[i] = NAN;
     const struct tess_stream s = {.seed = j->seed, .purpose = tess_purpose("pool")};
     float *x = r->pool.data;
     for (int64_t i = 0; i < rows * d && pool == POOL_EQUAL; i++)
