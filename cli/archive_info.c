@@ -61,15 +61,18 @@ static int info_add_shards(struct tess_context *ctx, struct info *f)
     return TESS_OK;
 }
 
-/* Counts a reason, "NAME: REASON"; those beyond the first of their sort are counted as `others`, the last entry. */
+/* Counts a reason, "NAME: REASON (DETAILS)", whose details, a decoder's own words, differ from picture to picture; those beyond the first
+ * of their sort are counted as `others`, the last entry. */
 static void info_add_reason(struct info *f, const char *text)
 {
-    const char *reason = strstr(text, ": ") ? strstr(text, ": ") + 2 : text;
+    const char *reason = strstr(text, ": ") ? strstr(text, ": ") + 2 : text, *details = strstr(reason, " (");
+    char shorter[REASON_MAX];
     int64_t i = 0;
-    while (i < f->reasons && strncmp(f->reason[i].text, reason, REASON_MAX - 1) != 0)
+    (void)snprintf(shorter, sizeof shorter, "%.*s", (int)(details ? details - reason : (int64_t)strlen(reason)), reason);
+    while (i < f->reasons && strcmp(f->reason[i].text, shorter) != 0)
         i++;
     if (i == f->reasons && i < REASONS_MAX) {
-        (void)snprintf(f->reason[i].text, REASON_MAX, "%s", i < REASONS_MAX - 1 ? reason : "others");
+        (void)snprintf(f->reason[i].text, REASON_MAX, "%s", i < REASONS_MAX - 1 ? shorter : "others");
         f->reasons++;
     }
     f->reason[i < REASONS_MAX ? i : REASONS_MAX - 1].count++;
