@@ -15,6 +15,7 @@
 #include "core/model/check_recorded.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,26 @@ static int find_stage(struct tess_context *ctx, const struct tessi_pipeline *p, 
                      tessi_config_suggest(tessi_config_child(p->root, "stages"), name, near, sizeof near));
 }
 
+/* Checks the amounts that a stage's plan gives, by which its time, memory and room on the disk are told. */
+static int check_plan(struct tess_context *ctx, const struct tessi_stage *s)
+{
+    const struct {
+        const char *name;
+        double value;
+    } amount[] = {{"steps", (double)s->steps},
+                  {"parameters", (double)s->cost.parameters},
+                  {"flops", s->cost.flops},
+                  {"total_bytes", (double)s->cost.total_bytes},
+                  {"output_bytes", (double)s->output_bytes},
+                  {"checkpoint_bytes", (double)s->checkpoint_bytes}};
+    char who[200];
+    for (size_t i = 0; i < sizeof amount / sizeof *amount; i++)
+        if (!(amount[i].value >= 0.0 && amount[i].value < INFINITY))
+            return ctx->fail(ctx, TESS_E_PLUGIN, "%s, plan: gave %g %s; wanted 0 or more", tessi_model_part_text(s->instance, "stage", who),
+                             amount[i].value, amount[i].name);
+    return TESS_OK;
+}
+
 static int pipeline_choose(struct tess_context *ctx, struct tessi_pipeline *p, const struct tessi_pipeline_options *o)
 {
     void *memory;
@@ -189,6 +210,8 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
         s->portable = plan.portable;
         s->checkpoint_bytes = plan.checkpoint_bytes;
     }
+    if (status == TESS_OK)
+        status = check_plan(ctx, s);
     p->runtime->graph_sealed = NULL;
     tess_free(in);
     return status;

@@ -30,6 +30,13 @@ int tessi_store_good_name(const char *name)
     return 1;
 }
 
+int tessi_store_is_line(const char *text)
+{
+    char shown[TESSI_LINE_MAX];
+    size_t bytes = tess_shown_text(text, shown, sizeof shown);
+    return bytes < sizeof shown && strcmp(text, shown) == 0;
+}
+
 int tessi_store_check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name)
 {
     if (a->failed)
