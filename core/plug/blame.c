@@ -69,8 +69,8 @@ void tessi_plug_blame(void *const *frame, int n, struct tessi_blamed *out)
             out->path = about.dli_fname;
             out->own = file[at].own;
         }
-        (void)tessi_plug_object_function(blame_path(&about), (uint64_t)((const char *)frame[i] - (const char *)about.dli_fbase), out->function,
-                                         sizeof out->function);
+        (void)tessi_plug_object_function(blame_path(&about), (uint64_t)((const char *)frame[i] - (const char *)about.dli_fbase),
+                                         out->function, sizeof out->function);
         return;
     }
 }

@@ -306,7 +306,8 @@ START_TEST(channels_become_the_tokenizers)
 {
     if (!command_has("source/folder"))
         return;
-    small_shell("mkdir mixed && cp " TEST_FOLDER "/grey.png mixed/a.png && cp " TEST_FOLDER "/colour.png mixed/b.png && cp photos/a/p000.png mixed");
+    small_shell("mkdir mixed && cp " TEST_FOLDER "/grey.png mixed/a.png && cp " TEST_FOLDER
+                "/colour.png mixed/b.png && cp photos/a/p000.png mixed");
     (void)command_ends(0, "", "encode mixed" MODEL "-o mixed.h5 -q");
     rows_are("mixed.h5", 3, 0);
 }
