@@ -13,7 +13,8 @@ plugins_checkpoints_taming_la_SOURCES = plugins/checkpoints/taming/taming.c plug
 plugins_checkpoints_taming_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_taming_la_LIBADD = $(PLUGIN_LIBS)
 
-plugins_checkpoints_vq_ddm_la_SOURCES = plugins/checkpoints/vq_ddm.c
+plugins_checkpoints_vq_ddm_la_SOURCES = plugins/checkpoints/vq_ddm/vq_ddm.c plugins/checkpoints/vq_ddm/vq_ddm_export.c \
+    plugins/checkpoints/vq_ddm/vq_ddm.h
 plugins_checkpoints_vq_ddm_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_checkpoints_vq_ddm_la_LIBADD = $(PLUGIN_LIBS)
 

@@ -3,34 +3,27 @@
  * prior, a U-Net with the schedule of its uniform noise.
  *
  * The program holds the U-Net as a module and once more inside its noise, so its files name each weight twice, `_nn.` and
- * `_denoising._denoise_fn.`: the second is taken, the first must have the same shapes and is not read.
+ * `_denoising._denoise_fn.`: the second is taken, the first must have the same shapes and is not read. vq_ddm_export.c writes a prior.
  *
  * SPDX-License-Identifier: MIT */
-#include "kit/checkpoint/name_table.h"
-#include "kit/checkpoint/taming_autoencoder.h"
+#include "plugins/checkpoints/vq_ddm/vq_ddm.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct vq_ddm {
-    struct conv_untold images;
-    int64_t norm_groups, heads, steps;
-};
-
-static const char who[] = "vq-ddm", inside[] = "_denoising._denoise_fn.", alone[] = "_nn.", within[] = "_denoising._nn.";
+static const char who[] = "vq-ddm", inside[] = VQ_DDM_INSIDE, alone[] = VQ_DDM_ALONE, within[] = "_denoising._nn.";
 
 enum { TIME_SCALE = 4000 }; /* factor of t / T, the same in both programs */
 
-static const struct name_row schedule_names[] = {{"_denoising._denoise_fn.label_emb.", "denoiser.label_embedding.", NULL},
-                                                 {"_denoising._denoise_fn.", "denoiser.", NULL},
-                                                 {"_nn.", NULL, "the same network once more; its values are not compared"},
-                                                 {"_denoising._nn.", NULL, "the same network once more; its values are not compared"},
-                                                 {"_denoising.log_", NULL, "the schedule, which follows from its length"},
-                                                 {"_denoising.Lt_", NULL, "statistics of the training, which start over"},
-                                                 {NULL, "noise.", "statistics of the training"},
-                                                 {NULL, NULL, NULL}};
+const struct name_row vq_ddm_names[] = {{"_denoising._denoise_fn.label_emb.", "denoiser.label_embedding.", NULL},
+                                        {"_denoising._denoise_fn.", "denoiser.", NULL},
+                                        {"_nn.", NULL, "the same network once more; its values are not compared"},
+                                        {"_denoising._nn.", NULL, "the same network once more; its values are not compared"},
+                                        {"_denoising.log_", NULL, "the schedule, which follows from its length"},
+                                        {"_denoising.Lt_", NULL, "statistics of the training, which start over"},
+                                        {NULL, "noise.", "statistics of the training"},
+                                        {NULL, NULL, NULL}};
 static const struct name_row alone_names[] = {
     {"_nn.label_emb.", "denoiser.label_embedding.", NULL}, {"_nn.", "denoiser.", NULL}, {NULL, NULL, NULL}};
 static const struct name_row within_names[] = {
@@ -38,24 +31,22 @@ static const struct name_row within_names[] = {
 /* Layers of the classes that a network never uses, by how it reads a code. */
 static const struct {
     const char *name;
-    int input; /* BY_EMBEDDING or BY_PLAIN */
+    int input;
     const char *why;
-} unused[] = {{"input_conv.", 0, "a layer for numbers, which a network that reads codes never uses"},
-              {"embedding.", 2, "vectors of codes, which a network that reads numbers never uses"},
-              {"begin_conv.", 2, "a layer that the network never uses"}};
+} unused[] = {{"input_conv.", BY_EMBEDDING, "a layer for numbers, which a network that reads codes never uses"},
+              {"embedding.", BY_PLAIN, "vectors of codes, which a network that reads numbers never uses"},
+              {"begin_conv.", BY_PLAIN, "a layer that the network never uses"}};
 
 /* ---- import: their names to ours ---- */
 
 struct network {
     const char *prefix;
     int64_t channels, mult[TESS_LIST_MAX], levels, codebook_size, head_dim, steps;
-    int64_t labels;   /* rows of the table of labels; 0: the network is told none */
-    int input, told;  /* of the enum below; 1: the file tells the steps */
+    int64_t labels;  /* rows of the table of labels; 0: the network is told none */
+    int input, told; /* BY_EMBEDDING ..; 1: the file tells the steps */
 };
 
-/* How a network reads a code, and the parameter `input` of denoiser/1 `unet`. */
-enum { BY_EMBEDDING, BY_SCALAR, BY_PLAIN };
-static const char *const input_name[] = {"embedding", "scalar", "plain"};
+const char *const vq_ddm_input_name[] = {"embedding", "scalar", "plain"};
 
 static const struct tess_entry *vq_ddm_of(const struct tess_import_plan *p, const struct network *n, const char *name, int64_t i)
 {
@@ -79,7 +70,7 @@ static int read_steps(struct tess_context *ctx, const struct vq_ddm *v, const st
             continue;
         if (e->rank != 1 || e->dim[0] < 1 || (n->told && e->dim[0] != n->steps))
             return ctx->fail(ctx, TESS_E_DATA, "`%s` is no list of %s; the schedule has a number for each step", e->name,
-                           n->told ? "the length of the others" : "numbers");
+                             n->told ? "the length of the others" : "numbers");
         n->told = 1;
         n->steps = e->dim[0];
     }
@@ -143,8 +134,8 @@ static int read_network(struct tess_context *ctx, const struct vq_ddm *v, const 
         return vq_ddm_odd(ctx, "its last layer `final_conv.1.weight` (K, D, 1, 1) is missing or of another shape");
     n->codebook_size = last->dim[0];
     if (!qkv || qkv->rank != 4 || qkv->dim[0] < 1 || qkv->dim[0] % (3 * v->heads))
-        return ctx->fail(ctx, TESS_E_DATA, "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=",
-                       (long long)v->heads);
+        return ctx->fail(ctx, TESS_E_DATA,
+                         "`mid_attn.fn.fn.to_qkv.weight` is missing or not of 3 x %lld heads; say heads=", (long long)v->heads);
     n->head_dim = qkv->dim[0] / (3 * v->heads);
     TESS_TRY(read_labels(ctx, p, n));
     TESS_TRY(vq_ddm_read_levels(ctx, p, n));
@@ -161,8 +152,8 @@ static int check_twins(struct tess_context *ctx, const struct tess_import_plan *
         twin = vq_ddm_of(p, n, e->name + sizeof alone - 1, 0);
         if (!twin || twin->rank != e->rank || memcmp(twin->dim, e->dim, (size_t)e->rank * sizeof *e->dim) != 0)
             return ctx->fail(ctx, TESS_E_DATA,
-                           "`%s` has no twin of its shape under `%s`, where the same network is; the file contradicts itself", e->name,
-                           inside);
+                             "`%s` has no twin of its shape under `%s`, where the same network is; the file contradicts itself", e->name,
+                             inside);
     }
     return TESS_OK;
 }
@@ -182,8 +173,7 @@ static int vq_ddm_describe_map(struct tess_context *ctx, const struct network *n
     return tess_attrs_set_i64(ctx, p->attrs, "width", width);
 }
 
-/* Steps are counted from 0 there and from 1 here. */
-static double time_offset(int64_t steps)
+double vq_ddm_time_offset(int64_t steps)
 {
     return -(double)TIME_SCALE / (double)steps;
 }
@@ -212,7 +202,7 @@ static int vq_ddm_describe(struct tess_context *ctx, const struct vq_ddm *v, con
                    "{use: unet, channels: %lld, channel_mult: [%s], heads: %lld, head_dim: %lld, groups: %lld, input: %s, "
                    "time_offset: %.17g}",
                    (long long)n->channels, mult, (long long)v->heads, (long long)n->head_dim, (long long)v->norm_groups,
-                   input_name[n->input], time_offset(n->steps));
+                   vq_ddm_input_name[n->input], vq_ddm_time_offset(n->steps));
     if (!n->told)
         (void)snprintf(steps, sizeof steps, ", %lld steps", (long long)n->steps);
     (void)snprintf(p->assumed, sizeof p->assumed,
@@ -253,7 +243,7 @@ static int import_prior(struct tess_context *ctx, const struct vq_ddm *v, struct
     if (p->tokenizer)
         TESS_TRY(vq_ddm_describe_map(ctx, &n, p));
     for (int64_t i = 0; i < p->entries; i++) {
-        name_import(schedule_names, p, i);
+        name_import(vq_ddm_names, p, i);
         if (n.prefix != inside)
             name_import(n.prefix == alone ? alone_names : within_names, p, i);
         leave_unused(&n, p, i);
@@ -270,124 +260,12 @@ static int vq_ddm_plan_import(void *self, struct tess_context *ctx, struct tess_
     if (name_get(p, "_denoising._denoise_fn.final_conv.1.weight") || name_get(p, "_nn.final_conv.1.weight") ||
         name_get(p, "_denoising._nn.final_conv.1.weight"))
         return import_prior(ctx, v, p);
-    return ctx->fail(ctx, TESS_E_DATA, "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
-                                   "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
+    return ctx->fail(ctx, TESS_E_DATA,
+                     "the file is neither an autoencoder (`encoder.conv_in.weight`) nor a prior "
+                     "(`_denoising._denoise_fn.final_conv.1.weight`) of vq-ddm");
 }
 
-/* ---- export: our names to theirs ---- */
-
-/* A network that reads codes as numbers predicts a change of them, one that reads vectors the codes. */
-static int vq_ddm_check_noise(struct tess_context *ctx, const char *noise, const char *denoiser, int64_t steps)
-{
-    int32_t same, embeds;
-    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", input_name[BY_EMBEDDING], &embeds));
-    const char *const published[][2] = {{"schedule", "cosine-root"}, {"offset", "0.008"},          {"clip", "0.001"},
-                                        {"step", "plug-in"},         {"first_step", "published"}, {"residual", embeds ? "0" : "1"}};
-    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        TESS_TRY(tess_config_text_has(ctx, noise, published[i][0], published[i][1], &same));
-        if (!same)
-            return ctx->fail(ctx, TESS_E_VALUE, "vq-ddm has the noise uniform of `%s: %s`, the model %s", published[i][0], published[i][1],
-                           noise);
-    }
-    return name_check_number(ctx, noise, "steps", steps);
-}
-
-static int check_denoiser(struct tess_context *ctx, const char *denoiser, const struct vq_ddm *v)
-{
-    int64_t groups;
-    double offset;
-    TESS_TRY(tess_config_text_i64(ctx, denoiser, "groups", v->norm_groups, &groups));
-    TESS_TRY(tess_config_text_f64(ctx, denoiser, "time_offset", NAN, &offset));
-    TESS_TRY(name_check_number(ctx, denoiser, "heads", v->heads));
-    if (groups != v->norm_groups)
-        return ctx->fail(ctx, TESS_E_VALUE,
-                       "`groups` of the model's denoiser is %lld, not %lld, and the file would not tell; say norm_groups=%lld here, and to "
-                       "whoever reads it",
-                       (long long)groups, (long long)v->norm_groups, (long long)groups);
-    if (offset == time_offset(v->steps))
-        return TESS_OK;
-    return ctx->fail(ctx, TESS_E_VALUE, "vq-ddm counts steps from 0, which is `time_offset: %.17g` for %lld steps, the model %s",
-                   time_offset(v->steps), (long long)v->steps, denoiser);
-}
-
-/* ln of what a step keeps and ln of what it does not: the schedule as the program computes it, sums in double. */
-static int add_schedule(struct tess_context *ctx, const struct tess_export_plan *p, int64_t steps)
-{
-    static const char *const name[] = {"log_alpha", "log_1_min_alpha", "log_cumprod_alpha", "log_1_min_cumprod_alpha"};
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)steps * 4 * sizeof(float), "a schedule", &memory));
-    float *value = memory;
-    double sum = 0.0, before = pow(cos(0.008 / 1.008 * 1.57079632679489661923), 2.0);
-    for (int64_t k = 0; k < steps; k++) {
-        double after = pow(cos(((double)(k + 1) / (double)steps + 0.008) / 1.008 * 1.57079632679489661923), 2.0), kept = after / before;
-        double log_kept = 0.5 * log(kept < 0.001 ? 0.001 : kept > 1.0 ? 1.0 : kept);
-        before = after;
-        sum += log_kept;
-        value[k] = (float)log_kept;
-        value[steps + k] = (float)log(1.0 - exp(log_kept) + 1e-40);
-        value[2 * steps + k] = (float)sum;
-        value[3 * steps + k] = (float)log(1.0 - exp(sum) + 1e-40);
-    }
-    int status = TESS_OK;
-    for (int64_t i = 0; i < 4 && status == TESS_OK; i++)
-        status = extras_values(ctx, p, 1, &steps, value + i * steps, "_denoising.%s", name[i]);
-    tess_free(memory);
-    return status;
-}
-
-/* Layers that the program's class has and never uses, under both names of the network: of `UnetX` its embedding and its first layer, of
- * `edit_unet` the layer for numbers. */
-static int add_unused(struct tess_context *ctx, const struct tess_export_plan *p, const char *denoiser)
-{
-    static const char *const prefix[] = {inside, alone};
-    int64_t channels, codes;
-    int32_t plain;
-    TESS_TRY(tess_config_text_i64(ctx, denoiser, "channels", 64, &channels));
-    TESS_TRY(tess_attrs_i64(ctx, p->attrs, "codebook_size", &codes));
-    TESS_TRY(tess_config_text_has(ctx, denoiser, "input", input_name[BY_PLAIN], &plain));
-    const char *layer = plain ? "begin_conv" : "input_conv";
-    if (!plain && !tess_attrs_text_or(p->attrs, "condition", NULL))
-        return TESS_OK;
-    for (int i = 0; i < 2; i++) {
-        const int64_t kernel[4] = {channels, 1, 1, 1}, table[2] = {codes, channels};
-        if (plain)
-            TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 2, table, "%sembedding.weight", prefix[i]));
-        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 4, kernel, "%s%s.weight", prefix[i], layer));
-        TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &channels, "%s%s.bias", prefix[i], layer));
-    }
-    return TESS_OK;
-}
-
-/* The network under its second name, the schedule, and the statistics of training as they begin. */
-static int add_extras(struct tess_context *ctx, const struct tess_export_plan *p, const char *denoiser, int64_t steps)
-{
-    for (int64_t i = 0; i < p->weights; i++)
-        if (strncmp(p->weight[i].theirs, inside, sizeof inside - 1) == 0)
-            TESS_TRY(extras_same(ctx, p, i, "%s%s", alone, p->weight[i].theirs + sizeof inside - 1));
-    TESS_TRY(add_unused(ctx, p, denoiser));
-    TESS_TRY(add_schedule(ctx, p, steps));
-    TESS_TRY(extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_history"));
-    return extras_constant(ctx, p, "f32", 0.0f, 1, &steps, "_denoising.Lt_count");
-}
-
-static int export_prior(struct tess_context *ctx, const struct vq_ddm *v, struct tess_export_plan *p)
-{
-    const char *noise, *denoiser;
-    TESS_TRY(name_check_part(ctx, p, who, "noise", "uniform", &noise));
-    TESS_TRY(name_check_part(ctx, p, who, "denoiser", "unet", &denoiser));
-    TESS_TRY(vq_ddm_check_noise(ctx, noise, denoiser, v->steps));
-    TESS_TRY(check_denoiser(ctx, denoiser, v));
-    for (int64_t i = 0; i < p->weights; i++) {
-        struct tess_export_weight *w = &p->weight[i];
-        name_export(schedule_names, w);
-        if (w->rank == 2 && !strstr(w->ours, "embedding.weight") && strncmp(w->ours, "denoiser.mlp.", 13) != 0 &&
-            !strstr(w->ours, ".mlp.1.")) {
-            w->rank = 4; /* but for the embedding and the layers of the time a matrix is a convolution of 1 x 1 there */
-            w->dim[2] = w->dim[3] = 1;
-        }
-    }
-    return v->images.complete ? add_extras(ctx, p, denoiser, v->steps) : TESS_OK;
-}
+/* ---- the component ---- */
 
 static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_export_plan *p)
 {
@@ -397,7 +275,7 @@ static int vq_ddm_plan_export(void *self, struct tess_context *ctx, struct tess_
     if (strcmp(p->kind, "autoencoder") == 0)
         return taming_export(ctx, who, 1, &v->images, p);
     if (strcmp(p->kind, "prior") == 0)
-        return export_prior(ctx, v, p);
+        return vq_ddm_export_prior(ctx, v, p);
     return ctx->fail(ctx, TESS_E_DATA, "wanted a model of kind autoencoder or prior, found kind `%s`", p->kind);
 }
 
