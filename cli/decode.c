@@ -13,7 +13,6 @@
 #include "kit/infer/stage_codec.h"
 #include "kit/infer/stage_images.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,18 +85,6 @@ static int make_parent(struct tess_context *ctx, const char *path)
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------------- */
 
-/* 1 where there is nothing but a mark on its way, which a killed process left. */
-static int is_empty(const char *path)
-{
-    int empty = 1;
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || tessi_base_aside_is_of(e->d_name, MARK));
-    if (d)
-        (void)closedir(d);
-    return empty;
-}
-
 static void read_mark(const char *path, char text[MARK_BYTES])
 {
     text[0] = '\0';
@@ -117,7 +104,7 @@ static int enter(struct tess_context *ctx, const struct decode_verb *v, const ch
     read_mark(mark, found);
     if (strcmp(wanted, found) == 0)
         return TESS_OK;
-    if (*found || !is_empty(v->output))
+    if (*found || !tessi_base_aside_alone(v->output, MARK))
         return ctx->fail(ctx, TESS_E_CREATE, "%s: is not empty%s; give a new or an empty folder", v->output,
                          *found ? ": another archive, or with another tokenizer, was being decoded there" : "");
     return tessi_base_write_text(ctx, mark, wanted, strlen(wanted));

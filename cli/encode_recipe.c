@@ -6,7 +6,6 @@
 #include "core/config/merge.h"
 #include "core/config/yaml.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,18 +182,6 @@ static int compare_recipe(struct tess_context *ctx, const struct cli_folder *f, 
     return status;
 }
 
-/* 1 where there is nothing but a recipe on its way: another shard's process writes it, or was killed at it. */
-static int is_empty(const char *path)
-{
-    int empty = 1;
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        empty = empty && (*e->d_name == '.' || tessi_base_aside_is_of(e->d_name, CLI_ENCODE_RECIPE));
-    if (d)
-        (void)closedir(d);
-    return empty;
-}
-
 int cli_encode_recipe_load(struct tess_context *ctx, struct cli_folder *f)
 {
     char *path = NULL;
@@ -220,7 +207,7 @@ int cli_encode_recipe_begin(struct tess_context *ctx, struct cli_folder *f)
     } else if (f->a->o->append) {
         status =
             ctx->fail(ctx, TESS_E_USAGE, "%s: is no archive yet, so there is nothing to add to; encode without --append first", f->path);
-    } else if (!is_empty(f->path)) {
+    } else if (!tessi_base_aside_alone(f->path, CLI_ENCODE_RECIPE)) {
         status = ctx->fail(ctx, TESS_E_CREATE, "%s: is a folder with other files and no %s, so no archive; give a new or an empty folder",
                            f->path, CLI_ENCODE_RECIPE);
     } else {

@@ -98,10 +98,22 @@ int tessi_base_aside_named(const char *name)
     return tail_of(name) != NULL;
 }
 
-int tessi_base_aside_is_of(const char *name, const char *base)
+/* 1 where `name` is that of a partial file for `base`; NULL: for any */
+static int is_aside_of(const char *name, const char *base)
 {
     const char *tail = tail_of(name);
     return tail && (!base || (strnlen(base, BASE_MAX) == (size_t)(tail - name) && strncmp(name, base, (size_t)(tail - name)) == 0));
+}
+
+int tessi_base_aside_alone(const char *folder, const char *base)
+{
+    int alone = 1;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        alone = alone && (*e->d_name == '.' || is_aside_of(e->d_name, base));
+    if (d)
+        (void)closedir(d);
+    return alone;
 }
 
 /* Calls look(user, path) for each partial file in a folder ("x/", or "" for this one), for `base` alone where it is told, until that
@@ -112,7 +124,7 @@ static int each_aside(const char *folder, const char *base, int (*look)(void *us
     DIR *d = opendir(*folder ? folder : ".");
     int found = 0;
     for (struct dirent *e; d && !found && (e = readdir(d));)
-        if (tessi_base_aside_is_of(e->d_name, base)) {
+        if (is_aside_of(e->d_name, base)) {
             (void)snprintf(path, sizeof path, "%s%s", folder, e->d_name);
             found = look(user, path);
         }

@@ -12,7 +12,8 @@ const char *tessi_base_aside_split(const char *path, char *folder, size_t capaci
 int tessi_base_aside_name_new(const char *path, char *name);
 /* 1 for the name, without a folder, of a partial file, of whatever writer. */
 int tessi_base_aside_named(const char *name);
-/* 1 for that of a partial file of the file `base`; NULL: of any. */
-int tessi_base_aside_is_of(const char *name, const char *base);
+/* 1 for a folder with nothing in it but hidden files and partial files of the file `base`: a process that writes it, or was killed at it,
+ * was the first. */
+int tessi_base_aside_alone(const char *folder, const char *base);
 
 #endif

@@ -41,17 +41,23 @@ static int whole_export_has_all(const char *as, const char *parameters, const ch
 
 /* ---- VQ-DDM's U-Net that is told labels ------------------------------------------------------------------------------- */
 
-START_TEST(a_network_that_is_told_labels)
+/* A prior is imported, has the golden values, is exported with the file's tensors, and comes back. */
+static void there_and_back(const char *checkpoint, const char *golden)
 {
     fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("taming.ckpt"), "taming.h5", NULL, tokenizer));
-    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", FILE_OF("labelled.ckpt"), "x.h5", "taming.h5", NULL));
-    attr_is("x.h5", "condition", "labels");
-    checkpoint_check_prior("labelled.h5", "x.h5");
+    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", checkpoint, "x.h5", "taming.h5", NULL));
+    checkpoint_check_prior(golden, "x.h5");
     fixture_ok(&fixture, checkpoint_export_as("vq-ddm", "x.h5", "y.safetensors", "steps=20"));
-    ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", FILE_OF("labelled.ckpt")), 116);
+    ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", checkpoint), 116);
     fixture_ok(&fixture, checkpoint_import_as("vq-ddm", "y.safetensors", "y.h5", "taming.h5", "steps=20"));
     checkpoint_same_content("x.h5", "y.h5");
-    (void)whole_export_has_all("vq-ddm", "steps=20", FILE_OF("labelled.ckpt"));
+    (void)whole_export_has_all("vq-ddm", "steps=20", checkpoint);
+}
+
+START_TEST(a_network_that_is_told_labels)
+{
+    there_and_back(FILE_OF("labelled.ckpt"), "labelled.h5");
+    attr_is("x.h5", "condition", "labels");
 }
 END_TEST
 
@@ -59,14 +65,7 @@ END_TEST
 
 START_TEST(a_network_that_reads_numbers)
 {
-    fixture_ok(&fixture, checkpoint_import_as("taming", FILE_OF("taming.ckpt"), "taming.h5", NULL, tokenizer));
-    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", FILE_OF("plain.ckpt"), "x.h5", "taming.h5", NULL));
-    checkpoint_check_prior("plain.h5", "x.h5");
-    fixture_ok(&fixture, checkpoint_export_as("vq-ddm", "x.h5", "y.safetensors", "steps=20"));
-    ck_assert_int_eq(checkpoint_same_tensors("y.safetensors", FILE_OF("plain.ckpt")), 116);
-    fixture_ok(&fixture, checkpoint_import_as("vq-ddm", "y.safetensors", "y.h5", "taming.h5", "steps=20"));
-    checkpoint_same_content("x.h5", "y.h5");
-    (void)whole_export_has_all("vq-ddm", "steps=20", FILE_OF("plain.ckpt"));
+    there_and_back(FILE_OF("plain.ckpt"), "plain.h5");
 }
 END_TEST
 
