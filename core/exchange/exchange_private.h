@@ -81,8 +81,8 @@ struct tessi_import {
 
 /* Opens the model that the plan's attributes describe and completes them; finds each weight's entry. */
 int tessi_exchange_import_match(struct tess_context *ctx, struct tessi_import *m) TESS_CHECKED;
-/* Number, among all entries of the files, of the one whose values an entry of the plan has: its moving averages, where there are any and they
- * are wanted. */
+/* Number, among all entries of the files, of the one whose values an entry of the plan has: its moving averages, where there are any and
+ * they are wanted. */
 int64_t tessi_exchange_import_entry(const struct tessi_import *m, int64_t i);
 
 /* ---- import_weights.c ---- */

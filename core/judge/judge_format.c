@@ -95,8 +95,8 @@ static int format_in_pieces(struct judge *j, const struct tess_format_1 *ops, vo
     if (!TESS_HAS(ops, read_part) || !ops->read_part)
         return TESS_OK;
     for (int64_t at = 0, n = format_count(e); at < n; at += FORMAT_PIECE)
-        JUDGE_TRY(judge_ok(j, j->ctx, "read_part",
-                           ops->read_part(self, j->ctx, k, at, n - at < FORMAT_PIECE ? n - at : FORMAT_PIECE, got + at)));
+        JUDGE_TRY(
+            judge_ok(j, j->ctx, "read_part", ops->read_part(self, j->ctx, k, at, n - at < FORMAT_PIECE ? n - at : FORMAT_PIECE, got + at)));
     if (memcmp(got, value, (size_t)format_count(e) * sizeof *got) != 0)
         return judge_fail(j, "wanted the values of `%s` in pieces of %d as `read` gives them, found others", e->name, FORMAT_PIECE);
     return TESS_OK;

@@ -83,8 +83,8 @@ int conv_layout_describe(struct tess_context *ctx, const struct conv_untold *u, 
     TESS_TRY(conv_layout_part(ctx, u, l, l->decoder_width[0] ? l->decoder_width : l->width, decoder, sizeof decoder));
     if (u->height % factor || u->width % factor)
         return ctx->fail(ctx, TESS_E_VALUE,
-                       "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
-                       (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
+                         "its encoder halves images %lld times, which %lld x %lld cannot be; say height= and width= of the images",
+                         (long long)(l->levels - 1), (long long)u->height, (long long)u->width);
     TESS_TRY(conv_layout_quantizer(ctx, u, l, quantizer, sizeof quantizer));
     p->kind = "autoencoder";
     TESS_TRY(tess_attrs_set_i64(ctx, p->attrs, "height", u->height));

@@ -22,8 +22,9 @@ int adversarial_check(const struct adversarial_params *p, struct tess_context *c
         return ctx->fail(ctx, TESS_E_VALUE,
                        "augment: diffaug changes what a critic sees, and there is none; add `critic`, or leave augment out");
     if ((p->critic_loss || p->generator_loss || p->lecam_weight > 0.0) && !p->critic)
-        return ctx->fail(ctx, TESS_E_VALUE,
-                       "critic_loss, generator_loss and lecam_weight are about a critic, and there is none; add `critic`, or leave them out");
+        return ctx->fail(
+            ctx, TESS_E_VALUE,
+            "critic_loss, generator_loss and lecam_weight are about a critic, and there is none; add `critic`, or leave them out");
     return TESS_OK;
 }
 
@@ -144,12 +145,13 @@ static void tell_of_faultless(struct adversarial *a, struct tess_stage_run *r, i
     if (loss >= FAULTLESS * blind || a->watched.faultless)
         return;
     a->watched.faultless = 1;
-    tess_stage_note(r,
-                    "the critic overpowers: in the %lld steps up to %lld its loss was %.3g (%.3g: it cannot tell, 0: it tells real from made "
-                    "without a fault), its logits %.3g of real and %.3g of made images, the weight of the term %.3g; a later "
-                    "`adversarial_start`, a smaller `adversarial_weight`, `augment: diffaug`, a critic of fewer `channels` or `layers`, "
-                    "or a lower `lr` gives the decoder a chance",
-                    (long long)WATCHED, (long long)step, loss, blind, mean[ADVERSARIAL_REAL], mean[ADVERSARIAL_MADE], mean[ADVERSARIAL_WEIGHT]);
+    tess_stage_note(
+        r,
+        "the critic overpowers: in the %lld steps up to %lld its loss was %.3g (%.3g: it cannot tell, 0: it tells real from made "
+        "without a fault), its logits %.3g of real and %.3g of made images, the weight of the term %.3g; a later "
+        "`adversarial_start`, a smaller `adversarial_weight`, `augment: diffaug`, a critic of fewer `channels` or `layers`, "
+        "or a lower `lr` gives the decoder a chance",
+        (long long)WATCHED, (long long)step, loss, blind, mean[ADVERSARIAL_REAL], mean[ADVERSARIAL_MADE], mean[ADVERSARIAL_WEIGHT]);
 }
 
 static void tell_of_limit(struct adversarial *a, struct tess_stage_run *r, int64_t step)

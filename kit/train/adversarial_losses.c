@@ -59,8 +59,8 @@ static struct tess_node *adversarial_losses_own(const struct adversarial_params 
                                            tess_mean_all(g, adversarial_losses_relu(g, made, 1.0f, 1.0f)));
         return tess_affine(g, wrong, 0.5f, 0.0f);
     }
-    struct tess_node *both = tess_add(g, adversarial_losses_entropy(g, real, by_image, -1.0f),
-                                      adversarial_losses_entropy(g, made, by_image, 1.0f));
+    struct tess_node *both =
+        tess_add(g, adversarial_losses_entropy(g, real, by_image, -1.0f), adversarial_losses_entropy(g, made, by_image, 1.0f));
     return by_image ? both : tess_affine(g, both, 0.5f, 0.0f);
 }
 

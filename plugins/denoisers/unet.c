@@ -350,8 +350,9 @@ static const struct tess_param params[] = {
      .hi = 0.99,
      .def = 0},
     {.name = "input",
-     .help = "what is made of a code: embedding, a learnt vector; scalar, its number over the largest, by a learnt layer; plain, its number "
-             "in -1 .. 1 as one channel",
+     .help =
+         "what is made of a code: embedding, a learnt vector; scalar, its number over the largest, by a learnt layer; plain, its number "
+         "in -1 .. 1 as one channel",
      .type = TESS_ENUM,
      .offset = offsetof(struct unet, input),
      .text = "embedding|scalar|plain"},

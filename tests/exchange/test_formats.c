@@ -136,8 +136,7 @@ START_TEST(a_file_of_no_format)
     ck_assert_int_eq(mkdir("folder", 0777), 0);
     checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA, "folder: is a folder with no file of weights");
     checkpoint_write("folder/__0_0.distcp", "PK", 2);
-    checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA,
-                       "format_utils dcp_to_torch folder weights.pt");
+    checkpoint_refused(checkpoint_import("folder", "refused.h5", NULL, NULL), TESS_E_DATA, "format_utils dcp_to_torch folder weights.pt");
     checkpoint_refused(checkpoint_import("folder/__0_0.distcp", "refused.h5", NULL, NULL), TESS_E_DATA,
                        "format_utils dcp_to_torch folder weights.pt");
     checkpoint_refused(checkpoint_import("none", "refused.h5", NULL, NULL), TESS_E_IO, "none: cannot be opened: No such file");

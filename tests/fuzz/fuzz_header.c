@@ -11,7 +11,8 @@ enum { CAPACITY = 1 << 16, DATA = 4096 };
 static const struct {
     const char *word;
     uint64_t bits;
-} type[] = {{"F32", 32}, {"BF16", 16}, {"F16", 16}, {"F64", 64}, {"I64", 64}, {"BOOL", 8}, {"F8_E4M3", 8}, {"F4", 4}, {"C64", 64}, {"X", 8}};
+} type[] = {{"F32", 32}, {"BF16", 16},   {"F16", 16}, {"F64", 64}, {"I64", 64},
+            {"BOOL", 8}, {"F8_E4M3", 8}, {"F4", 4},   {"C64", 64}, {"X", 8}};
 static const char *const name[] = {"a", "b", "a", "\\u0061", "\\ud83d\\ude00", "", "__metadata__", "x.y", "\\\\", "\\n"};
 
 static size_t put_tensor(char *to, size_t capacity, struct program *p, uint64_t *at)

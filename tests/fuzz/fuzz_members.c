@@ -1,15 +1,18 @@
-/* Archives of PyTorch whose lists of members lie: names, sizes, places, sums and flags are changed one field at a time, in front of a member
- * or in the list at the end. SPDX-License-Identifier: MIT */
+/* Archives of PyTorch whose lists of members lie: names, sizes, places, sums and flags are changed one field at a time, in front of a
+ * member or in the list at the end. SPDX-License-Identifier: MIT */
 #include "tests/fuzz/archive.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/program.h"
 
 #include <string.h>
 
-static const char tensor[] = "\x80\x02}(X\x01\0\0\0a" "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" "0X"
-                             "\x03\0\0\0cpuK\x18tQK\0K\x02K\x0c\x86K\x0cK\x01\x86\x89" "ccollections\nOrderedDict\n)RtRu.";
+static const char tensor[] = "\x80\x02}(X\x01\0\0\0a"
+                             "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+                             "0X"
+                             "\x03\0\0\0cpuK\x18tQK\0K\x02K\x0c\x86K\x0cK\x01\x86\x89"
+                             "ccollections\nOrderedDict\n)RtRu.";
 static const char *const name[] = {"archive/data.pkl", "archive/data/0", "archive/data/1", "archive/version", "archive/byteorder",
-                                   "other/data.pkl", "archive/../x", "archive/data/", "data.pkl"};
+                                   "other/data.pkl",   "archive/../x",   "archive/data/",  "data.pkl"};
 
 /* Fields of a header in front of a member, of an entry in the list, and of the end: place and width. */
 static const uint8_t front[][2] = {{0, 4}, {6, 2}, {8, 2}, {14, 4}, {18, 4}, {22, 4}, {26, 2}, {28, 2}};
@@ -25,7 +28,8 @@ static void change(struct archive *a, size_t place, const uint8_t *field, struct
 
 static void lie(struct archive *a, struct program *p)
 {
-    size_t end = a->count - 22, at = (size_t)a->bytes[end + 16] | (size_t)a->bytes[end + 17] << 8, i = program_choice(p, (size_t)a->members);
+    size_t end = a->count - 22, at = (size_t)a->bytes[end + 16] | (size_t)a->bytes[end + 17] << 8,
+           i = program_choice(p, (size_t)a->members);
     size_t which = program_choice(p, 3);
     for (size_t k = 0; k < i; k++)
         at += 46 + strlen(a->name[k]);

@@ -37,13 +37,34 @@ static void put_text(struct pickled *k, const char *text)
 }
 
 static const char *const text[] = {"storage", "0", "1", "2", "cpu", "state_dict", "a", "b.weight", "model", "ema", "f4", "little", ""};
-static const char *const called[] = {"torch._utils\n_rebuild_tensor_v2", "torch._utils\n_rebuild_tensor", "torch._utils\n_rebuild_tensor_v3",
-                                     "torch._utils\n_rebuild_parameter", "torch\nFloatStorage", "torch\nHalfStorage",
-                                     "torch\nBFloat16Storage", "torch\nLongStorage", "torch.storage\nUntypedStorage", "torch\nfloat32",
-                                     "collections\nOrderedDict", "collections\ndefaultdict", "collections\nCounter", "builtins\nset",
-                                     "numpy.core.multiarray\n_reconstruct", "numpy\nndarray", "numpy\ndtype", "numpy.core.multiarray\nscalar",
-                                     "argparse\nNamespace", "torch\nSize", "torch\ndevice", "datetime\ndatetime", "pathlib\nPosixPath",
-                                     "_codecs\nencode", "copyreg\n_reconstructor", "trainer\nThing", "os\nsystem", "builtins\neval"};
+static const char *const called[] = {"torch._utils\n_rebuild_tensor_v2",
+                                     "torch._utils\n_rebuild_tensor",
+                                     "torch._utils\n_rebuild_tensor_v3",
+                                     "torch._utils\n_rebuild_parameter",
+                                     "torch\nFloatStorage",
+                                     "torch\nHalfStorage",
+                                     "torch\nBFloat16Storage",
+                                     "torch\nLongStorage",
+                                     "torch.storage\nUntypedStorage",
+                                     "torch\nfloat32",
+                                     "collections\nOrderedDict",
+                                     "collections\ndefaultdict",
+                                     "collections\nCounter",
+                                     "builtins\nset",
+                                     "numpy.core.multiarray\n_reconstruct",
+                                     "numpy\nndarray",
+                                     "numpy\ndtype",
+                                     "numpy.core.multiarray\nscalar",
+                                     "argparse\nNamespace",
+                                     "torch\nSize",
+                                     "torch\ndevice",
+                                     "datetime\ndatetime",
+                                     "pathlib\nPosixPath",
+                                     "_codecs\nencode",
+                                     "copyreg\n_reconstructor",
+                                     "trainer\nThing",
+                                     "os\nsystem",
+                                     "builtins\neval"};
 static const char plain[] = "(.012)t\x85\x86\x87]lae}dsuRbQN\x88\x89\x81\x92\x93\x94o\x8f\x90\x91";
 
 /* A call that rebuilds a tensor over a storage, and what it is called with. */
@@ -66,7 +87,10 @@ static void put_tensor(struct pickled *k, struct program *p)
         }
         put(k, "t", 1);
     }
-    put(k, "\x89" "ccollections\nOrderedDict\n)RtR", 30);
+    put(k,
+        "\x89"
+        "ccollections\nOrderedDict\n)RtR",
+        30);
 }
 
 static void put_operation(struct pickled *k, struct program *p)

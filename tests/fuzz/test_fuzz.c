@@ -12,10 +12,13 @@
 static const struct {
     const char *name;
     fuzz_target *run;
-} target[] = {{"yaml", fuzz_yaml},       {"override", fuzz_override},      {"artefact", fuzz_artefact}, {"idx", fuzz_idx},
-              {"cifar", fuzz_cifar},   {"npy", fuzz_npy},                {"list", fuzz_list},         {"tar", fuzz_tar},
-              {"pickle", fuzz_pickle},   {"opcodes", fuzz_opcodes},        {"members", fuzz_members},   {"header", fuzz_header},
-              {"picture", fuzz_picture}, {"safetensors", fuzz_safetensors}};
+} target[] = {{"yaml", fuzz_yaml},         {"override", fuzz_override},
+              {"artefact", fuzz_artefact}, {"idx", fuzz_idx},
+              {"cifar", fuzz_cifar},       {"npy", fuzz_npy},
+              {"list", fuzz_list},         {"tar", fuzz_tar},
+              {"pickle", fuzz_pickle},     {"opcodes", fuzz_opcodes},
+              {"members", fuzz_members},   {"header", fuzz_header},
+              {"picture", fuzz_picture},   {"safetensors", fuzz_safetensors}};
 
 /* The input ends where a page that nobody may read begins, so that reading past it is seen in any build. */
 static void take(fuzz_target *run, const char *path)

@@ -21,11 +21,12 @@ struct reader {
 static const struct {
     const char *word;
     int type;
-} dtypes[] = {{"F32", NUMBER_F32}, {"F64", NUMBER_F64}, {"F16", NUMBER_F16}, {"BF16", NUMBER_BF16}, {"I64", NUMBER_I64},
-              {"I32", NUMBER_I32}, {"I16", NUMBER_I16}, {"I8", NUMBER_I8},   {"U64", NUMBER_U64},   {"U32", NUMBER_U32},
-              {"U16", NUMBER_U16}, {"U8", NUMBER_U8},   {"BOOL", NUMBER_BOOL}, {"C64", NUMBER_C64},
-              {"F8_E4M3", NUMBER_F8},     {"F8_E5M2", NUMBER_F8},     {"F8_E8M0", NUMBER_F8},   {"F8_E4M3FNUZ", NUMBER_F8},
-              {"F8_E5M2FNUZ", NUMBER_F8}, {"F6_E2M3", NUMBER_OTHER},  {"F6_E3M2", NUMBER_OTHER}, {"F4", NUMBER_OTHER}};
+} dtypes[] = {{"F32", NUMBER_F32},       {"F64", NUMBER_F64},        {"F16", NUMBER_F16},        {"BF16", NUMBER_BF16},
+              {"I64", NUMBER_I64},       {"I32", NUMBER_I32},        {"I16", NUMBER_I16},        {"I8", NUMBER_I8},
+              {"U64", NUMBER_U64},       {"U32", NUMBER_U32},        {"U16", NUMBER_U16},        {"U8", NUMBER_U8},
+              {"BOOL", NUMBER_BOOL},     {"C64", NUMBER_C64},        {"F8_E4M3", NUMBER_F8},     {"F8_E5M2", NUMBER_F8},
+              {"F8_E8M0", NUMBER_F8},    {"F8_E4M3FNUZ", NUMBER_F8}, {"F8_E5M2FNUZ", NUMBER_F8}, {"F6_E2M3", NUMBER_OTHER},
+              {"F6_E3M2", NUMBER_OTHER}, {"F4", NUMBER_OTHER}};
 
 static int TESS_PRINTF(2, 3) json_header_refuse(const struct reader *r, const char *format, ...)
 {

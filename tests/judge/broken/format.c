@@ -8,7 +8,17 @@
 
 #include <stdio.h>
 
-enum { HONEST = 0, LOSES_ONE = 1, OTHER_NAME = 2, OTHER_VALUES = 3, OTHER_PIECES = 4, WRONG_STATUS = 5, NO_PATH = 6, NAMELESS = 7, POSITIVE = 9 };
+enum {
+    HONEST = 0,
+    LOSES_ONE = 1,
+    OTHER_NAME = 2,
+    OTHER_VALUES = 3,
+    OTHER_PIECES = 4,
+    WRONG_STATUS = 5,
+    NO_PATH = 6,
+    NAMELESS = 7,
+    POSITIVE = 9
+};
 
 enum { WORDS = 4096, NAME_WORDS = 8, TENSORS = 4 };
 
@@ -157,14 +167,16 @@ static int write_file(void *self, struct tess_context *ctx, const struct tess_fo
 }
 
 #define FORMAT_OPS                                                                                                                         \
-    .size = sizeof(struct tess_format_1), .open_file = open_file, .count = count, .entry = entry, .read = read_values, .read_part = read_piece
+    .size = sizeof(struct tess_format_1), .open_file = open_file, .count = count, .entry = entry, .read = read_values,                     \
+    .read_part = read_piece
 static const struct tess_format_1 ops = {FORMAT_OPS, .recognises = recognises, .write = write_file},
                                   forgets = {FORMAT_OPS, .recognises = recognises_nothing, .write = write_file},
                                   only_reads = {FORMAT_OPS, .recognises = recognises};
 
 #define ALL(X)                                                                                                                             \
     X(0, "honest")                                                                                                                         \
-    X(1, "loses-one") X(2, "other-name") X(3, "other-values") X(4, "other-pieces") X(5, "wrong-status") X(6, "no-path") X(7, "nameless") X(9, "positive")
+    X(1, "loses-one")                                                                                                                      \
+    X(2, "other-name") X(3, "other-values") X(4, "other-pieces") X(5, "wrong-status") X(6, "no-path") X(7, "nameless") X(9, "positive")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "format/1", n, &ops),
