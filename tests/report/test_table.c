@@ -338,15 +338,21 @@ START_TEST(words_that_are_unknown)
 }
 END_TEST
 
-/* Names and messages of strangers: in every format as text, and nothing else. */
+/* Names and messages of strangers: in every format as text, and nothing else. The store writes no such name of a metric, but a file may
+ * have been made by others. */
 START_TEST(hostile_names)
 {
     const struct tessi_report_table_options o = {0};
-    const struct report_made_metric m = {"a\"b,c|d\x1b[2J<script>$x_1%&", "u}{\\", TESS_METRIC_LOWER, 1, -1};
+    const struct report_made_metric m = {"tame", "u}{\\", TESS_METRIC_LOWER, 1, -1};
     for (int i = 0; i < 2; i++)
         report_make(&(struct report_made){
             .folder = five[i], .quantizer = i ? "\"e\\e[31m,|*\"" : "ema", .warning = "</table>\n=1+1", .metrics = 1, .metric = &m});
-    make(2, five, &o);
+    report_collect(C, &set, 2, five);
+    for (int64_t i = 0; i < set.runs; i++)
+        for (int64_t k = 0; k < set.run[i].metrics; k++)
+            if (strcmp(set.run[i].metric[k].name, "tame") == 0)
+                set.run[i].metric[k].name = "a\"b,c|d\x1b[2J<script>$x_1%&";
+    ck_assert_int_eq(tessi_report_table_make(C, &set, &o, &table), TESS_OK);
     table.measure[1].shown = 1;
     is_expected(printed(TESSI_REPORT_AS_TEXT, &(struct tessi_report_text_style){0}), "hostile.txt");
     is_expected(printed(TESSI_REPORT_AS_CSV, NULL), "hostile.csv");
