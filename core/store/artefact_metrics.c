@@ -75,10 +75,10 @@ static int put_metric(struct tess_context *ctx, struct tess_artefact *a, const s
 {
     if (a->failed)
         return ctx->fail(ctx, TESS_E_IO, "%s: an earlier write failed, nothing more is taken", a->path);
-    if (strchr(v->name, '/') || !*v->name || !tessi_store_is_line(v->name))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%.80s` is no name for a metric: " TESSI_LINE_WANTED, a->path, v->name);
-    if (v->unit && !tessi_store_is_line(v->unit))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: the metric `%s` has the unit `%.80s`: " TESSI_LINE_WANTED, a->path, v->name, v->unit);
+    TESS_TRY(tessi_store_check_line(ctx, a, v->name, "name for a metric"));
+    TESS_TRY(tessi_store_check_line(ctx, a, v->unit ? v->unit : "", "unit for a metric"));
+    if (strchr(v->name, '/') || !*v->name)
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a metric", a->path, v->name);
     if (v->better < TESS_METRIC_LOWER || v->better > TESS_METRIC_HIGHER)
         return ctx->fail(ctx, TESS_E_INTERNAL,
                          "%s: the metric `%s` has direction %d; TESS_METRIC_LOWER, TESS_METRIC_HIGHER or 0 was wanted", a->path, v->name,

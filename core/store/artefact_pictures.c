@@ -20,8 +20,9 @@ herr_t tessi_store_ordered_group(const struct tess_artefact *a, const char *name
 static int artefact_pictures_put(struct tess_context *ctx, struct tess_artefact *a, const char *name, const struct tess_tensor *t)
 {
     char path[TESSI_NAME_MAX + 16], text[160];
-    if (strchr(name, '/') || !*name || !tessi_store_is_line(name))
-        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%.80s` is no name for a picture: " TESSI_LINE_WANTED, a->path, name);
+    TESS_TRY(tessi_store_check_line(ctx, a, name, "name for a picture"));
+    if (strchr(name, '/') || !*name)
+        return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%s` is no name for a picture", a->path, name);
     if (t->dtype != TESS_U8 || t->rank != 3 || t->dim[0] < 1 || t->dim[1] < 1 || (t->dim[2] != 1 && t->dim[2] != 3))
         return ctx->fail(ctx, TESS_E_SHAPE, "%s: the picture `%s` is %s; u8 (height, width, 1 or 3) was wanted", a->path, name,
                          tess_tensor_text(t, text, sizeof text));

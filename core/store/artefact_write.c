@@ -30,11 +30,14 @@ int tessi_store_good_name(const char *name)
     return 1;
 }
 
-int tessi_store_is_line(const char *text)
+int tessi_store_check_line(struct tess_context *ctx, const struct tess_artefact *a, const char *text, const char *what)
 {
-    char shown[TESSI_LINE_MAX];
+    char shown[512];
     size_t bytes = tess_shown_text(text, shown, sizeof shown);
-    return bytes < sizeof shown && strcmp(text, shown) == 0;
+    if (bytes < sizeof shown && strcmp(text, shown) == 0)
+        return TESS_OK;
+    return ctx->fail(ctx, TESS_E_INTERNAL, "%s: `%.80s` is no %s; wanted a line of at most 511 bytes of UTF-8 without control characters",
+                     a->path, shown, what);
 }
 
 int tessi_store_check_new(struct tess_context *ctx, const struct tess_artefact *a, const char *name)

@@ -190,10 +190,9 @@ int tessi_store_complete(struct tess_context *ctx, struct tess_artefact *a, stru
 int tessi_store_put_strings(struct tess_context *ctx, struct tess_artefact *a, const char *name, int64_t n,
                             const char *const *text) TESS_CHECKED;
 
-/* 1 for a text that is one line and can be shown as it is: names and units of metrics, names of pictures, which tables print. */
-int tessi_store_is_line(const char *text);
-#define TESSI_LINE_MAX 512
-#define TESSI_LINE_WANTED "wanted a line of at most 511 bytes without control characters, in UTF-8, and in a name no `/`"
+/* Fails unless the text is one line and can be shown as it is: names and units of metrics, names of pictures, which tables print. `what` is
+ * "name for a metric". */
+int tessi_store_check_line(struct tess_context *ctx, const struct tess_artefact *a, const char *text, const char *what) TESS_CHECKED;
 /* 1 for a path that a dataset may have; 1 where its first part is reserved for the store itself. */
 int tessi_store_good_name(const char *name);
 int tessi_store_reserved_name(const char *name);

@@ -421,6 +421,8 @@ START_TEST(misuse)
     v.better = 0;
     v.standard_error = NAN;
     store_fails(tess_artefact_put_metric_value(C, a, &v), TESS_E_VALUE, "NaN", NULL);
+    store_fails(tess_artefact_put_metric(C, a, "a\n\033[31m", 1, ""), TESS_E_INTERNAL, "no name for a metric", NULL);
+    store_fails(tess_artefact_put_metric(C, a, "m", 1, "d\033[31mB"), TESS_E_INTERNAL, "no unit for a metric", NULL);
     ck_assert_str_eq(tess_artefact_digest(a), "");
     store_fails(tessi_store_artefact_finish(C, a, NULL, NULL), TESS_E_INTERNAL, "2 of its 4 rows", NULL);
     ck_assert(!store_exists("t.h5") && !store_unfinished("t.h5"));
