@@ -126,8 +126,9 @@ static const struct tess_transport_1 ops = {.size = sizeof ops,
     X(5, "dead")                                                                                                                           \
     X(6, "goes-on")                                                                                                                        \
     X(7, "other-reason")                                                                                                                   \
-    X(8, "positive") X(9, "not-started") X(10, "stops") X(11, "beyond") X(12, "changes") X(13, "forgets") X(14, "lives-on")                \
-        X(15, "cuts-broadcast") X(16, "other-status")
+    X(8, "positive")                                                                                                                       \
+    X(9, "not-started")                                                                                                                    \
+    X(10, "stops") X(11, "beyond") X(12, "changes") X(13, "forgets") X(14, "lives-on") X(15, "cuts-broadcast") X(16, "other-status")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "transport/1", n, &ops),
