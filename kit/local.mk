@@ -14,7 +14,7 @@ kit_libkit_la_SOURCES = kit/archive/code_arrays.c kit/archive/code_arrays.h kit/
     kit/ranks/launcher.h kit/format/npy_header.c kit/format/npy_header.h kit/format/steady_file.c \
     kit/format/steady_file.h kit/image/image_name.c kit/image/image_name.h \
     kit/image/geometry_loops.c kit/image/geometry_loops.h kit/image/layout.c kit/image/layout.h \
-    kit/format/numbers.c kit/format/numbers.h kit/image/geometry.c kit/image/geometry.h kit/infer/answer.c kit/infer/answer.h kit/infer/classifier.c kit/infer/classifier.h \
+    kit/format/numbers.c kit/format/numbers.h kit/image/geometry.c kit/image/geometry.h kit/infer/classifier.c kit/infer/classifier.h \
     kit/train/code_rows.c kit/train/code_rows.h kit/infer/codes.c kit/infer/codes.h kit/infer/common.h kit/infer/cost.c kit/infer/cost.h \
     kit/infer/round_trip.c kit/infer/round_trip.h kit/infer/stage_codec.c kit/infer/stage_codec.h \
     kit/infer/stage_graph.c kit/infer/stage_graph.h kit/infer/stage_images.c kit/infer/stage_images.h kit/infer/stage_results.c \

@@ -17,7 +17,6 @@
 #include "core/flow/flow_private.h"
 #include "core/flow/folder.h"
 #include "core/flow/rates.h"
-#include "core/model/check_recorded.h"
 #include "core/base/lock.h"
 #include "core/flow/disk_space.h"
 #include "core/ranks/ranks.h"
@@ -101,8 +100,7 @@ int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, st
     struct tessi_stage *s = r->stage;
     TESS_TRY(tessi_flow_sources_check(ctx, r));
     p->runtime->expected = &s->witness;
-    int status = tessi_model_returned(ctx, &(struct tessi_recording){.part = s->instance, .kind = "stage", .function = "run"},
-                                      s->ops->run(tess_instance_self(s->instance), ctx, r));
+    int status = tess_instance_returned(ctx, s->instance, "stage", "run", s->ops->run(tess_instance_self(s->instance), ctx, r));
     p->runtime->expected = NULL;
     return status != TESS_OK ? status : tessi_flow_sources_check(ctx, r);
 }

@@ -158,6 +158,9 @@ double tessi_flow_share_done(const struct tess_stage_run *r);
 
 /* ---- execution (execute.c, stage_run.c, resolved.c) --------------------------------------------------------------------- */
 
+/* The ranks of the context's runtime; NULL where there is one process. */
+struct tessi_ranks *tessi_flow_ranks(const struct tess_context *ctx);
+
 struct tess_stage_run {
     struct tess_context *ctx;
     struct tessi_stage *stage;

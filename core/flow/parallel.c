@@ -66,10 +66,10 @@ int tess_stage_parallel(struct tess_context *ctx, struct tess_stage_run *r, int6
 struct dealt {
     int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i);
     void *user;
-    int64_t first; /* of this rank's share */
+    int64_t first; /* first item of this rank's share */
 };
 
-struct dealt_end { /* how a rank's share ended */
+struct dealt_end { /* end of a rank's share */
     int64_t status;
     char message[TESSI_MESSAGE_CAPACITY];
 };
@@ -103,8 +103,7 @@ static int dealt_agree(struct tess_context *ctx, struct tessi_ranks *ranks, int 
 int tess_stage_dealt(struct tess_context *ctx, struct tess_stage_run *r, int64_t n,
                      int (*task)(void *user, struct tess_context *ctx, int32_t worker, int64_t i), void *user)
 {
-    const struct tessi_runtime *runtime = tessi_base_runtime_of(ctx);
-    struct tessi_ranks *ranks = runtime ? runtime->ranks : NULL;
+    struct tessi_ranks *ranks = tessi_flow_ranks(ctx);
     struct dealt d = {.task = task, .user = user};
     int64_t end;
     if (!tessi_ranks_together(ranks))

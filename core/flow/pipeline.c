@@ -202,8 +202,7 @@ int tessi_flow_stage_plan(struct tess_context *ctx, const struct tessi_pipeline 
     if (status == TESS_OK) {
         s->cost = (struct tess_cost){.size = sizeof s->cost};
         struct tess_stage_plan plan = {.size = sizeof plan, .in = in, .out = s->attrs, .seed = s->seed, .cost = &s->cost};
-        status = tessi_model_returned(ctx, &(struct tessi_recording){.part = s->instance, .kind = "stage", .function = "plan"},
-                                      s->ops->plan(tess_instance_self(s->instance), ctx, &plan));
+        status = tess_instance_returned(ctx, s->instance, "stage", "plan", s->ops->plan(tess_instance_self(s->instance), ctx, &plan));
         s->steps = plan.steps;
         s->recorded = tessi_base_memory_peak() - before;
         s->output_bytes = plan.output_bytes;

@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/flow/flow_private.h"
-#include "core/model/check_recorded.h"
 
 int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
 {
@@ -13,8 +12,8 @@ int tessi_flow_sources_read(struct tess_context *ctx, struct tessi_stage *s)
         return TESS_OK;
     tess_digest_start(&d);
     struct tessi_witness *before = tessi_host_witness_set(ctx, &s->witness);
-    int status = tessi_model_returned(ctx, &(struct tessi_recording){.part = s->instance, .kind = "stage", .function = "fingerprint"},
-                                      s->ops->fingerprint(tess_instance_self(s->instance), ctx, &d));
+    int status =
+        tess_instance_returned(ctx, s->instance, "stage", "fingerprint", s->ops->fingerprint(tess_instance_self(s->instance), ctx, &d));
     (void)tessi_host_witness_set(ctx, before);
     tess_digest_end(&d, s->files);
     return status;

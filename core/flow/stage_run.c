@@ -227,7 +227,7 @@ int tess_stage_leads(const struct tess_stage_run *r)
     return !r->follows;
 }
 
-static struct tessi_ranks *stage_run_ranks(const struct tess_context *ctx)
+struct tessi_ranks *tessi_flow_ranks(const struct tess_context *ctx)
 {
     const struct tessi_runtime *runtime = tessi_base_runtime_of(ctx);
     return runtime ? runtime->ranks : NULL;
@@ -235,13 +235,13 @@ static struct tessi_ranks *stage_run_ranks(const struct tess_context *ctx)
 
 int32_t tess_stage_ranks(const struct tess_stage_run *r)
 {
-    const struct tessi_ranks *ranks = stage_run_ranks(r->ctx);
+    const struct tessi_ranks *ranks = tessi_flow_ranks(r->ctx);
     return tessi_ranks_together(ranks) ? tessi_ranks_size(ranks) : 1;
 }
 
 int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t bytes)
 {
-    struct tessi_ranks *ranks = stage_run_ranks(ctx);
+    struct tessi_ranks *ranks = tessi_flow_ranks(ctx);
     (void)r;
     if (!tessi_ranks_together(ranks))
         return TESS_OK;
@@ -251,7 +251,7 @@ int tess_stage_agree(struct tess_context *ctx, struct tess_stage_run *r, void *d
 
 int tess_stage_gather(struct tess_context *ctx, struct tess_stage_run *r, void *data, int64_t n, int64_t bytes)
 {
-    struct tessi_ranks *ranks = stage_run_ranks(ctx);
+    struct tessi_ranks *ranks = tessi_flow_ranks(ctx);
     (void)r;
     if (!tessi_ranks_together(ranks))
         return TESS_OK;
@@ -262,5 +262,5 @@ int tess_stage_gather(struct tess_context *ctx, struct tess_stage_run *r, void *
 int tess_stage_alone(struct tess_context *ctx, struct tess_stage_run *r)
 {
     (void)r;
-    return tessi_ranks_part(ctx, stage_run_ranks(ctx));
+    return tessi_ranks_part(ctx, tessi_flow_ranks(ctx));
 }

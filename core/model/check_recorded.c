@@ -26,18 +26,13 @@ struct tessi_recording tessi_model_recording(const struct tess_instance *part, c
 int tessi_model_returned(struct tess_context *ctx, const struct tessi_recording *r, int status)
 {
     char who[PART_TEXT];
-    tessi_model_part_text(r->part, r->kind, who);
-    if (status > 0)
-        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: returned %d; wanted 0, or a negative TESS_E_ code with a message", who, r->function,
-                         status);
-    if (status < 0 && *tess_message(ctx) == '\0')
-        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: returned %d without a message; wanted one through the context's `fail`", who,
-                         r->function, status);
-    if (status < 0 || !r->g || r->g->status != TESS_OK)
-        return status;
+    TESS_TRY(tess_instance_returned(ctx, r->part, r->kind, r->function, status));
+    if (!r->g || r->g->status != TESS_OK)
+        return TESS_OK;
     int opened = r->g->scope_depth - r->scope_depth;
     if (opened != 0)
-        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: %s %d; wanted a tess_scope_end for each tess_scope", who, r->function,
+        return ctx->fail(ctx, TESS_E_PLUGIN, "%s, %s: %s %d; wanted a tess_scope_end for each tess_scope",
+                         tessi_model_part_text(r->part, r->kind, who), r->function,
                          opened > 0 ? "scopes left open:" : "scopes closed that are not its own:", opened > 0 ? opened : -opened);
     return TESS_OK;
 }

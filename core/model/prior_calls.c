@@ -13,21 +13,21 @@ int tess_prior_corrupt(struct tess_context *ctx, const struct tess_prior *p, con
 {
     int64_t tokens = tess_prior_tokens(p);
     int status = calls_noise(p)->corrupt(tess_instance_self(p->noise), ctx, random, tokens, p->codebook_size, t, x0, xt);
-    TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "corrupt", status));
+    TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "corrupt", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "corrupt", tokens, xt, tess_prior_vocabulary(p));
 }
 
 int tess_prior_start(struct tess_context *ctx, const struct tess_prior *p, const struct tess_stream *random, int64_t tokens, int32_t *x)
 {
     int status = calls_noise(p)->start(tess_instance_self(p->noise), ctx, random, tokens, p->codebook_size, x);
-    TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "start", status));
+    TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "start", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "start", tokens, x, tess_prior_vocabulary(p));
 }
 
 int tess_prior_reverse(struct tess_context *ctx, const struct tess_prior *p, const struct tess_reverse *r)
 {
     int status = calls_noise(p)->reverse(tess_instance_self(p->noise), ctx, r);
-    TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "reverse", status));
+    TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "reverse", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "reverse", r->tokens, r->next,
                                     r->last ? p->codebook_size : tess_prior_vocabulary(p));
 }
@@ -42,7 +42,7 @@ int tess_prior_condition(struct tess_context *ctx, const struct tess_prior *p, c
                          const int32_t *values)
 {
     int status = calls_noise(p)->condition(tess_instance_self(p->noise), ctx, r, mask, values);
-    TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "condition", status));
+    TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "condition", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "condition", r->tokens, r->next, tess_prior_vocabulary(p));
 }
 
@@ -56,14 +56,14 @@ int tess_prior_draw_time(struct tess_context *ctx, const struct tess_prior *p, s
                          int64_t *t)
 {
     int status = calls_noise(p)->draw_time(tess_instance_self(p->noise), ctx, w, "noise", random, t);
-    TESS_TRY(tessi_model_call_returned(ctx, p->noise, "noise", "draw_time", status));
+    TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "draw_time", status));
     return tessi_model_number(ctx, p->noise, "noise", "draw_time", *t, 1, tess_prior_steps(p));
 }
 
 int tess_prior_observe(struct tess_context *ctx, const struct tess_prior *p, struct tess_weights *w, const struct tess_noise_seen *seen)
 {
     int status = calls_noise(p)->observe(tess_instance_self(p->noise), ctx, w, "noise", seen);
-    return tessi_model_call_returned(ctx, p->noise, "noise", "observe", status);
+    return tess_instance_returned(ctx, p->noise, "noise", "observe", status);
 }
 
 int tess_prior_bound_constant(struct tess_context *ctx, const struct tess_prior *p, double *bits)

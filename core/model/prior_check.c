@@ -55,12 +55,6 @@ int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_re
     return tessi_model_gave(ctx, r, "a bound", loss->bound, TESS_F32, 1, &rows);
 }
 
-int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
-{
-    const struct tessi_recording r = {.part = i, .kind = kind, .function = function};
-    return tessi_model_returned(ctx, &r, status);
-}
-
 int tessi_model_check_tokens(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                              int64_t tokens, const int32_t *x, int64_t below)
 {

@@ -16,9 +16,6 @@ int tessi_model_check_logits(struct tess_context *ctx, const struct tessi_record
 /* The loss is one f32, the bound f32 (rows). */
 int tessi_model_check_noise_loss(struct tess_context *ctx, const struct tessi_recording *r,
                                  const struct tess_noise_loss *loss) TESS_CHECKED;
-/* The status of a function that records nothing: `status`, or TESS_E_PLUGIN as of tessi_model_returned. */
-int tessi_model_call_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
-                              int status) TESS_CHECKED;
 /* Checks that tokens written by `function` of an instance are in 0 .. below - 1. */
 int tessi_model_check_tokens(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
                              int64_t tokens, const int32_t *x, int64_t below) TESS_CHECKED;

@@ -190,6 +190,17 @@ const char *tess_instance_name(const struct tess_instance *i)
     return i->component->name;
 }
 
+int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
+{
+    const char *wanted = status > 0                                 ? "; wanted 0, or a negative TESS_E_ code with a message"
+                         : status < 0 && *tess_message(ctx) == '\0' ? " without a message; wanted one through the context's `fail`"
+                                                                    : NULL;
+    if (!wanted)
+        return status;
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: returned %d%s", kind, tess_instance_name(i),
+                     tessi_plug_instance_plugin(i)->id, function, status, wanted);
+}
+
 const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)
 {
     return plugin->component_stride >= offsetof(struct tess_component, made_by) + sizeof k->made_by ? k->made_by : NULL;

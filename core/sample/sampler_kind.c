@@ -23,7 +23,7 @@ int tess_sampler_check(struct tess_context *ctx, const struct tess_instance *sam
     if (!ops)
         return ctx->fail(ctx, TESS_E_INTERNAL, "sampling is to be done by `%s`, which is no sampler", tess_instance_name(sampler));
     if (ops->check)
-        TESS_TRY(tessi_model_call_returned(ctx, sampler, "sampler", "check", ops->check(tess_instance_self(sampler), ctx, p)));
+        TESS_TRY(tess_instance_returned(ctx, sampler, "sampler", "check", ops->check(tess_instance_self(sampler), ctx, p)));
     int64_t bytes = tess_sampler_state_size(sampler, tokens, p->codebook_size);
     return tessi_model_number(ctx, sampler, "sampler", "state_size", bytes, 0, TESS_SAMPLER_STATE_MAX);
 }
@@ -57,7 +57,7 @@ int tess_sampler_step_draw(struct tess_context *ctx, const struct tess_instance 
     const struct tess_reverse *r = s->reverse;
     int64_t calls, below;
     TESS_TRY(tess_sampler_step_calls(ctx, sampler, s->left, s->steps, &calls));
-    TESS_TRY(tessi_model_call_returned(ctx, sampler, "sampler", "draw", kind_ops(sampler)->draw(tess_instance_self(sampler), ctx, s)));
+    TESS_TRY(tess_instance_returned(ctx, sampler, "sampler", "draw", kind_ops(sampler)->draw(tess_instance_self(sampler), ctx, s)));
     below = r->last && s->call == calls - 1 ? r->codebook_size : tess_prior_vocabulary(s->prior);
     return tessi_model_check_tokens(ctx, sampler, "sampler", "draw", r->tokens, r->next, below);
 }

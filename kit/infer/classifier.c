@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/infer/classifier.h"
-#include "kit/infer/answer.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,8 +12,8 @@ int classifier_record(struct tess_context *ctx, struct tess_instance *network, i
     int64_t rows = tess_graph_microbatch(g);
     struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){rows, image[0], image[1], image[2]});
     tess_scope(g, TESS_FEATURES_SCOPE);
-    TESS_TRY(answer_check(ctx, network, "features", "record",
-                          ops->record(tess_instance_self(network), ctx, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &made)));
+    TESS_TRY(tess_instance_returned(ctx, network, "features", "record",
+                                    ops->record(tess_instance_self(network), ctx, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &made)));
     tess_scope_end(g);
     if (made.count < 1)
         return ctx->fail(ctx, TESS_E_VALUE, "`%s` gives no features, and classes are told by the last of them",

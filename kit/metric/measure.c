@@ -1,6 +1,5 @@
 /* Collects rows into blocks, accumulates each block into a state, and merges the states in a binary tree. SPDX-License-Identifier: MIT */
 #include "kit/metric/measure.h"
-#include "kit/infer/answer.h"
 
 #include <string.h>
 
@@ -29,7 +28,8 @@ int measure_open(struct tess_context *ctx, struct measure *m, struct tess_instan
         if (m->metrics == MEASURE_MAX)
             return ctx->fail(ctx, TESS_E_USAGE, "more than %d metrics in one list; take some into another stage", MEASURE_MAX);
         if (ops->check)
-            TESS_TRY(answer_check(ctx, instance[i], "metric", "check", ops->check(tess_instance_self(instance[i]), ctx, &m->shape)));
+            TESS_TRY(
+                tess_instance_returned(ctx, instance[i], "metric", "check", ops->check(tess_instance_self(instance[i]), ctx, &m->shape)));
         m->instance[m->metrics] = instance[i];
         m->ops[m->metrics++] = ops;
     }
@@ -86,7 +86,7 @@ int64_t measure_bytes(const struct measure *m)
 static int measure_merge_top(struct tess_context *ctx, struct measure *m, int32_t i, struct measure_tree *t)
 {
     void *self = tess_instance_self(m->instance[i]), *next = t->state[--t->count];
-    int status = answer_check(ctx, m->instance[i], "metric", "merge", m->ops[i]->merge(self, ctx, t->state[t->count - 1], next));
+    int status = tess_instance_returned(ctx, m->instance[i], "metric", "merge", m->ops[i]->merge(self, ctx, t->state[t->count - 1], next));
     t->blocks[t->count - 1] += t->blocks[t->count];
     m->ops[i]->close(self, next);
     return status;
@@ -96,10 +96,10 @@ static int measure_push(struct tess_context *ctx, struct measure *m, int32_t i, 
 {
     struct measure_tree *t = &m->tree[i][rows->set];
     void *self = tess_instance_self(m->instance[i]), *state = NULL;
-    TESS_TRY(answer_check(ctx, m->instance[i], "metric", "open", m->ops[i]->open(self, ctx, &m->shape, &state)));
+    TESS_TRY(tess_instance_returned(ctx, m->instance[i], "metric", "open", m->ops[i]->open(self, ctx, &m->shape, &state)));
     t->state[t->count] = state;
     t->blocks[t->count++] = 1;
-    TESS_TRY(answer_check(ctx, m->instance[i], "metric", "accumulate", m->ops[i]->accumulate(self, ctx, state, rows)));
+    TESS_TRY(tess_instance_returned(ctx, m->instance[i], "metric", "accumulate", m->ops[i]->accumulate(self, ctx, state, rows)));
     while (t->count > 1 && t->blocks[t->count - 1] == t->blocks[t->count - 2])
         TESS_TRY(measure_merge_top(ctx, m, i, t));
     return TESS_OK;

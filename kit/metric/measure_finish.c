@@ -1,7 +1,6 @@
 /* The end of a measurement: attributes of the result; each metric's results, what they come to on resamples, and their intervals, written
  * into the artefact. SPDX-License-Identifier: MIT */
 #include "kit/metric/measure.h"
-#include "kit/infer/answer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -116,8 +115,8 @@ static int measure_resample(struct tess_context *ctx, struct measure *m, int32_t
             r->value[k].again[j] = NAN;
     }
     draws->to = r;
-    TESS_TRY(answer_check(ctx, m->instance[i], "metric", "resample",
-                          m->ops[i]->resample(tess_instance_self(m->instance[i]), ctx, state, draws)));
+    TESS_TRY(tess_instance_returned(ctx, m->instance[i], "metric", "resample",
+                                    m->ops[i]->resample(tess_instance_self(m->instance[i]), ctx, state, draws)));
     for (int64_t k = 0; k < r->values; k++)
         bootstrap_interval(r->value[k].again, draws->count, &r->value[k].v);
     return TESS_OK;
@@ -148,8 +147,8 @@ static int measure_finish_one(struct tess_context *ctx, struct measure *m, int32
         .size = sizeof sink, .to = r, .value = measure_value, .parallel = measure_parallel, .list = measure_list, .dealt = measure_dealt};
     void *state = NULL;
     TESS_TRY(measure_gather(ctx, m, i, &state));
-    TESS_TRY(
-        answer_check(ctx, m->instance[i], "metric", "finish", m->ops[i]->finish(tess_instance_self(m->instance[i]), ctx, state, &sink)));
+    TESS_TRY(tess_instance_returned(ctx, m->instance[i], "metric", "finish",
+                                    m->ops[i]->finish(tess_instance_self(m->instance[i]), ctx, state, &sink)));
     if (draws->count && TESS_HAS(m->ops[i], resample) && m->ops[i]->resample)
         TESS_TRY(measure_resample(ctx, m, i, state, r, draws));
     TESS_TRY(measure_put(ctx, r));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/train/adversarial.h"
-#include "kit/infer/answer.h"
 
 #include "kit/train/adversarial_losses.h"
 #include "kit/train/diffaug.h"
@@ -81,7 +80,8 @@ static int adversarial_judge(struct tess_context *ctx, const struct adversarial 
     if (a->p->augment == DIFFAUG)
         image = diffaug(g, image, diffaug_draws(g, purpose));
     tess_scope(g, "critic");
-    TESS_TRY(answer_check(ctx, a->p->critic, "critic", "record", critic->record(tess_instance_self(a->p->critic), ctx, g, image, logits)));
+    TESS_TRY(tess_instance_returned(ctx, a->p->critic, "critic", "record",
+                                    critic->record(tess_instance_self(a->p->critic), ctx, g, image, logits)));
     tess_scope_end(g);
     return TESS_OK;
 }

@@ -1,6 +1,5 @@
 /* Training of an autoencoder; see autoencoding.h. SPDX-License-Identifier: MIT */
 #include "kit/train/autoencoding.h"
-#include "kit/infer/answer.h"
 
 #include "kit/image/geometry.h"
 
@@ -194,7 +193,8 @@ static int autoencoding_react(const struct autoencoding *k, struct tess_context 
                            .warm_started = k->started,
                            .steps = k->p->training.steps,
                            .run = k->run};
-    return answer_check(ctx, k->quantizer, "quantizer", "react", quantizer_of(k)->react(tess_instance_self(k->quantizer), ctx, &r));
+    return tess_instance_returned(ctx, k->quantizer, "quantizer", "react",
+                                  quantizer_of(k)->react(tess_instance_self(k->quantizer), ctx, &r));
 }
 
 static int autoencoding_remember(void *user, struct tess_context *ctx, struct tess_attrs *f)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "kit/train/perceptual.h"
-#include "kit/infer/answer.h"
 
 #include <math.h>
 
@@ -44,7 +43,7 @@ static int perceptual_look(struct tess_context *ctx, struct tess_instance *featu
     const struct tess_features_1 *ops = tess_instance_ops(features, "features/1");
     *out = (struct tess_features){.size = sizeof *out};
     tess_scope(g, PERCEPTUAL);
-    TESS_TRY(answer_check(ctx, features, "features", "record", ops->record(tess_instance_self(features), ctx, g, image, out)));
+    TESS_TRY(tess_instance_returned(ctx, features, "features", "record", ops->record(tess_instance_self(features), ctx, g, image, out)));
     tess_scope_end(g);
     return TESS_OK;
 }

@@ -255,7 +255,12 @@ struct big {
 
 static const struct tess_param big_params[] = {
     {.name = "kib", .help = "size", .type = TESS_I64, .offset = offsetof(struct big, kib), .lo = 1, .hi = 65536, .def = 4096},
-    {.name = "claim", .help = "MiB it says it will write", .type = TESS_I64, .offset = offsetof(struct big, claim), .lo = 0, .hi = 1 << 30},
+    {.name = "claim",
+     .help = "MiB it says it will write; -1 is no size, and with -2 its plan fails without a message",
+     .type = TESS_I64,
+     .offset = offsetof(struct big, claim),
+     .lo = -2,
+     .hi = 1 << 30},
     {0}};
 
 static int liar_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
@@ -274,9 +279,10 @@ static int liar_run(void *self, struct tess_context *ctx, struct tess_stage_run 
 
 static int big_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
+    int64_t claim = ((struct big *)self)->claim;
     (void)ctx;
-    p->output_bytes = ((struct big *)self)->claim << 20;
-    return TESS_OK;
+    p->output_bytes = claim * (1 << 20);
+    return claim == -2 ? TESS_E_DATA : TESS_OK;
 }
 
 static int big_run(void *self, struct tess_context *ctx, struct tess_stage_run *r)

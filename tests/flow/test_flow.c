@@ -457,6 +457,21 @@ START_TEST(liar)
 }
 END_TEST
 
+/* A plan with an impossible amount, or that fails without a message, is the plugin's and names it. */
+START_TEST(plans_that_cannot_be)
+{
+    static const char *const words[] = {
+        "stage `flow-big` (plugin tessera-test-flow), plan: gave -1.04858e+06 output_bytes; wanted 0 or more",
+        "stage `flow-big` (plugin tessera-test-flow), plan: returned -4 without a message"};
+    for (int i = 0; i < 2; i++) {
+        flow_write("p.yaml", i ? HEAD "  b: {use: flow-big, claim: -2}\n" : HEAD "  b: {use: flow-big, claim: -1}\n");
+        flow_attempt(&(struct attempt){.run = 0}, &r);
+        ck_assert_int_eq(r.status, TESS_E_PLUGIN);
+        ck_assert_msg(strstr(r.message, words[i]) != NULL, "%s", r.message);
+    }
+}
+END_TEST
+
 START_TEST(escapes)
 {
     flow_write("p.yaml", HEAD "  m: {use: flow-make, label: '$${x} # \"y\"'}\n");
@@ -829,6 +844,7 @@ int main(void)
     tcase_add_test(t, names_in_groups);
     tcase_add_test(t, paths_that_begin_with_a_name);
     tcase_add_test(t, liar);
+    tcase_add_test(t, plans_that_cannot_be);
     suite_add_tcase(s, t);
     t = tcase_create("interruptions");
     tcase_add_checked_fixture(t, flow_start, flow_end);

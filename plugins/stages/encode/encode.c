@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "plugins/stages/encode/encode_work.h"
-#include "kit/infer/answer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +20,7 @@ static int encode_fingerprint(void *self, struct tess_context *ctx, struct tess_
     if (ENCODE_SOURCE_HAS(ops, tolerate))
         ops->tolerate(tess_instance_self(s->source), s->skip_bad);
     if (ops->fingerprint)
-        TESS_TRY(answer_check(ctx, s->source, "source", "fingerprint", ops->fingerprint(tess_instance_self(s->source), ctx, d)));
+        TESS_TRY(tess_instance_returned(ctx, s->source, "source", "fingerprint", ops->fingerprint(tess_instance_self(s->source), ctx, d)));
     return s->select ? archive_selection_digest(ctx, s->select, d) : TESS_OK;
 }
 

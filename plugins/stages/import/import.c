@@ -4,7 +4,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/infer/cost.h"
-#include "kit/infer/answer.h"
 #include "plugins/stages/import/import_work.h"
 
 #include <math.h>
@@ -110,8 +109,9 @@ static int import_fingerprint(void *self, struct tess_context *ctx, struct tess_
     const struct tess_source_1 *ops = tess_instance_ops(s->source, "source/1");
     if (IMPORT_SOURCE_HAS(ops, tolerate))
         ops->tolerate(tess_instance_self(s->source), s->skip_bad);
-    return ops->fingerprint ? answer_check(ctx, s->source, "source", "fingerprint", ops->fingerprint(tess_instance_self(s->source), ctx, d))
-                            : TESS_OK;
+    return ops->fingerprint
+               ? tess_instance_returned(ctx, s->source, "source", "fingerprint", ops->fingerprint(tess_instance_self(s->source), ctx, d))
+               : TESS_OK;
 }
 
 /* Dependencies of the result: no numeric mode, as bytes are moved and scaled in integers. */

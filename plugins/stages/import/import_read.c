@@ -23,7 +23,7 @@ struct reading {
     struct slot *slot;                  /* images of a group, `max` at most */
     struct tess_tensor images;
     int64_t max;
-    int shared;              /* 1: by all ranks */
+    int shared;              /* 1: the pictures are dealt to the ranks */
     atomic_int pause;        /* set: no further image of this group is begun */
     atomic_llong finished;   /* number of images of this group that were read */
     pthread_mutex_t telling; /* lock: one thread at a time reports progress */
