@@ -61,8 +61,8 @@ static int info_add_shards(struct tess_context *ctx, struct info *f)
     return TESS_OK;
 }
 
-/* Counts a reason, "NAME: REASON (DETAILS)", whose details, a decoder's own words, differ from picture to picture; those beyond the first
- * of their sort are counted as `others`, the last entry. */
+/* Counts a reason, "NAME: REASON (DETAILS)". Name and details, a decoder's own words, differ from picture to picture and are left out.
+ * Reasons that find no entry any more are counted as `others`, the last entry. */
 static void info_add_reason(struct info *f, const char *text)
 {
     const char *reason = strstr(text, ": ") ? strstr(text, ": ") + 2 : text, *details = strstr(reason, " (");

@@ -1,5 +1,5 @@
-/* What a command line of `tessera encode` would do, for a job that is to do it later: all that can be wrong with it is told, and nothing is
- * encoded. SPDX-License-Identifier: MIT */
+/* Planning of an encode that a job will do later: the words of its command line are checked as `tessera encode` checks them, so that a
+ * mistake is told before the job is queued. Nothing is encoded. SPDX-License-Identifier: MIT */
 #include "cli/encode.h"
 #include "core/base/files.h"
 

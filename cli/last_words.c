@@ -22,7 +22,7 @@
 #define EXIT_PLUGIN 69
 #define FRAMES 64
 #define SECONDS 5
-#define OWN_FRAMES 2 /* of what `exit` itself calls */
+#define OWN_FRAMES 2 /* frames of `exit` and of the function that it calls */
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { WATCHING, OVER, TELLING }; /* OVER: the program is at its end by itself, or somebody else tells of a crash */
@@ -182,7 +182,7 @@ __attribute__((visibility("default"))) void exit(int status)
 void cli_last_words(void)
 {
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-    return; /* these tell more */
+    return; /* sanitizers tell more of a crash */
 #endif
     void *frame[2];
     struct sigaction action;

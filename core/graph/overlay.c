@@ -29,8 +29,8 @@ enum {
 
 struct tessi_overlay {
     int blocks;
-    char *block[BLOCKS];   /* of the gradients, or `own` */
-    char *own[BLOCKS];     /* NULL: not needed yet */
+    char *block[BLOCKS];   /* memory that activations lie in: that of gradients, or `own` */
+    char *own[BLOCKS];     /* blocks allocated here, where the gradients are shared by ranks; NULL: not needed yet */
     int64_t weights, each; /* weights known to the plan; copies of a buffer in each block */
     int64_t *until;        /* per weight: number of backward steps after which its gradient may be written */
     int64_t first, running;

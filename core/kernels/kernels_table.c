@@ -13,7 +13,7 @@
 enum { ARGUMENTS = 1 << 16, BLOCK = 256 };
 
 static struct table {
-    _Atomic(const struct tessi_kernels *) maker; /* the loops that made it; NULL: none yet */
+    _Atomic(const struct tessi_kernels *) maker; /* loops that the table was made by; NULL: it is not made yet */
     uint16_t value[ARGUMENTS];
     float slope[ARGUMENTS];
 } table_gelu, table_swish, table_mish;

@@ -4,7 +4,7 @@
 
 #include <tessera/plugin.h>
 
-/* Where a process was. */
+/* Place at which a process crashed, or was ended. */
 struct tessi_blamed {
     const struct tess_plugin *plugin; /* NULL: in code of the program itself, or of a library that it called */
     const char *path;                 /* the plugin's file; borrowed from the loader */

@@ -108,7 +108,7 @@ struct tessi_ranks_sum {
     float *part[TESSI_TREE_NODES];
     float *result;
     float scale;
-    int carried; /* 1: with a sum before it; 0 at first */
+    int carried; /* 1: the sum went together with one before it, and is made; 0 when it is handed over */
 };
 int tessi_ranks_sum_run(struct tess_context *ctx, struct tessi_ranks *r, struct tessi_ranks_job *job) TESS_CHECKED;
 

@@ -34,7 +34,7 @@ struct tessi_ranks {
     float *scratch;
     int64_t scratch_capacity;
     int64_t *ready; /* [rank]: sums that stood ready there, behind the ones that were carried last */
-    int64_t agreed; /* the least of them */
+    int64_t agreed; /* number of sums behind the next one that stand ready on all ranks */
     struct tessi_ranks_traffic traffic;
     struct tessi_ranks_word word; /* on rank 0 the stage at work; elsewhere the last word that was heard */
     int at_work, inside;          /* at_work: in a stage that may be shared; inside: the others were asked into it */

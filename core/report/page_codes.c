@@ -9,7 +9,7 @@ enum { CODES_OFTEN = 10 };
 struct codes_line {
     int64_t row, level;
     const struct tessi_report_page_result *result;
-    int64_t codebook_size; /* of the level */
+    int64_t codebook_size; /* number of codes of the level */
     const int64_t *use;
 };
 

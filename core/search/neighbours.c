@@ -334,7 +334,7 @@ static int neighbours_search(struct tess_context *ctx, struct tess_neighbours *s
     return TESS_OK;
 }
 
-/* The same over all ranks. */
+/* Adds the block for all queries, which are dealt to the ranks; what each has found goes to all. */
 static int neighbours_search_shared(struct tess_context *ctx, struct tess_neighbours *s, struct tessi_ranks *ranks)
 {
     int64_t k = s->o.neighbours;

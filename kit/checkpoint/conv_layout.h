@@ -54,7 +54,7 @@ struct conv_layout {
     int no_mid_attention, pools; /* the middle has no attention; levels have no convolution between them */
     int asks_rule;               /* the architecture has more than one rule of assignment */
     int64_t channels, width[TESS_LIST_MAX], attends[TESS_LIST_MAX]; /* width of each level, and whether it attends */
-    int64_t decoder_width[TESS_LIST_MAX];                           /* of a decoder with other widths than the encoder's; [0] 0: none */
+    int64_t decoder_width[TESS_LIST_MAX];                           /* widths of the decoder's levels; [0] 0: the encoder's */
     int64_t levels, res_blocks, image_channels, z_channels, code_dim, codebook_size;
 };
 

@@ -62,7 +62,7 @@ static int64_t written_at(const struct tess_graph *g, int64_t weight)
     return -1;
 }
 
-/* What a buffer takes of each block: one copy for each of the slots there. */
+/* Bytes that a buffer takes of each block: a copy for each of the slots there. */
 static int64_t taken(const struct tess_graph *g, const struct tessi_buffer *b)
 {
     int64_t blocks = tessi_graph_gradient_levels(g->microbatches);

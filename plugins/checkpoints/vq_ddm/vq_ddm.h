@@ -14,7 +14,7 @@ struct vq_ddm {
 #define VQ_DDM_INSIDE "_denoising._denoise_fn."
 #define VQ_DDM_ALONE "_nn."
 
-/* How a network reads a code, and the parameter `input` of denoiser/1 `unet` for each. */
+/* Ways in which a network reads a code, and the value of `input` of denoiser/1 `unet` for each. */
 enum { BY_EMBEDDING, BY_SCALAR, BY_PLAIN };
 extern const char *const vq_ddm_input_name[];
 /* Names of a prior whose network lies within its noise. */

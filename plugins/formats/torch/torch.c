@@ -26,7 +26,7 @@ struct torch {
     uint8_t *piece;
     uint8_t *checked; /* [storage of the pickle]: its sum was found right */
     struct {          /* the tensor that is read in pieces */
-        int64_t entry, next; /* its next value */
+        int64_t entry, next; /* number of the entry, and of the value that is read next */
         uLong sum;           /* of the values before that */
         float *held;         /* all values of a view that is not one run; NULL: none is held */
     } part;
