@@ -1,5 +1,5 @@
-/* The last sentence of a process that crashes, or that a plugin ends by `exit`: whose code it was in. The signal ends it all the same, as
- * the shell, a sweep or a job's record expect.
+/* The last sentence of a process that crashes, that a plugin ends by `exit` or one of its kin, or that Ctrl-C ends in the middle of a
+ * plugin: whose code it was in. The signal ends it all the same, as the shell, a sweep or a job's record expect.
  *
  * The handler calls what is not promised to work in one (dladdr, snprintf; malloc, to read the function's name). The process is lost in any
  * case, so it says the plugin first and the function then, and an alarm ends it where that never comes.
@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* RTLD_NEXT, the registers' names */
 #include "cli/cli.h"
+#include "core/base/log.h"
 #include "core/plug/blame.h"
 
 #include <dlfcn.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { WATCHING, OVER, TELLING }; /* OVER: the program is at its end by itself, or somebody else tells of a crash */
 static atomic_int state = WATCHING;
+static pid_t watched; /* a child that a plugin forks may end as it likes */
 
 /* 1 for the thread that tells; another that crashes meanwhile waits, as its end would be that of the process. */
 static int to_tell(void)
@@ -134,15 +137,46 @@ static void on_crash(int number, siginfo_t *info, void *at)
         (void)raise(number); /* one that was sent does not come again by itself */
 }
 
-/* 1 where the handlers are in place: a child that runs code on trial puts them out, and tells of its end itself. */
+/* 1 in the process itself, where the handlers are in place: a child that runs code on trial puts them out, and tells of its end itself. */
 static int is_watched(void)
 {
     struct sigaction now;
-    return sigaction(crashes[0], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_crash;
+    return getpid() == watched && sigaction(crashes[0], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_crash;
 }
 
-/* Ends the process where a plugin called `exit`, after saying so; returns where it was somebody else. */
-static void tell_call_of_exit(int status)
+/* Ctrl-C that ends the process at once: a plugin that hangs is named, of the program itself there is nothing to tell. */
+static void tell_interrupt(const void *at)
+{
+    void *frame[FRAMES];
+    struct tessi_blamed b;
+    char who[1400], text[1600];
+    if (!to_tell())
+        return;
+    tessi_plug_blame(frame, crash_frames(at, frame), &b);
+    if (!b.plugin || b.own)
+        return;
+    whose(&b, who, sizeof who);
+    snprintf(text, sizeof text, "tessera: interrupted in %s\n", who);
+    put(text);
+}
+
+/* A verb that stops at a checkpoint catches the signal itself, and comes to this when it is pressed again. */
+static void on_interrupt(int number, siginfo_t *info, void *at)
+{
+    (void)info;
+    tell_interrupt(at);
+    (void)raise(number);
+}
+
+/* Ends the process with no function of the C library, whose own are below. */
+static _Noreturn void leave(int status)
+{
+    for (;;)
+        (void)syscall(SYS_exit_group, status);
+}
+
+/* Ends the process where a plugin called the function of this name, after saying so; returns where it was somebody else. */
+static void tell_call_of_exit(const char *name, int status)
 {
     void *frame[FRAMES];
     struct tessi_blamed b;
@@ -160,10 +194,11 @@ static void tell_call_of_exit(int status)
     whose(&b, who, sizeof who);
     (void)fflush(NULL);
     fprintf(stderr,
-            "tessera: %s: called exit(%d), which ends the whole program; a plugin returns a code, with a message through the "
+            "tessera: %s: called %s(%d), which ends the whole program; a plugin returns a code, with a message through the "
             "context's `fail`\n",
-            who, status);
-    _exit(EXIT_PLUGIN);
+            who, name, status);
+    (void)fflush(stderr);
+    leave(EXIT_PLUGIN);
 }
 
 /* The C library's function for the program and all that it loads. A handler by `on_exit` would come too late: threads that call `exit` at
@@ -172,12 +207,27 @@ __attribute__((visibility("default"))) void exit(int status)
 {
     void (*real)(int) = NULL;
     void *found = dlsym(RTLD_NEXT, "exit");
-    tell_call_of_exit(status);
+    tell_call_of_exit("exit", status);
     memcpy(&real, &found, sizeof real);
     if (real)
         real(status);
-    _exit(status);
+    leave(status);
 }
+
+/* Functions that end the process without its handlers. Builds with sanitizers or coverage have replacements of their own. */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ && !defined _exit
+__attribute__((visibility("default"))) void _exit(int status)
+{
+    tell_call_of_exit("_exit", status);
+    leave(status);
+}
+
+__attribute__((visibility("default"))) void _Exit(int status)
+{
+    tell_call_of_exit("_Exit", status);
+    leave(status);
+}
+#endif
 
 void cli_last_words(void)
 {
@@ -185,7 +235,8 @@ void cli_last_words(void)
     return; /* sanitizers tell more of a crash */
 #endif
     void *frame[2];
-    struct sigaction action;
+    struct sigaction action, before;
+    watched = getpid();
     (void)backtrace(frame, 2); /* it loads a library the first time */
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_crash;
@@ -193,6 +244,11 @@ void cli_last_words(void)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         (void)sigaction(crashes[i], &action, NULL);
+    tessi_base_signals_tell(tell_interrupt);
+    action.sa_sigaction = on_interrupt;
+    action.sa_flags = (int)(SA_SIGINFO | SA_RESETHAND | SA_NODEFER);
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+        (void)sigaction(SIGINT, &action, NULL);
 }
 
 void cli_last_words_over(void)

@@ -21,10 +21,12 @@ static _Alignas(64) char handlers_stack[256 * 1024]; /* the registers that the s
 #define CHILDREN 64
 
 static _Atomic pid_t children[CHILDREN]; /* 0: none */
+static void (*tell)(const void *at);     /* before the process is interrupted in the middle of its work; NULL: nothing */
 
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *at)
 {
     int none = 0;
+    (void)info;
     if (number == SIGUSR1) {
         atomic_store(&checkpoint, 1);
         return;
@@ -34,6 +36,8 @@ static void on_signal(int number)
         for (int i = 0; i < CHILDREN; i++)
             if (atomic_load(&children[i]) > 0)
                 (void)kill(atomic_load(&children[i]), SIGKILL);
+        if (tell)
+            tell(at);
         (void)signal(SIGINT, SIG_DFL);
         (void)raise(SIGINT);
     }
@@ -46,12 +50,17 @@ void tessi_base_signals_catch(void)
     stack_t stack = {.ss_sp = handlers_stack, .ss_size = sizeof handlers_stack};
     (void)sigaltstack(&stack, NULL);
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART | SA_ONSTACK;
+    action.sa_sigaction = on_signal;
+    action.sa_flags = SA_RESTART | SA_ONSTACK | SA_SIGINFO;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof asking / sizeof *asking; i++)
         if (sigaction(asking[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             (void)sigaction(asking[i], &action, NULL);
+}
+
+void tessi_base_signals_tell(void (*last)(const void *at))
+{
+    tell = last;
 }
 
 int tessi_base_signals_stopping(void)

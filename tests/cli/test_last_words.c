@@ -1,5 +1,5 @@
-/* A plugin that crashes or ends the process: the program cannot go on, and its last words name plugin, file and function; its exit status
- * is that of the signal, and 69 where the plugin called `exit`. SPDX-License-Identifier: MIT */
+/* A plugin that crashes, hangs or ends the process: the program cannot go on, and its last words name plugin, file and function; its exit
+ * status is that of the signal, and 69 where the plugin called `exit` or `_exit`. SPDX-License-Identifier: MIT */
 #include "tests/support/paths.h"
 #include "tests/support/plug_fixture.h"
 #include "tests/support/suite.h"
@@ -72,7 +72,24 @@ START_TEST(a_call_of_exit_is_no_success)
     for (size_t i = 0; i < sizeof where / sizeof *where; i++) {
         ck_assert_int_eq(ends("run", "exit", where[i]), 69);
         check_said("plugin `ends` (./ends.so), ends_here: called exit(0), which ends the whole program");
+        ck_assert_int_eq(ends("run", "at-once", where[i]), 69);
+        check_said("plugin `ends` (./ends.so), ends_here: called _exit(0), which ends the whole program");
     }
+}
+END_TEST
+
+START_TEST(a_child_of_a_plugin_ends_as_it_likes)
+{
+    ck_assert_int_eq(ends("run", "fork", "open"), 0);
+    ck_assert_msg(strstr(said, "called _exit") == NULL, "%s", said);
+}
+END_TEST
+
+/* A plugin that hangs is named when Ctrl-C is pressed again. */
+START_TEST(an_interrupt_names_who_was_at_work)
+{
+    ck_assert_int_eq(ends("plan", "hang", "open"), 128 + SIGINT);
+    check_said("tessera: interrupted in plugin `ends` (./ends.so), ends_here");
 }
 END_TEST
 
@@ -85,6 +102,8 @@ int main(void)
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* the sanitizers tell of crashes themselves */
     tcase_add_test(t, a_crash_names_plugin_and_function);
     tcase_add_test(t, a_call_of_exit_is_no_success);
+    tcase_add_test(t, a_child_of_a_plugin_ends_as_it_likes);
+    tcase_add_test(t, an_interrupt_names_who_was_at_work);
 #endif
     suite_add_tcase(s, t);
     return suite_run(s);
