@@ -11,6 +11,7 @@
 #include "plugins/backends/onednn/onednn_versions.h"
 
 #include <omp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,15 @@ struct onednn {
     char numeric_class[96];
 };
 
+enum { OPERANDS = 5, SPARES = 8 };
+
+/* Objects that a primitive is run with, of one run at a time: making them takes a fifth of the time of a product of small matrices. */
+struct binding {
+    dnnl_stream_t stream;
+    dnnl_memory_t memory[OPERANDS]; /* in the order of the operands; NULL: not made yet */
+    const void *data[OPERANDS];     /* memory that they stand for */
+};
+
 struct kernel {
     struct tess_kernel_desc d;
     dnnl_primitive_desc_t desc;
@@ -30,6 +40,7 @@ struct kernel {
     int made;                            /* number of x, w, y, bias that exist */
     int repack;                          /* the primitive wants w in another layout */
     size_t packed, own;                  /* bytes of w in that layout; bytes of the primitive's scratch */
+    _Atomic(struct binding *) spare[SPARES]; /* those that no run has; more runs than that at once make and free their own */
 };
 
 static int onednn_kernels_check(struct tess_context *ctx, dnnl_status_t status, const char *what)
@@ -192,12 +203,24 @@ static int plan_primitive(struct onednn *o, struct tess_context *ctx, struct ker
     return onednn_kernels_check(ctx, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
 }
 
+static void binding_free(struct binding *b)
+{
+    for (int i = 0; b && i < OPERANDS; i++)
+        if (b->memory[i])
+            (void)dnnl_memory_destroy(b->memory[i]);
+    if (b && b->stream)
+        (void)dnnl_stream_destroy(b->stream);
+    tess_free(b);
+}
+
 static void onednn_kernels_drop(void *self, struct tess_kernel *kernel)
 {
     struct kernel *k = kernel->handle;
     (void)self;
     if (!k)
         return;
+    for (int i = 0; i < SPARES; i++)
+        binding_free(atomic_load(&k->spare[i]));
     if (k->reorder)
         (void)dnnl_primitive_destroy(k->reorder);
     if (k->primitive)
@@ -250,7 +273,7 @@ struct operand {
     const void *data;
 };
 
-/* Runs a primitive on this thread. Wrapping memory costs little beside any convolution. */
+/* Runs a primitive on this thread, with objects made for this run alone. */
 static dnnl_status_t onednn_kernels_execute(dnnl_engine_t engine, dnnl_primitive_t primitive, int n, const struct operand *operand)
 {
     dnnl_exec_arg_t argument[6];
@@ -275,6 +298,74 @@ static dnnl_status_t onednn_kernels_execute(dnnl_engine_t engine, dnnl_primitive
     return status;
 }
 
+static struct binding *binding_take(struct tess_context *ctx, struct kernel *k, dnnl_engine_t engine)
+{
+    void *memory = NULL;
+    struct binding *b = NULL;
+    for (int i = 0; i < SPARES && !b; i++)
+        b = atomic_exchange(&k->spare[i], NULL);
+    if (b || tess_alloc(ctx, sizeof *b, "a product", &memory) != TESS_OK)
+        return b;
+    b = memory;
+    if (dnnl_stream_create(&b->stream, engine, dnnl_stream_default_flags) == dnnl_success)
+        return b;
+    tess_free(b);
+    return NULL;
+}
+
+static void binding_put(struct kernel *k, struct binding *b)
+{
+    for (int i = 0; i < SPARES; i++) {
+        struct binding *none = NULL;
+        if (atomic_compare_exchange_strong(&k->spare[i], &none, b))
+            return;
+    }
+    binding_free(b);
+}
+
+/* Has operand i stand for this data. An object of weights in a layout of the library's is made anew: given other memory, the library would
+ * write what pads that layout, which other threads may be reading. */
+static dnnl_status_t binding_set(struct binding *b, int i, dnnl_engine_t engine, const struct operand *o, int padded)
+{
+    void *data = (void *)(uintptr_t)o->data;
+    dnnl_status_t status = dnnl_success;
+    if (b->memory[i] && b->data[i] == o->data)
+        return status;
+    if (b->memory[i] && padded) {
+        (void)dnnl_memory_destroy(b->memory[i]);
+        b->memory[i] = NULL;
+    }
+    b->data[i] = NULL;
+    status = b->memory[i] ? dnnl_memory_set_data_handle(b->memory[i], data) : dnnl_memory_create(&b->memory[i], o->layout, engine, data);
+    if (status == dnnl_success)
+        b->data[i] = o->data;
+    return status;
+}
+
+/* Runs the kernel's primitive on this thread. */
+static dnnl_status_t onednn_kernels_run_bound(struct tess_context *ctx, dnnl_engine_t engine, struct kernel *k, int n,
+                                              const struct operand *operand)
+{
+    dnnl_exec_arg_t argument[OPERANDS];
+    int laid_out = !k->repack ? -1 : k->d.what == TESS_CONV_WEIGHT ? 2 : 1; /* operand in a layout of the library's */
+    struct binding *b = binding_take(ctx, k, engine);
+    dnnl_status_t status = b ? dnnl_success : dnnl_out_of_memory;
+    onednn_kernels_alone();
+    for (int i = 0; i < n && status == dnnl_success; i++) {
+        status = binding_set(b, i, engine, &operand[i], i == laid_out);
+        argument[i] = (dnnl_exec_arg_t){operand[i].argument, b->memory[i]};
+    }
+    if (status == dnnl_success)
+        status = dnnl_primitive_execute(k->primitive, b->stream, n, argument);
+    if (status == dnnl_success)
+        status = dnnl_stream_wait(b->stream);
+    if (status == dnnl_success)
+        binding_put(k, b);
+    else
+        binding_free(b);
+    return status;
+}
+
 static int onednn_kernels_pack(void *self, const struct tess_kernel *kernel, const void *b, void *packed)
 {
     const struct onednn *o = self;
@@ -283,7 +374,7 @@ static int onednn_kernels_pack(void *self, const struct tess_kernel *kernel, con
     return onednn_kernels_execute(o->engine, k->reorder, 2, operand) == dnnl_success ? TESS_OK : TESS_E_FAILED;
 }
 
-static int run_primitive(const struct onednn *o, const struct kernel *k, const struct tess_kernel_run *r)
+static int run_primitive(const struct onednn *o, struct kernel *k, const struct tess_kernel_run *r)
 {
     layout_at spare = onednn_kernels_asked(k, dnnl_query_scratchpad_md);
     if (k->d.what == TESS_CONV || k->d.what == TESS_GEMM) {
@@ -292,14 +383,15 @@ static int run_primitive(const struct onednn *o, const struct kernel *k, const s
                                           {DNNL_ARG_DST, AT(k->y), r->c},
                                           {DNNL_ARG_SCRATCHPAD, spare, r->scratch},
                                           {DNNL_ARG_BIAS, AT(k->bias), r->bias}};
-        return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, k->d.bias ? 5 : 4, operand), "a product");
+        return onednn_kernels_check(r->context, onednn_kernels_run_bound(r->context, o->engine, k, k->d.bias ? 5 : 4, operand),
+                                    "a product");
     }
     if (k->d.what == TESS_CONV_DATA) {
         const struct operand operand[] = {{DNNL_ARG_DIFF_DST, AT(k->y), r->a},
                                           {DNNL_ARG_WEIGHTS, onednn_kernels_asked(k, dnnl_query_weights_md), r->b},
                                           {DNNL_ARG_DIFF_SRC, AT(k->x), r->c},
                                           {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
-        return onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, 4, operand), "a convolution's gradient");
+        return onednn_kernels_check(r->context, onednn_kernels_run_bound(r->context, o->engine, k, 4, operand), "a convolution's gradient");
     }
     layout_at dw = onednn_kernels_asked(k, dnnl_query_diff_weights_md);
     void *made = k->repack ? (char *)r->scratch + k->own : r->c;
@@ -307,8 +399,8 @@ static int run_primitive(const struct onednn *o, const struct kernel *k, const s
                                       {DNNL_ARG_DIFF_DST, AT(k->y), r->b},
                                       {DNNL_ARG_DIFF_WEIGHTS, dw, made},
                                       {DNNL_ARG_SCRATCHPAD, spare, r->scratch}};
-    TESS_TRY(
-        onednn_kernels_check(r->context, onednn_kernels_execute(o->engine, k->primitive, 4, operand), "a convolution's weight gradient"));
+    TESS_TRY(onednn_kernels_check(r->context, onednn_kernels_run_bound(r->context, o->engine, k, 4, operand),
+                                  "a convolution's weight gradient"));
     if (!k->repack)
         return TESS_OK;
     const struct operand back[] = {{DNNL_ARG_FROM, dw, made}, {DNNL_ARG_TO, AT(k->w), r->c}};
@@ -347,7 +439,7 @@ static int onednn_kernels_run_gemm(const struct tess_kernel_desc *d, const struc
 
 static int onednn_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_kernel_run *r)
 {
-    const struct kernel *k = kernel->handle;
+    struct kernel *k = kernel->handle;
     return is_sgemm(&k->d) ? onednn_kernels_run_gemm(&k->d, r) : run_primitive(self, k, r);
 }
 
