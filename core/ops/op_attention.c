@@ -9,7 +9,6 @@
 #include "core/ops/backend_gemm.h"
 #include "core/base/memory.h"
 #include "core/kernels/kernels.h"
-#include "core/graph/bf16_view.h"
 
 #include <math.h>
 #include <string.h>
@@ -148,6 +147,16 @@ static int64_t attention_head_at(const struct attention *a, int64_t n, int32_t h
     return n * length * a->c + h * a->d;
 }
 
+/* Copies a head's row, which is short: a call of the library's function costs more than what it copies. */
+static inline void copy_row(char *restrict to, const char *restrict from, size_t bytes)
+{
+    enum { PIECE = 32 };
+    for (; bytes >= PIECE; bytes -= PIECE, to += PIECE, from += PIECE)
+        memcpy(to, from, PIECE);
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
 /* Collects rows of the heads taken at once from a tensor, `rows` of each; the first head's begin at value `at`. */
 static void collect_rows(const struct attention *a, const struct state *k, const struct tess_tensor *t, int64_t at, int64_t rows, void *to)
 {
@@ -155,7 +164,7 @@ static void collect_rows(const struct attention *a, const struct state *k, const
     for (int32_t h = 0; h < k->together; h++, at += a->d) {
         const char *from = (const char *)t->data + (size_t)at * size;
         for (int64_t i = 0; i < rows; i++, to = (char *)to + row)
-            memcpy(to, from + (size_t)(i * a->c) * size, row);
+            copy_row(to, from + (size_t)(i * a->c) * size, row);
     }
 }
 
@@ -166,21 +175,17 @@ static void spread_rows(const struct attention *a, const struct state *k, const 
     for (int32_t h = 0; h < k->together; h++, at += a->d) {
         char *to = (char *)t->data + (size_t)at * size;
         for (int64_t i = 0; i < rows; i++, from = (const char *)from + row)
-            memcpy(to + (size_t)(i * a->c) * size, from, row);
+            copy_row(to + (size_t)(i * a->c) * size, from, row);
     }
 }
 
-/* Spreads rows from f32 sums, rounding them to the tensor's dtype. */
+/* Spreads rows from f32 sums, rounded to the tensor's dtype in `rounded`, which has room for as many f32 values. */
 static void spread_sums(const struct attention *a, const struct state *k, const float *from, int64_t at, int64_t rows,
-                        const struct tess_tensor *t)
+                        const struct tess_tensor *t, float *rounded)
 {
-    for (int32_t h = 0; h < k->together; h++, at += a->d)
-        for (int64_t i = 0; i < rows; i++, from += a->d) {
-            struct tess_tensor row = tess_tensor_over((void *)(uintptr_t)from, TESS_F32, 1, &a->d), to = row;
-            to.dtype = t->dtype;
-            to.data = (char *)t->data + (size_t)(at + i * a->c) * tess_dtype_size(t->dtype);
-            tessi_graph_bf16_view_copy(&row, &to);
-        }
+    if (t->dtype == TESS_BF16)
+        tessi_kernels()->to_bf16(k->together * rows * a->d, from, (uint16_t *)(void *)rounded);
+    spread_rows(a, k, t->dtype == TESS_BF16 ? rounded : from, at, rows, t);
 }
 
 /* Memory of the heads taken at once, laid out in the scratch of a run from *at on. */
@@ -327,9 +332,9 @@ static int heads_backward(const struct tess_op_run *r, int64_t n, int32_t h)
     for (int64_t first = 0; first < a->l; first += k->whole.rows)
         TESS_TRY(tile_backward(r, a->l - first < k->whole.rows ? &k->rest : &k->whole, &b, n, h, first));
     if (r->din[1].data)
-        spread_sums(a, k, b.dk, at, a->m, &r->din[1]);
+        spread_sums(a, k, b.dk, at, a->m, &r->din[1], b.part);
     if (r->din[2].data)
-        spread_sums(a, k, b.dv, at, a->m, &r->din[2]);
+        spread_sums(a, k, b.dv, at, a->m, &r->din[2], b.part);
     return TESS_OK;
 }
 
