@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/kernels/kernels.h"
 
+#include "core/kernels/kernels_lookup.h"
 #include "core/kernels/kernels_math.h"
 
 #include <math.h>
@@ -102,10 +103,16 @@ static void from_bf16(int64_t n, const uint16_t *R x, float *R y)
         y[i] = widen(x[i]);
 }
 
-static void scale_bf16(int64_t n, const float *R factor, const uint16_t *R x, uint16_t *R y)
+static void look_up(int64_t n, const uint16_t *table, const uint16_t *x, uint16_t *y)
 {
-    for (int64_t i = 0; i < n; i++)
-        y[i] = round_to_bf16(widen(x[i]) * factor[i]);
+    for (int64_t i = lookup_some(n, table, x, y); i < n; i++)
+        y[i] = table[x[i]];
+}
+
+static void look_up_scaled(int64_t n, const float *table, const uint16_t *x, const uint16_t *factor, uint16_t *y)
+{
+    for (int64_t i = lookup_scaled_some(n, table, x, factor, y); i < n; i++)
+        y[i] = round_to_bf16(widen(factor[i]) * table[x[i]]);
 }
 
 static void u8_to_f32(int64_t n, float scale, float offset, const uint8_t *R x, float *R y)
@@ -306,7 +313,8 @@ const struct tessi_kernels TESSI_KERNELS_TABLE = {
     .dot = kernels_dot,
     .to_bf16 = to_bf16,
     .from_bf16 = from_bf16,
-    .scale_bf16 = scale_bf16,
+    .look_up = look_up,
+    .look_up_scaled = look_up_scaled,
     .u8_to_f32 = u8_to_f32,
     .log_sum_exp = log_sum_exp,
     .cross_entropy_back = cross_entropy_back,

@@ -81,7 +81,10 @@ struct tessi_kernels {
     double (*dot)(int64_t n, const float *a, const float *b);
     void (*to_bf16)(int64_t n, const float *x, uint16_t *y); /* to nearest, ties to even; NaN stays NaN */
     void (*from_bf16)(int64_t n, const uint16_t *x, float *y);
-    void (*scale_bf16)(int64_t n, const float *factor, const uint16_t *x, uint16_t *y); /* y = factor x, rounded */
+    /* y = table[x], and y = factor table[x] rounded to bf16; x and y may be bf16's bits. Two bytes behind a table's last value may be read.
+     */
+    void (*look_up)(int64_t n, const uint16_t *table, const uint16_t *x, uint16_t *y);
+    void (*look_up_scaled)(int64_t n, const float *table, const uint16_t *x, const uint16_t *factor, uint16_t *y);
     void (*u8_to_f32)(int64_t n, float scale, float offset, const uint8_t *x, float *y);
     float (*log_sum_exp)(int64_t n, const float *x);
     /* dx = g (exp(x - lse)); the caller subtracts g at the target */

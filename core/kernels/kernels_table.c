@@ -14,7 +14,7 @@ enum { ARGUMENTS = 1 << 16, BLOCK = 256 };
 
 static struct table {
     _Atomic(const struct tessi_kernels *) maker; /* loops that the table was made by; NULL: it is not made yet */
-    uint16_t value[ARGUMENTS];
+    uint16_t value[ARGUMENTS];                   /* the slopes stand behind it, as two bytes there may be read */
     float slope[ARGUMENTS];
 } table_gelu, table_swish, table_mish;
 
@@ -62,28 +62,10 @@ int tessi_kernels_is_tabulated(int which)
 
 void tessi_kernels_tabulated(int which, int64_t n, const uint16_t *restrict x, uint16_t *restrict y)
 {
-    const uint16_t *restrict value = table_ready(which)->value;
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        uint16_t a = value[x[i]], b = value[x[i + 1]], c = value[x[i + 2]], d = value[x[i + 3]];
-        y[i] = a;
-        y[i + 1] = b;
-        y[i + 2] = c;
-        y[i + 3] = d;
-    }
-    for (; i < n; i++)
-        y[i] = value[x[i]];
+    tessi_kernels()->look_up(n, table_ready(which)->value, x, y);
 }
 
 void tessi_kernels_tabulated_back(int which, int64_t n, const uint16_t *restrict x, const uint16_t *restrict dy, uint16_t *restrict dx)
 {
-    const float *restrict slope = table_ready(which)->slope;
-    const struct tessi_kernels *k = tessi_kernels();
-    float factor[BLOCK];
-    for (int64_t first = 0; first < n; first += BLOCK) {
-        int64_t m = n - first < BLOCK ? n - first : BLOCK;
-        for (int64_t i = 0; i < m; i++)
-            factor[i] = slope[x[first + i]];
-        k->scale_bf16(m, factor, dy + first, dx + first);
-    }
+    tessi_kernels()->look_up_scaled(n, table_ready(which)->slope, x, dy, dx);
 }

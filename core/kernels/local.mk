@@ -10,7 +10,8 @@ KERNEL_LEVEL += -march=x86-64 -mtune=generic
 endif
 %_la-kernels.lo: override CFLAGS += $(KERNEL_LEVEL)
 
-KERNEL_INCLUDES = core/kernels/kernels.h core/kernels/kernels_math.h core/kernels/kernels_stored.h
+KERNEL_INCLUDES = core/kernels/kernels.h core/kernels/kernels_lookup.h core/kernels/kernels_math.h \
+	core/kernels/kernels_stored.h
 
 noinst_LTLIBRARIES += libtessera_kernels_portable.la
 libtessera_kernels_portable_la_SOURCES = core/kernels/kernels.c $(KERNEL_INCLUDES)
