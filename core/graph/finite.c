@@ -3,18 +3,25 @@
 
 #include <string.h>
 
-/* Tests the bits of the values: comparisons of integers are a loop that compilers vectorise, and no flag about floating point is
- * touched. */
+typedef uint32_t finite_bits __attribute__((vector_size(16)));
+
+#define EXPONENT 0x7f800000u /* of infinities and NaN: all ones */
+
+/* Tests the bits of the values, so that no flag about floating point is touched; four values at a time, as compilers do not vectorise the
+ * plain loop at -O2. */
 int tessi_graph_all_finite(int64_t n, const float *x)
 {
-    uint32_t largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
+    finite_bits found = {0}, bits;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
         memcpy(&bits, x + i, sizeof bits);
-        bits &= 0x7fffffffu;
-        largest = bits > largest ? bits : largest;
+        found |= (finite_bits)((bits & EXPONENT) == EXPONENT);
     }
-    return largest < 0x7f800000u;
+    bits = (finite_bits){0};
+    if (i < n)
+        memcpy(&bits, x + i, (size_t)(n - i) * sizeof *x);
+    found |= (finite_bits)((bits & EXPONENT) == EXPONENT);
+    return (found[0] | found[1] | found[2] | found[3]) == 0;
 }
 
 const char *tessi_graph_first_not_finite(const struct tess_weights *w, const float *block, int64_t from, int64_t to)

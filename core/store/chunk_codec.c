@@ -21,28 +21,42 @@ static uint64_t reduced(uint64_t sum)
     return sum ? (sum - 1) % 65535 + 1 : 0;
 }
 
-typedef uint16_t words8 __attribute__((vector_size(16)));
-typedef uint32_t sums8 __attribute__((vector_size(32)));
+typedef uint32_t sums4 __attribute__((vector_size(16)));
 
-/* Sums a block of n words, a multiple of LANES, whose sums of 32 bits do not overflow: n <= 8 * 361. Word l of each eight has lane l; with
- * m eights, s1 = sum of a_l and s2 = sum of 8 b_l - l a_l, where a is the plain sum of a lane and b the sum of its running sums. */
+/* Sums a block of n words, a multiple of LANES, whose sums of 32 bits do not overflow: n <= 8 * 361. Word 2l of each eight has lane l of
+ * `even`, word 2l + 1 lane l of `odd`; with m eights, s1 = sum of a_k and s2 = sum of 8 b_k - k a_k, where a is the plain sum of word k and
+ * b the sum of its running sums. The words are summed as the machine has them (chunk_codec_as_stored). */
 static void sum_block(const unsigned char *data, size_t n, uint64_t *s1, uint64_t *s2)
 {
-    sums8 a = {0}, b = {0};
+    sums4 even = {0}, odd = {0}, even_running = {0}, odd_running = {0};
     for (size_t i = 0; i < n; i += LANES) {
-        words8 w;
-        memcpy(&w, data + 2 * i, sizeof w);
+        sums4 pairs;
+        memcpy(&pairs, data + 2 * i, sizeof pairs);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        w = w << 8 | w >> 8;
+        even += pairs & 0xffff;
+        odd += pairs >> 16;
+#else
+        even += pairs >> 16;
+        odd += pairs & 0xffff;
 #endif
-        a += __builtin_convertvector(w, sums8);
-        b += a;
+        even_running += even;
+        odd_running += odd;
     }
     *s2 += n * *s1;
-    for (size_t l = 0; l < LANES; l++) {
-        *s1 += a[l];
-        *s2 += LANES * (uint64_t)b[l] - l * (uint64_t)a[l];
+    for (size_t l = 0; l < LANES / 2; l++) {
+        *s1 += (uint64_t)even[l] + odd[l];
+        *s2 += LANES * ((uint64_t)even_running[l] + odd_running[l]) - 2 * l * (uint64_t)even[l] - (2 * l + 1) * (uint64_t)odd[l];
     }
+}
+
+/* The sum of words with the high byte first, from that of the words as the machine has them: modulo 65535, a word with its bytes swapped is
+ * 256 times the word. */
+static uint64_t chunk_codec_as_stored(uint64_t sum)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    sum *= 256;
+#endif
+    return reduced(sum);
 }
 
 uint32_t tessi_store_fletcher32(const unsigned char *data, size_t bytes)
@@ -55,6 +69,8 @@ uint32_t tessi_store_fletcher32(const unsigned char *data, size_t bytes)
         data += 2 * n;
         words -= n;
     }
+    s1 = chunk_codec_as_stored(s1);
+    s2 = chunk_codec_as_stored(s2);
     for (; words > 0; words--, data += 2) {
         s1 = reduced(s1 + ((uint64_t)data[0] << 8 | data[1]));
         s2 = reduced(s2 + s1);
