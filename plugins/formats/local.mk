@@ -8,7 +8,8 @@ plugins_formats_safetensors_la_LDFLAGS = $(PLUGIN_LDFLAGS)
 plugins_formats_safetensors_la_LIBADD = $(PLUGIN_LIBS)
 
 formats_LTLIBRARIES += plugins/formats/torch.la
-plugins_formats_torch_la_SOURCES = plugins/formats/torch/torch.c plugins/formats/torch/torch_file.h plugins/formats/torch/torch_write.c \
+plugins_formats_torch_la_SOURCES = plugins/formats/torch/torch.c plugins/formats/torch/torch_file.h plugins/formats/torch/storage_sum.c \
+    plugins/formats/torch/storage_sum.h plugins/formats/torch/torch_write.c \
     plugins/formats/torch/torch_write.h plugins/formats/torch/torch_zip.c \
     plugins/formats/torch/torch_legacy.c plugins/formats/torch/zip_members.c plugins/formats/torch/zip_members.h \
     plugins/formats/torch/pickle.c plugins/formats/torch/pickle.h plugins/formats/torch/pickle_machine.c \

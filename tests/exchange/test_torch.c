@@ -7,6 +7,8 @@
 #include "core/base/memory.h"
 #include "tests/support/paths.h"
 
+#include "plugins/formats/torch/storage_sum.c"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,6 +239,32 @@ START_TEST(nesting_costs_nothing)
 }
 END_TEST
 
+/* CRC-32 by its definition, a bit at a time. */
+static uint32_t sum_by_definition(uint32_t sum, const uint8_t *data, size_t bytes)
+{
+    sum = ~sum;
+    for (size_t i = 0; i < bytes; i++) {
+        sum ^= data[i];
+        for (int k = 0; k < 8; k++)
+            sum = sum & 1 ? sum >> 1 ^ 0xedb88320u : sum >> 1;
+    }
+    return ~sum;
+}
+
+START_TEST(sums_of_any_length)
+{
+    uint8_t data[700];
+    uint32_t before = 0;
+    ck_assert_uint_eq(storage_sum(0, NULL, 0), 0);
+    ck_assert_uint_eq(storage_sum(0, "123456789", 9), 0xcbf43926u);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * i / 5);
+    for (size_t bytes = 0; bytes < sizeof data - 17; bytes++, before = before * 69069 + 1)
+        for (size_t at = 0; at < 17; at++)
+            ck_assert_uint_eq(storage_sum(before, data + at, bytes), sum_by_definition(before, data + at, bytes));
+}
+END_TEST
+
 START_TEST(a_fine_one)
 {
     static const char pickle[] = DICT_OF(FINE);
@@ -422,6 +450,7 @@ int main(void)
     tcase_add_test(tests, what_a_trainer_saves);
     tcase_add_loop_test(tests, a_hostile_pickle, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_test(tests, nesting_costs_nothing);
+    tcase_add_test(tests, sums_of_any_length);
     tcase_add_test(tests, a_fine_one);
     tcase_add_loop_test(tests, other_words_for_it, 0, (int)(sizeof fine / sizeof *fine));
     tcase_add_loop_test(tests, an_odd_object, 0, (int)(sizeof odd_objects / sizeof *odd_objects));

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/format/numbers.h"
+#include "plugins/formats/torch/storage_sum.h"
 #include "plugins/formats/torch/torch_file.h"
 #include "plugins/formats/torch/torch_write.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum { PIECE = 1 << 18 };
 
@@ -27,7 +27,7 @@ struct torch {
     uint8_t *checked; /* [storage of the pickle]: its sum was found right */
     struct {          /* the tensor that is read in pieces */
         int64_t entry, next; /* number of the entry, and of the value that is read next */
-        uLong sum;           /* of the values before that */
+        uint32_t sum;        /* of the values before that */
         float *held;         /* all values of a view that is not one run; NULL: none is held */
     } part;
 };
@@ -126,7 +126,7 @@ static const char *torch_remark(void *self)
 }
 
 static int torch_check_sum(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, const struct torch_range *r,
-                           uLong sum)
+                           uint32_t sum)
 {
     if (!r->has_sum || sum == r->sum)
         return TESS_OK;
@@ -136,14 +136,14 @@ static int torch_check_sum(struct tess_context *ctx, const struct torch *t, cons
 
 /* Bytes of a storage, from `begin` to `end`, in pieces: as f32 to `to`, where that is not NULL; *sum is theirs where it is not NULL. */
 static int torch_stream(struct tess_context *ctx, const struct torch *t, const struct torch_range *r, int64_t begin, int64_t end, int type,
-                        float *to, uLong *sum)
+                        float *to, uint32_t *sum)
 {
     for (int64_t at = begin, some; at < end; at += some) {
         some = end - at < PIECE ? end - at : PIECE;
         uint8_t *piece = to && number_is_native(type) ? (uint8_t *)to : t->piece;
         TESS_TRY(steady_read_at(ctx, t->path, t->file.fd, r->offset + at, (size_t)some, piece));
         if (sum)
-            *sum = crc32(*sum, piece, (uInt)some);
+            *sum = storage_sum(*sum, piece, (size_t)some);
         if (!to)
             continue;
         if (piece == t->piece)
@@ -223,7 +223,7 @@ static int torch_read_span(struct tess_context *ctx, const struct torch *t, cons
 static int torch_check_storage(struct tess_context *ctx, const struct torch *t, const struct pickle_tensor *p, const struct torch_range *r)
 {
     uint8_t *checked = torch_checked(t, p);
-    uLong sum = crc32(0, NULL, 0);
+    uint32_t sum = 0;
     if (!r->has_sum || *checked)
         return TESS_OK;
     TESS_TRY(torch_stream(ctx, t, r, 0, r->bytes, p->type, NULL, &sum));
@@ -241,7 +241,7 @@ static int torch_read_summed(struct tess_context *ctx, struct torch *t, int64_t 
     if (first == 0) {
         t->part.entry = i;
         t->part.next = 0;
-        t->part.sum = crc32(0, NULL, 0);
+        t->part.sum = 0;
     }
     if (t->part.entry != i || t->part.next != first)
         TESS_TRY(torch_check_storage(ctx, t, p, r));

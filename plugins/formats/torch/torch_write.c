@@ -3,6 +3,7 @@
  * stand in front of each member; positions beyond 4 GiB are told by zip64 records.
  *
  * SPDX-License-Identifier: MIT */
+#include "plugins/formats/torch/storage_sum.h"
 #include "plugins/formats/torch/torch_write.h"
 
 #include <tessera/tensor.h>
@@ -26,28 +27,9 @@ struct out {
     struct member *member;
     int64_t members, capacity;
     uint64_t at; /* bytes put so far */
-    uint32_t table[256];
 };
 
 /* ---- bytes ---- */
-
-static void sum_table(uint32_t table[256])
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t c = i;
-        for (int k = 0; k < 8; k++)
-            c = c & 1 ? 0xedb88320u ^ c >> 1 : c >> 1;
-        table[i] = c;
-    }
-}
-
-static uint32_t sum_of(const struct out *o, const uint8_t *bytes, size_t count)
-{
-    uint32_t c = 0xffffffffu;
-    for (size_t i = 0; i < count; i++)
-        c = o->table[(c ^ bytes[i]) & 255] ^ c >> 8;
-    return ~c;
-}
 
 static uint8_t *put_number(uint8_t *to, uint64_t value, int bytes)
 {
@@ -101,7 +83,7 @@ static int put_member(struct out *o, const char *name, const void *bytes, size_t
     (void)snprintf(m->name, sizeof m->name, "%s", name);
     m->at = o->at;
     m->bytes = count;
-    m->sum = sum_of(o, bytes, count);
+    m->sum = storage_sum(0, bytes, count);
     size_t more = local_extra(o, m, extra);
     (void)put_head(put_number(put_number(head, 0x04034b50, 4), m->bytes < FAR ? 20 : 45, 2), m, more);
     TESS_TRY(torch_write_put(o, head, sizeof head));
@@ -287,7 +269,6 @@ int torch_write_file(void *self, struct tess_context *ctx, const struct tess_for
 {
     struct out o = {.f = f, .ctx = ctx};
     (void)self;
-    sum_table(o.table);
     int status = torch_write_members(&o);
     tess_free(o.member);
     return status;

@@ -1,10 +1,10 @@
 /* Files of PyTorch 1.6 and later: a ZIP archive with nothing in it compressed. FOLDER/data.pkl is the pickle, FOLDER/data/KEY a storage's
  * bytes. SPDX-License-Identifier: MIT */
+#include "plugins/formats/torch/storage_sum.h"
 #include "plugins/formats/torch/torch_file.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 /* The folder is called after the file when it was saved: it is where data.pkl lies. */
 static int torch_zip_find_folder(struct tess_context *ctx, struct torch_file *f)
@@ -46,7 +46,7 @@ static int torch_zip_member(struct tess_context *ctx, const struct torch_file *f
                          (long long)max);
     TESS_TRY(tess_alloc(ctx, (size_t)m->bytes + 1, "a member of an archive", &memory));
     int status = steady_read_at(ctx, f->path, f->fd, offset, (size_t)m->bytes, memory);
-    if (status == TESS_OK && f->zip.has_sums && crc32(0, memory, (uInt)m->bytes) != m->sum)
+    if (status == TESS_OK && f->zip.has_sums && storage_sum(0, memory, (size_t)m->bytes) != m->sum)
         status = ctx->fail(ctx, TESS_E_DATA, "%s: `%.200s` in it cannot be read: its sum is not that of its bytes; fetch the file again",
                            f->path, m->name);
     *out = memory;
