@@ -46,15 +46,44 @@ static float of_bits(uint32_t bits)
     return value;
 }
 
-/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. Every one of them is an f32. */
-static float of_half(uint32_t half)
+typedef uint16_t halves4 __attribute__((vector_size(8)));
+typedef uint32_t bits4 __attribute__((vector_size(16)));
+typedef float floats4 __attribute__((vector_size(16)));
+
+/* IEEE 754 binary16: 5 bits of exponent, 10 of fraction. Every one of them is an f32: the exponent's bias is 112 more there, of infinities
+ * and NaN twice that; a number without an exponent, fraction * 2^-24, is what 2^-14 * (1 + fraction * 2^-10) has above 2^-14. */
+static bits4 of_halves(halves4 half)
 {
-    uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1Fu, fraction = half & 0x3FFu;
-    if (exponent == 0) {
-        float small = (float)fraction * 0x1p-24f;
-        return sign ? -small : small;
+    const bits4 all = __builtin_convertvector(half, bits4), number = (all & 0x7fff) << 13;
+    const bits4 is_small = (bits4)(number < 1u << 23), is_huge = (bits4)(number >= 31u << 23);
+    const floats4 small = (floats4)(number + (113u << 23)) - 0x1p-14f;
+    const bits4 other = number + (112u << 23) + (is_huge & 112u << 23);
+    return (all & 0x8000) << 16 | (is_small & (bits4)small) | (~is_small & other);
+}
+
+static halves4 halves_at(const uint8_t *from)
+{
+    halves4 half;
+    memcpy(&half, from, sizeof half);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    half = half << 8 | half >> 8;
+#endif
+    return half;
+}
+
+static void halves_to_f32(const uint8_t *from, int64_t n, float *to)
+{
+    uint8_t last[sizeof(halves4)] = {0};
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const bits4 bits = of_halves(halves_at(from + 2 * i));
+        memcpy(to + i, &bits, sizeof bits);
     }
-    return of_bits(sign | (exponent == 31 ? 0xFFu : exponent + 112) << 23 | fraction << 13);
+    if (i < n) {
+        memcpy(last, from + 2 * i, (size_t)(n - i) * 2);
+        const bits4 bits = of_halves(halves_at(last));
+        memcpy(to + i, &bits, (size_t)(n - i) * 4);
+    }
 }
 
 static float of_double(const uint8_t *from)
@@ -86,8 +115,7 @@ void number_to_f32(int type, const uint8_t *from, int64_t n, float *to)
             to[i] = of_double(from + 8 * i);
         break;
     case NUMBER_F16:
-        for (int64_t i = 0; i < n; i++)
-            to[i] = of_half((uint32_t)from[2 * i] | (uint32_t)from[2 * i + 1] << 8);
+        halves_to_f32(from, n, to);
         break;
     default: /* NUMBER_BF16: the upper half of an f32 */
         for (int64_t i = 0; i < n; i++)

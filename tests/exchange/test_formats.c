@@ -1,12 +1,16 @@
 /* The reader of safetensors against headers that lie, and the choice of a format. The files are made here; each refusal is one line that
  * names the file, and nothing is written. SPDX-License-Identifier: MIT */
+#include "core/base/memory.h"
+#include "kit/format/numbers.h"
 #include "tests/support/checkpoint_fixture.h"
 #include "tests/support/suite.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A file of this header, its length in front, and so many bytes of data; `claimed` instead of its length unless it is 0. */
 static void make(const char *path, const char *header, size_t data, uint64_t claimed)
@@ -127,6 +131,74 @@ START_TEST(types_that_are_no_weights)
 }
 END_TEST
 
+/* Every number of 16 bits, from each place of a vector on and to each. */
+START_TEST(all_halves)
+{
+    enum { ALL = 1 << 16 };
+    static uint8_t from[2 * ALL];
+    static float to[ALL];
+    for (uint32_t i = 0; i < ALL; i++) {
+        from[2 * i] = (uint8_t)i;
+        from[2 * i + 1] = (uint8_t)(i >> 8);
+    }
+    for (uint32_t first = 0; first < 5; first++) {
+        number_to_f32(NUMBER_F16, from + 2 * first, ALL - 2 * first, to);
+        for (uint32_t i = first; i < ALL - first; i++) {
+            uint32_t bits, exponent = i >> 10 & 31, fraction = i & 1023;
+            float size = ldexpf((float)(fraction + (exponent ? 1024 : 0)), (int)(exponent ? exponent : 1) - 25);
+            memcpy(&bits, &to[i - first], sizeof bits);
+            ck_assert_uint_eq(bits >> 31, i >> 15);
+            if (exponent == 31)
+                ck_assert_uint_eq(bits & 0x7fffffff, 0x7f800000 | fraction << 13);
+            else
+                ck_assert(fabsf(to[i - first]) == size);
+        }
+    }
+}
+END_TEST
+
+/* Writes the safetensors file `from` with a codebook of `rows` rows, which a hole at the end of the file stands for; the former codebook is
+ * left where it is, under a name of the perceptual loss. Gives the bytes of a row. */
+static int64_t with_long_codebook(const char *from, const char *path, int64_t rows)
+{
+    static const char name[] = "\"quantize.embedding.weight\":{";
+    size_t bytes;
+    long long former, width, begin, end;
+    char *file = checkpoint_slurp(from, &bytes);
+    size_t length = (size_t)number_u64((const uint8_t *)file), data = bytes - 8 - length, room = length + 400;
+    char *text = strndup(file + 8, length), *header = malloc(room + 1), *entry = strstr(text, name);
+    ck_assert(entry && header);
+    const char *shape = strstr(entry, "\"shape\""), *rest = strchr(entry, '}');
+    ck_assert_int_eq(sscanf(shape, "\"shape\":[%lld,%lld],\"data_offsets\":[%lld,%lld]", &former, &width, &begin, &end), 4);
+    size_t all = data + (size_t)rows * (size_t)width * 4;
+    *entry = '\0';
+    int used = snprintf(header, room + 1,
+                        "%s\"loss.perceptual_loss.former\":{\"dtype\":\"F32\",\"shape\":[%lld,%lld],\"data_offsets\":[%lld,%lld]},"
+                        "%s\"dtype\":\"F32\",\"shape\":[%lld,%lld],\"data_offsets\":[%zu,%zu]%s",
+                        text, former, width, begin, end, name, (long long)rows, width, data, all, rest);
+    ck_assert(used > 0 && (size_t)used < room);
+    memset(header + used, ' ', room - (size_t)used);
+    make(path, strcpy(text, ""), 0, room);
+    FILE *f = fopen(path, "ab");
+    ck_assert(f && fwrite(header, 1, room, f) == room && fwrite(file + 8 + length, 1, data, f) == data && fclose(f) == 0);
+    ck_assert_int_eq(truncate(path, (off_t)(8 + room + all)), 0);
+    free(file);
+    free(text);
+    free(header);
+    return width * 4;
+}
+
+START_TEST(memory_of_a_large_tensor)
+{
+    enum { ROWS = 1 << 20 };
+    checkpoint_import_taming();
+    fixture_ok(&fixture, checkpoint_export_as("taming", "taming.h5", "small.safetensors", "groups=4 height=8 width=12"));
+    int64_t bytes = ROWS * with_long_codebook("small.safetensors", "large.safetensors", ROWS), before = tessi_base_memory_peak();
+    fixture_ok(&fixture, checkpoint_import_as("taming", "large.safetensors", "large.h5", NULL, "groups=4 height=8 width=12"));
+    ck_assert_int_lt(tessi_base_memory_peak() - before, bytes / 4);
+}
+END_TEST
+
 START_TEST(a_file_of_no_format)
 {
     checkpoint_write("text", "not a checkpoint at all", 23);
@@ -161,6 +233,8 @@ int main(void)
     tcase_add_checked_fixture(tests, checkpoint_setup, checkpoint_teardown);
     tcase_add_loop_test(tests, a_header_that_lies, 0, (int)(sizeof lies / sizeof *lies));
     tcase_add_test(tests, types_names_and_blanks);
+    tcase_add_test(tests, all_halves);
+    tcase_add_test(tests, memory_of_a_large_tensor);
     tcase_add_loop_test(tests, types_that_are_no_weights, 0, 9);
     tcase_add_test(tests, a_file_of_no_format);
     tcase_add_test(tests, tensors_of_nothing_known);
