@@ -2,6 +2,7 @@
  * too, as worker 0. Every worker takes part in every loop, if only to see that nothing is left; so when the last has
  * reported, no thread can still touch the loop's state and the next may be posted. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* sched_getaffinity */
+#include "core/base/host.h"
 #include "core/base/inject.h"
 #include "core/base/pulse.h"
 #include "core/base/workers.h"
@@ -72,10 +73,8 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Signals are for the thread that called the library: a worker takes none but those of its own crash, which could not be told of
- * otherwise. Where the system refuses a thread, for a limit on processes or want of memory, those there are do the work: results do not
- * depend on their number. */
-static void start_threads(struct tessi_workers *w)
+/* Signals are for the thread that called the library; a crash could not be told of otherwise. */
+int tessi_base_thread_start(pthread_t *thread, void *(*run)(void *argument), void *argument)
 {
     static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     sigset_t all, old;
@@ -83,14 +82,22 @@ static void start_threads(struct tessi_workers *w)
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
         (void)sigdelset(&all, crashes[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = tessi_base_inject(TESSI_AT_THREAD) ? errno : pthread_create(thread, NULL, run, argument);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
+
+/* Where the system refuses a thread, for a limit on processes or want of memory, those there are do the work: results do not depend on
+ * their number. */
+static void start_threads(struct tessi_workers *w)
+{
     int error = 0;
     while (!error && w->started < w->threads - 1) {
         struct worker *worker = &w->worker[w->started];
         *worker = (struct worker){.pool = w, .number = w->started + 1};
-        error = tessi_base_inject(TESSI_AT_THREAD) ? errno : pthread_create(&worker->thread, NULL, thread_main, worker);
+        error = tessi_base_thread_start(&worker->thread, thread_main, worker);
         w->started += !error;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     w->threads = w->started + 1;
 }
 
@@ -146,6 +153,12 @@ void tessi_base_workers_free(struct tessi_workers *w)
 int tessi_base_workers_count(const struct tessi_workers *w)
 {
     return w->threads;
+}
+
+int tessi_base_workers_of(const struct tess_context *ctx)
+{
+    const struct tessi_runtime *r = tessi_base_runtime_of(ctx);
+    return r && r->workers ? r->workers->threads : 1;
 }
 
 static void workers_loop(struct tessi_workers *w, int64_t n, void (*task)(void *user, int worker, int64_t i), void *user)

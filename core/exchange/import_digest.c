@@ -23,13 +23,6 @@ static void *import_digest_main(void *user)
     return NULL;
 }
 
-/* 1 where the program may have a second thread. */
-static int import_digest_may_thread(const struct tess_context *ctx)
-{
-    const struct tessi_runtime *r = tessi_base_runtime_of(ctx);
-    return r && r->workers && tessi_base_workers_count(r->workers) > 1;
-}
-
 int tessi_exchange_import_digest_begin(struct tess_context *ctx, struct tessi_import *m)
 {
     struct tessi_import_digest *d = &m->digesting;
@@ -43,7 +36,7 @@ int tessi_exchange_import_digest_begin(struct tess_context *ctx, struct tessi_im
         TESS_TRY(tessi_host_digesting_open(ctx, path, &d->file[i]));
     }
     tessi_base_context_init(&d->context, ctx->host);
-    d->started = import_digest_may_thread(ctx) && pthread_create(&d->thread, NULL, import_digest_main, d) == 0;
+    d->started = tessi_base_workers_of(ctx) > 1 && tessi_base_thread_start(&d->thread, import_digest_main, d) == 0;
     return TESS_OK;
 }
 

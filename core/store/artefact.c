@@ -39,11 +39,12 @@ int tessi_store_entry_order(const void *a, const void *b)
 
 void tessi_store_artefact_free(struct tess_artefact *a)
 {
+    tessi_base_digest_queue_free(a->digests);
     tessi_store_parts_free(a->parts);
     for (int64_t i = 0; i < a->entries; i++) {
         tess_free(a->entry[i].name);
         tessi_store_chunks_free(a->entry[i].chunks);
-        tess_free(a->entry[i].filling);
+        tess_free(a->entry[i].room);
     }
     tessi_store_chunk_cache_free(a->own_cache);
     for (int64_t i = 0; i < a->metrics; i++) {

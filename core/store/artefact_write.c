@@ -125,6 +125,7 @@ int tessi_store_start(struct tess_context *ctx, struct tess_artefact *a, const c
                       const struct tess_dataset *d)
 {
     char *copy;
+    tessi_base_digest_queue_wait(a->digests); /* the digests are about to move, with their entries */
     TESS_TRY(tess_copy_text(ctx, name, &copy));
     int status = tess_reserve(ctx, &a->entry, &a->entry_capacity, a->entries + 1, sizeof *a->entry, "datasets of an artefact");
     if (status != TESS_OK) {
@@ -169,7 +170,8 @@ int tessi_store_write_rows(struct tess_context *ctx, struct tess_artefact *a, st
     int status = TESS_OK;
     if (elements && !a->drops) {
         status = (e->chunk_rows ? tessi_store_chunk_fill : artefact_write_through)(ctx, a, e, values, rows);
-        tessi_store_digest_values(&e->digest, e, values, elements);
+        if (!e->apart)
+            tessi_store_digest_values(&e->digest, e, values, elements);
     }
     a->failed |= status != TESS_OK;
     e->rows += rows;

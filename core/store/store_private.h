@@ -17,6 +17,7 @@
 #include <tessera/digest.h>
 #include "core/base/aside.h"
 #include "core/base/attributes_private.h"
+#include "core/base/digest_queue.h"
 #include "core/store/store.h"
 
 #define TESSI_FORMAT 1          /* version of the file format: root attribute `format` */
@@ -87,6 +88,8 @@ struct tessi_entry {
     struct tessi_chunks *chunks; /* where its chunks lie; NULL: not read so far */
     int64_t chunk_rows;          /* rows of a chunk that is written without HDF5's filters (chunk_write.c); 0: HDF5 writes them */
     unsigned char *filling;      /* that chunk: rows % chunk_rows rows so far, and space for its checksum; NULL: none was begun */
+    unsigned char *room;         /* memory of that chunk and of those before it that are still digested */
+    int apart;                   /* 1: its chunks are digested on the thread a->digests */
 };
 
 struct tessi_metric {
@@ -110,6 +113,7 @@ struct tess_artefact {
     struct tessi_disk disk;
     hid_t file;
     int failed;                /* 1: a write failed, and further writes are refused */
+    struct tessi_digest_queue *digests; /* thread that digests chunks while they are written; NULL: none */
     struct tessi_entry *entry; /* datasets; when reading, in name order */
     int64_t entries, entry_capacity;
     struct tessi_metric *metric;
@@ -165,10 +169,11 @@ int tessi_store_metric_read(struct tess_context *ctx, struct tess_artefact *a, c
 
 /* ---- chunk_write.c ------------------------------------------------------------------------------------------------- */
 
-/* Appends rows in their stored dtype to an entry with chunk_rows; whole chunks are written. e->rows is the caller's to raise. */
+/* Appends rows in their stored dtype to an entry with chunk_rows; whole chunks are written, and digested where e->apart is set: it is
+ * decided at the first rows. e->rows is the caller's to raise. */
 int tessi_store_chunk_fill(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e, const void *values,
                            int64_t rows) TESS_CHECKED;
-/* Writes the last chunk, padded with zeros, where it was begun, and frees its memory. */
+/* Writes the last chunk, padded with zeros, where it was begun, and frees its memory; e->digest then has all rows. */
 int tessi_store_chunk_end(struct tess_context *ctx, struct tess_artefact *a, struct tessi_entry *e) TESS_CHECKED;
 
 /* ---- artefact_write.c, artefact_head.c ----------------------------------------------------------------------------- */

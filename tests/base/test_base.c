@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/context.h"
 #include "core/base/attributes_private.h"
+#include "core/base/digest_queue.h"
 #include "core/base/files.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
@@ -253,6 +254,67 @@ START_TEST(sha256_known_answers)
     digest_of(million, 1000000, 777, got);
     free(million);
     ck_assert_str_eq(got, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+END_TEST
+
+/* The processor's instructions give what plain C gives, for every length up to several blocks and at every place within a block. */
+START_TEST(sha256_of_any_length_and_place)
+{
+    enum { LENGTHS = 260, PLACES = 64 };
+    static char data[LENGTHS + PLACES];
+    char plain[TESS_DIGEST_TEXT], own[TESS_DIGEST_TEXT];
+    if (!tessi_base_sha256_of_processor())
+        return;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * i + 3 * i);
+    for (size_t bytes = 0; bytes < LENGTHS; bytes++)
+        for (size_t at = 0; at < PLACES; at++) {
+            ck_assert_int_eq(tessi_base_sha256_use(0), 0);
+            digest_of(data + at, bytes, LENGTHS, plain);
+            ck_assert_int_eq(tessi_base_sha256_use(1), 0);
+            digest_of(data + at, bytes, LENGTHS, own);
+            ck_assert_str_eq(own, plain);
+        }
+}
+END_TEST
+
+/* Pieces of two digests in turn, from a ring that is filled anew as soon as its bytes may change. */
+START_TEST(digests_on_another_thread)
+{
+    enum { PIECES = 200, BYTES = 5000, RING = TESSI_DIGEST_QUEUE + 1 };
+    static char data[2][PIECES * BYTES], ring[RING][BYTES];
+    struct tess_digest d[2];
+    char want[TESS_DIGEST_TEXT], got[TESS_DIGEST_TEXT];
+    struct tessi_digest_queue *q;
+    OK(tessi_base_digest_queue_new(ctx, &q));
+    ck_assert_ptr_nonnull(q);
+    for (int64_t i = 0; i < 2 * PIECES * BYTES; i++)
+        data[i % 2][i / 2] = (char)(i * i / 7);
+    tess_digest_start(&d[0]);
+    tess_digest_start(&d[1]);
+    for (size_t i = 0; i < 2 * PIECES; i++) {
+        size_t bytes = BYTES - i % 3;
+        memcpy(ring[i % RING], data[i % 2] + i / 2 * BYTES, bytes);
+        tessi_base_digest_queue_add(q, &d[i % 2], ring[i % RING], bytes);
+    }
+    tessi_base_digest_queue_wait(q);
+    for (size_t k = 0; k < 2; k++) {
+        struct tess_digest plain;
+        tess_digest_start(&plain);
+        for (size_t i = k; i < 2 * PIECES; i += 2)
+            tess_digest_add(&plain, data[k] + i / 2 * BYTES, BYTES - i % 3);
+        tess_digest_end(&plain, want);
+        tess_digest_end(&d[k], got);
+        ck_assert_str_eq(got, want);
+    }
+    tess_digest_start(&d[0]);
+    tessi_base_digest_queue_add(q, &d[0], "abc", 3);
+    tessi_base_digest_queue_free(q);
+    tess_digest_end(&d[0], got);
+    digest_of("abc", 3, 3, want);
+    ck_assert_str_eq(got, want);
+    tessi_base_digest_queue_wait(NULL);
+    tessi_base_digest_queue_free(NULL);
 }
 END_TEST
 
@@ -1031,6 +1093,8 @@ int main(void)
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
     tcase_add_test(t, xxh64_known_answers);
+    tcase_add_test(t, sha256_of_any_length_and_place);
+    tcase_add_test(t, digests_on_another_thread);
     tcase_add_loop_test(t, sha256_known_answers, 0, 2); /* in C, and by the processor's instructions */
     suite_add_tcase(suite, t);
     return suite_run(suite);

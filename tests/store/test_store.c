@@ -1,5 +1,7 @@
 /* Artefacts: what is written is read, in every type and shape; the digest is of the content alone; archives keep to their size;
  * others can read them. SPDX-License-Identifier: MIT */
+#include "core/base/host.h"
+#include "core/base/inject.h"
 #include "core/base/workers.h"
 #include "tests/support/store_fixture.h"
 #include "tests/support/suite.h"
@@ -243,6 +245,66 @@ START_TEST(threads)
     tessi_base_workers_free(workers);
     ck_assert_int_eq(s.wrong, 0);
     tessi_store_artefact_close((struct tess_artefact *)(uintptr_t)s.a);
+}
+END_TEST
+
+/* Two large datasets whose rows come in turn, and a third, begun and ended between them; gives the file's bytes. */
+static char *interleaved(const char *name, size_t *bytes)
+{
+    enum { N = 3000, ROW = 700, STEP = 130 };
+    static float data[N * ROW];
+    struct tess_tensor all = over(data, TESS_F32, 2, N, ROW, 1), short_ = over(data, TESS_F32, 2, N - 1, ROW, 1);
+    struct tess_artefact *a = store_create(name, "images");
+    fill(data, TESS_F32, N * ROW, 32);
+    store_ok(tess_artefact_begin(C, a, "x", &all, NULL));
+    store_ok(tess_artefact_begin(C, a, "y", &all, D(.may_end = 1)));
+    for (int64_t done = 0; done < N; done += STEP) {
+        struct tess_tensor t = over(data + done * ROW, TESS_F32, 2, N - done < STEP ? N - done : STEP, ROW, 1);
+        store_ok(tess_artefact_append(C, a, "x", &t));
+        if (done == 10 * STEP)
+            store_ok(tess_artefact_put(C, a, "z", &short_, NULL));
+        if (done < N / 2)
+            store_ok(tess_artefact_append(C, a, "y", &t));
+    }
+    store_ok(tess_artefact_end(C, a, "y"));
+    store_finish(a, NULL);
+    a = store_open(name);
+    store_ok(tessi_store_artefact_verify(C, a));
+    tessi_store_artefact_close(a);
+    *bytes = (size_t)store_size(name);
+    char *file = malloc(*bytes);
+    FILE *f = fopen(store_path(name), "rb");
+    ck_assert(f && fread(file, 1, *bytes, f) == *bytes);
+    fclose(f);
+    return file;
+}
+
+/* A file has the same bytes whether its values are digested beside being written or not, and where no thread is to be had. What is given
+ * up in the middle leaves nothing at work. */
+START_TEST(digested_beside_writing)
+{
+    struct tessi_runtime host = {.host = {.size = sizeof host.host, .service = tessi_base_host_service}};
+    size_t bytes, same;
+    char *want = interleaved("one.h5", &bytes), *got;
+    store_ok(tessi_base_workers_new(C, 2, &host.workers));
+    C->host = &host.host;
+    got = interleaved("two.h5", &same);
+    ck_assert(same == bytes && memcmp(got, want, bytes) == 0);
+    free(got);
+    ck_assert_ptr_null(tessi_base_inject_plan("fail@thread:1+"));
+    got = interleaved("refused.h5", &same);
+    ck_assert(same == bytes && memcmp(got, want, bytes) == 0);
+    ck_assert_ptr_null(tessi_base_inject_plan(NULL));
+    free(got);
+    static float data[3 << 20];
+    struct tess_tensor t = over(data, TESS_F32, 2, 3000, 1000, 1), all = over(data, TESS_F32, 2, 4000, 1000, 1);
+    struct tess_artefact *a = store_create("gone.h5", "images");
+    store_ok(tess_artefact_begin(C, a, "x", &all, NULL));
+    store_ok(tess_artefact_append(C, a, "x", &t));
+    tessi_store_artefact_close(a);
+    free(want);
+    C->host = NULL;
+    tessi_base_workers_free(host.workers);
 }
 END_TEST
 
@@ -579,6 +641,7 @@ int main(void)
     tcase_add_test(t, rows);
     tcase_add_test(t, ends_early);
     tcase_add_test(t, threads);
+    tcase_add_test(t, digested_beside_writing);
     tcase_add_test(t, everything);
     tcase_add_test(t, many_attrs);
     tcase_add_test(t, digest_is_the_content);
