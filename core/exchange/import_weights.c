@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define PIECE ((int64_t)4 << 20) /* bytes of a piece, at least one row */
+#define PIECE ((int64_t)512 << 10) /* bytes of a piece, at least one row: it stays in a cache from step to step */
 
 /* A weight and the entry that its values are in. */
 struct source {
