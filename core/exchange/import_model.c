@@ -13,6 +13,9 @@
 static int open_files(struct tess_context *ctx, struct tessi_import *m)
 {
     const char *key = m->x->key ? m->x->key : "";
+    struct tessi_runtime *runtime;
+    TESS_TRY(tessi_base_runtime_need(ctx, &runtime));
+    TESS_TRY(tessi_host_runtime_compute(ctx, runtime)); /* one of its threads more is for the digest, which asks whether there are any */
     TESS_TRY(tessi_exchange_weights_open(ctx, m->x->from, key, &m->files));
     TESS_TRY(tessi_exchange_import_digest_begin(ctx, m));
     tessi_exchange_weights_close(&m->files);

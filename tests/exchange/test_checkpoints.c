@@ -10,6 +10,7 @@
 #include "core/base/aside.h"
 #include "core/base/attributes_private.h"
 #include "core/base/memory.h"
+#include "core/base/workers.h"
 #include "tests/support/paths.h"
 
 #include <math.h>
@@ -96,6 +97,19 @@ START_TEST(an_artefact_like_one_of_training)
     ck_assert_ptr_nonnull(strstr(command("inspect prior.h5")->out, "taken     37 tensors, 4668 parameters\n"));
     tessi_store_artefact_close(tokenizer);
     tessi_store_artefact_close(prior);
+}
+END_TEST
+
+/* The digest of the file has a thread of its own beside the workers, wherever there is more than one processor. */
+START_TEST(a_file_is_digested_beside_the_import)
+{
+    const struct command_result *r =
+        command_within(&(struct command_limits){.inject = "count"},
+                       "import %s/vqgan.th -o t.h5 --as unleashing-transformers groups=4 height=8 width=12", TEST_CHECKPOINTS);
+    const char *at = strstr(r->err, " thread ");
+    int processors = tessi_base_processors();
+    ck_assert_msg(r->code == 0 && at, "%s", r->err);
+    ck_assert_int_eq(strtol(at + 8, NULL, 10), processors > 1 ? processors : 0);
 }
 END_TEST
 
@@ -569,6 +583,7 @@ int main(void)
     tcase_add_test(tests, the_prior_computes_what_it_did);
     tcase_add_test(tests, the_autoregressive_prior_computes_what_it_did);
     tcase_add_test(tests, an_artefact_like_one_of_training);
+    tcase_add_test(tests, a_file_is_digested_beside_the_import);
     tcase_add_test(tests, there_and_back_bit_by_bit);
     tcase_add_test(tests, an_autoregressive_prior_there_and_back);
     tcase_add_test(tests, there_and_back_with_the_head);
