@@ -47,7 +47,7 @@ static herr_t array_add_name(hid_t group, const char *name, const H5L_info_t *in
 static int array_no_such(struct tess_context *ctx, const struct tess_array *a)
 {
     struct names n = {.text = ""};
-    (void)H5Lvisit(a->file->file, H5_INDEX_NAME, H5_ITER_INC, array_add_name, &n);
+    (void)tessi_store_visit_links(a->file->file, array_add_name, &n);
     return ctx->fail(ctx, TESS_E_DATA, "%s: has no dataset `%s`; it has %s", a->file->path, a->entry.name, n.used ? n.text : "none");
 }
 

@@ -207,7 +207,7 @@ static int order_members(struct tess_context *ctx, struct tess_artefact *a)
 static int artefact_open_list_contents(struct tess_context *ctx, struct tess_artefact *a)
 {
     struct visit v = {ctx, a, 0, TESS_OK};
-    if (H5Lvisit(a->file, H5_INDEX_NAME, H5_ITER_INC, inspect_link, &v) < 0)
+    if (tessi_store_visit_links(a->file, inspect_link, &v) < 0)
         return v.status != TESS_OK ? v.status : tessi_store_fail(ctx, a, "");
     if (a->entries)
         qsort(a->entry, (size_t)a->entries, sizeof *a->entry, tessi_store_entry_order);

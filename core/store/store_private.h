@@ -62,6 +62,8 @@ const char *tessi_store_reason(void);
 void tessi_store_forget(void);
 /* Closes an object of HDF5 of any kind but a file, whose failure changes nothing; negative: there is none. */
 void tessi_store_close(hid_t id);
+/* Calls `op` for each link of the file, group by group in the order of their names: H5Lvisit, for files that may be damaged. */
+herr_t tessi_store_visit_links(hid_t file, H5L_iterate_t op, void *user);
 /* Fails for an HDF5 call on `a`, while writing or reading `what` ("codes"; "" for the file). */
 int tessi_store_fail(struct tess_context *ctx, const struct tess_artefact *a, const char *what);
 /* Fails for an HDF5 call while writing: the file is given up, and further writes are dropped. */

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <errno.h>
 #include <hdf5.h>
+#include <malloc.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -446,6 +447,51 @@ START_TEST(flipped)
 }
 END_TEST
 
+/* Writes an artefact with a group of so many members that HDF5 keeps their links in a heap. */
+static void many_members(const char *name)
+{
+    struct tess_tensor t = rows_of(1);
+    char member[24];
+    struct tess_artefact *a = store_create(name, "x");
+    for (int i = 0; i < 40; i++) {
+        snprintf(member, sizeof member, "group/member%02d", i);
+        store_ok(tess_artefact_put(C, a, member, &t, NULL));
+    }
+    store_finish(a, NULL);
+}
+
+/* Opens the file with one byte changed after the other, in the text of a link; memory that malloc gives is never zero meanwhile. */
+static int use_flipped_links(const char *path)
+{
+    static unsigned char whole[1 << 20];
+    FILE *f = fopen(store_path("many.h5"), "rb");
+    size_t size = f ? fread(whole, 1, sizeof whole, f) : 0;
+    int links = 0;
+    if (!f || size == 0 || size == sizeof whole || !mallopt(M_PERTURB, 0x5a))
+        return 1;
+    fclose(f);
+    for (size_t at = 0; at + 8 < size; at++) {
+        if (memcmp(whole + at, "member", 6) != 0)
+            continue;
+        whole[at] ^= 1;
+        f = fopen(path, "wb");
+        if (!f || fwrite(whole, 1, size, f) != size || fclose(f) != 0)
+            return 2;
+        whole[at] ^= 1;
+        if (use(path) != TESS_E_DATA)
+            return 3;
+        links++;
+    }
+    return links >= 40 ? 0 : 4;
+}
+
+START_TEST(flipped_in_a_link)
+{
+    many_members("many.h5");
+    ck_assert_int_eq(in_child(use_flipped_links, store_path("flipped.h5")), 0);
+}
+END_TEST
+
 START_TEST(changed_values)
 {
     char digest[TESS_DIGEST_TEXT];
@@ -736,6 +782,7 @@ int main(void)
     tcase_add_test(t, unreadable_anywhere);
     tcase_add_test(t, truncated);
     tcase_add_test(t, flipped);
+    tcase_add_test(t, flipped_in_a_link);
     tcase_add_test(t, changed_values);
     tcase_add_test(t, hostile_links);
     tcase_add_test(t, hostile_storage);
