@@ -61,8 +61,9 @@ struct tessi_archive_merge {
     struct tessi_archive_counts *out;
 };
 /* Makes one archive: shards in the order of their ranges of items, as links where the file system has them, or all rows in one file. The
- * index comes last, so that a kill leaves no archive, and the same call ends it. TESS_E_DATA: the archives are not of one making, items are
- * missing, or are in two files that differ. */
+ * index comes last, so that a kill leaves no archive, and the same call ends it; where it is the index of these shards, what is lost of
+ * them is linked again. TESS_E_DATA: the archives are not of one making, items are missing, or are in two files that differ. TESS_E_CREATE:
+ * `to` is another archive. */
 int tessi_archive_merge(struct tess_context *ctx, const struct tessi_archive_merge *m) TESS_CHECKED;
 
 struct tessi_archive_split {
@@ -73,7 +74,8 @@ struct tessi_archive_split {
     int *without_ranges; /* 1: the shards do not say their ranges of items, which are not known */
 };
 /* Cuts an archive into shards. One that is a shard of `from` becomes a link; the others are written anew. Where items were skipped it is
- * not known between which rows, so cuts within a shard lose the ranges, and the first shard lists what was skipped. */
+ * not known between which rows, so cuts within a shard lose the ranges, and the first shard lists what was skipped. Where `to` has an index
+ * already its shards are compared, and only those that were lost are written; TESS_E_CREATE: it is another archive. */
 int tessi_archive_split(struct tess_context *ctx, const struct tessi_archive_split *o) TESS_CHECKED;
 
 /* ---- exporting (export.c) ----------------------------------------------------------------------------------------------- */

@@ -154,9 +154,33 @@ static int merge_recipe(struct tess_context *ctx, const char *const *from, int64
     return status;
 }
 
+/* Compares the shards of an index that is there with those that are to be merged, and makes a link where one of the files was lost. */
+static int merge_is_there(struct tess_context *ctx, const struct tessi_archive_merge *m, const struct tessi_archive_pieces *p,
+                          const struct tess_artefact *there)
+{
+    for (int64_t i = 0; i < p->count; i++)
+        TESS_TRY(tessi_archive_folder_expect(ctx, m->to, there, i, p->piece[i].digest));
+    for (int64_t i = 0; i < p->count; i++) {
+        char *path = NULL;
+        TESS_TRY(tessi_archive_shard_path(ctx, m->to, i, &path));
+        int status = tessi_base_is_file(path) ? TESS_OK : tessi_archive_link_shard(ctx, &p->piece[i], m->to, i);
+        tess_free(path);
+        TESS_TRY(status);
+    }
+    if (m->log)
+        tessi_base_log_note(m->log, "nothing to do: %s is complete", m->to);
+    return TESS_OK;
+}
+
 static int merge_into_folder(struct tess_context *ctx, const struct tessi_archive_merge *m, const struct tessi_archive_pieces *p)
 {
-    TESS_TRY(tessi_archive_folder_begin(ctx, m->to, p->count));
+    struct tess_artefact *there;
+    TESS_TRY(tessi_archive_folder_begin(ctx, m->to, p->count, &there));
+    if (there) {
+        int status = merge_is_there(ctx, m, p, there);
+        tessi_store_artefact_close(there);
+        return status;
+    }
     for (int64_t i = 0; i < p->count; i++) {
         TESS_TRY(tessi_archive_link_shard(ctx, &p->piece[i], m->to, i));
         if (m->log)

@@ -43,8 +43,12 @@ int64_t tessi_archive_total(const struct tessi_archive_pieces *p, size_t offset)
 
 /* ---- the folder of a new archive (folder.c) ---- */
 
-/* Makes a folder, or checks that it is what a killed command of the same kind left: no index, and no other shards than the first `n`. */
-int tessi_archive_folder_begin(struct tess_context *ctx, const char *folder, int64_t n) TESS_CHECKED;
+/* Makes a folder, or checks that it is what the same command left, killed or not: an index, if any, of n shards, and no shards beyond them.
+ * *there (closed by the caller, NULL: none) receives that index. TESS_E_CREATE: the folder is another archive. */
+int tessi_archive_folder_begin(struct tess_context *ctx, const char *folder, int64_t n, struct tess_artefact **there) TESS_CHECKED;
+/* Checks that shard i of the index that was there has this content. TESS_E_CREATE: the folder is another archive. Of no index: TESS_OK. */
+int tessi_archive_folder_expect(struct tess_context *ctx, const char *folder, const struct tess_artefact *there, int64_t i,
+                                const char *digest) TESS_CHECKED;
 /* Writes the index of its n shards. */
 int tessi_archive_folder_finish(struct tess_context *ctx, const char *folder, int64_t n) TESS_CHECKED;
 /* Path of its i-th shard, freed with tess_free; makes that shard a link to a piece, or a copy. */
@@ -67,6 +71,8 @@ int tessi_archive_write_file(struct tess_context *ctx, const struct tessi_archiv
                              struct tessi_log *log) TESS_CHECKED;
 /* Writes it, a block of rows at a time. Metrics and pictures are left out; provenance says the program alone. */
 int tessi_archive_write(struct tess_context *ctx, const struct tessi_archive_write *w) TESS_CHECKED;
+/* Content digest of the file that it would write: it is written beside its place, and removed. */
+int tessi_archive_write_digest(struct tess_context *ctx, const struct tessi_archive_write *w, char digest[65]) TESS_CHECKED;
 
 /* Makes the n-th shard's name, "shard-000000.h5", in text. */
 enum { TESSI_ARCHIVE_SHARD_NAME = 32 };

@@ -57,9 +57,29 @@ static int split_check_train(struct tess_context *ctx, const struct tessi_archiv
                      o->from, (long long)(c->cut[c->count] - train));
 }
 
-/* Writes one shard of the new archive, or links it where it is one of the old. */
+/* Links shard k, which is one of the old. Where an index is there it has to say so, and the link is made only where the file was lost. */
+static int split_link(struct tess_context *ctx, const struct tessi_archive_split *o, const struct tessi_archive_piece *piece, int64_t k,
+                      const char *path, const struct tess_artefact *there)
+{
+    TESS_TRY(tessi_archive_folder_expect(ctx, o->to, there, k, piece->digest));
+    return there && tessi_base_is_file(path) ? TESS_OK : tessi_archive_link_shard(ctx, piece, o->to, k);
+}
+
+/* Writes shard k. Where an index is there its content has to be the same, and it is written only where the file was lost. */
+static int split_write(struct tess_context *ctx, const struct tessi_archive_split *o, const struct tessi_archive_write *w, int64_t k,
+                       const struct tess_artefact *there)
+{
+    char digest[65];
+    if (there) {
+        TESS_TRY(tessi_archive_write_digest(ctx, w, digest));
+        TESS_TRY(tessi_archive_folder_expect(ctx, o->to, there, k, digest));
+    }
+    return there && tessi_base_is_file(w->path) ? TESS_OK : tessi_archive_write(ctx, w);
+}
+
+/* Makes one shard of the new archive. */
 static int split_shard(struct tess_context *ctx, const struct tessi_archive_split *o, const struct tessi_archive_pieces *p,
-                       const struct cuts *c, struct tessi_archive_spans *s, int64_t k)
+                       const struct cuts *c, struct tessi_archive_spans *s, int64_t k, const struct tess_artefact *there)
 {
     int64_t rows = c->cut[k + 1] - c->cut[k], train = TESSI_ARCHIVE_TOTAL(p, train) - c->cut[k], begin = split_shard_at(p, c->cut[k]);
     int64_t end = k + 1 == c->count ? p->count : split_shard_at(p, c->cut[k + 1]);
@@ -69,8 +89,12 @@ static int split_shard(struct tess_context *ctx, const struct tessi_archive_spli
     char *path = NULL;
     tessi_archive_spans_take(p, c->cut[k], rows, s);
     s->skippeds = 0;
-    if (c->at_shards && end == begin + 1)
-        return tessi_archive_link_shard(ctx, &p->piece[begin], o->to, k);
+    TESS_TRY(tessi_archive_shard_path(ctx, o->to, k, &path));
+    if (c->at_shards && end == begin + 1) {
+        int status = split_link(ctx, o, &p->piece[begin], k, path, there);
+        tess_free(path);
+        return status;
+    }
     for (int64_t i = c->at_shards ? begin : 0; i < (c->at_shards ? end : k ? 0 : p->count); i++) {
         s->skipped[s->skippeds++] = &p->piece[i];
         w.items += p->piece[i].items;
@@ -81,9 +105,8 @@ static int split_shard(struct tess_context *ctx, const struct tessi_archive_spli
     w.spans = s->count;
     w.skipped = s->skipped;
     w.skippeds = s->skippeds;
-    TESS_TRY(tessi_archive_shard_path(ctx, o->to, k, &path));
     w.path = path;
-    int status = tessi_archive_write(ctx, &w);
+    int status = split_write(ctx, o, &w, k, there);
     tess_free(path);
     return status;
 }
@@ -91,16 +114,22 @@ static int split_shard(struct tess_context *ctx, const struct tessi_archive_spli
 static int split_pieces(struct tess_context *ctx, const struct tessi_archive_split *o, const struct tessi_archive_pieces *p, struct cuts *c,
                         struct tessi_archive_spans *s)
 {
+    struct tess_artefact *there;
     TESS_TRY(split_cut(ctx, o, p, c));
     TESS_TRY(split_check_train(ctx, o, p, c));
     TESS_TRY(tessi_archive_spans_open(ctx, p, s));
-    TESS_TRY(tessi_archive_folder_begin(ctx, o->to, c->count));
-    for (int64_t k = 0; k < c->count; k++)
-        TESS_TRY(split_shard(ctx, o, p, c, s, k));
+    TESS_TRY(tessi_archive_folder_begin(ctx, o->to, c->count, &there));
+    int status = TESS_OK, done = there != NULL;
+    for (int64_t k = 0; k < c->count && status == TESS_OK; k++)
+        status = split_shard(ctx, o, p, c, s, k, there);
+    tessi_store_artefact_close(there);
+    TESS_TRY(status);
     *o->shards = c->count;
     *o->without_ranges = p->ranges && !c->at_shards &&
                          (TESSI_ARCHIVE_TOTAL(p, items) != TESSI_ARCHIVE_TOTAL(p, rows) || TESSI_ARCHIVE_TOTAL(p, skipped) != 0);
-    return tessi_archive_folder_finish(ctx, o->to, c->count);
+    if (done && o->log)
+        tessi_base_log_note(o->log, "nothing to do: %s is complete", o->to);
+    return done ? TESS_OK : tessi_archive_folder_finish(ctx, o->to, c->count);
 }
 
 int tessi_archive_split(struct tess_context *ctx, const struct tessi_archive_split *o)

@@ -207,18 +207,38 @@ static int write_contents(struct tess_context *ctx, const struct tessi_archive_w
     return TESS_OK;
 }
 
+typedef int create(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out);
+
+/* Creates the file by `how` and writes its contents; NULL in *to on failure. */
+static int write_begin(struct tess_context *ctx, const struct tessi_archive_write *w, create *how, struct tess_artefact **to)
+{
+    struct tess_artefact *first;
+    *to = NULL;
+    TESS_TRY(tessi_store_artefact_open(ctx, w->span[0].piece->path, &first));
+    int status = how(ctx, w->path, "codes", to);
+    if (status == TESS_OK)
+        status = write_contents(ctx, w, first, *to);
+    if (status != TESS_OK) {
+        tessi_store_artefact_close(*to);
+        *to = NULL;
+    }
+    tessi_store_artefact_close(first);
+    return status;
+}
+
 int tessi_archive_write(struct tess_context *ctx, const struct tessi_archive_write *w)
 {
     const struct tessi_provenance p = {.tool = TOOL, .warning = NULL};
-    struct tess_artefact *first, *to = NULL;
-    TESS_TRY(tessi_store_artefact_open(ctx, w->span[0].piece->path, &first));
-    int status = (w->portable ? tessi_store_artefact_create_portable : tessi_store_artefact_create)(ctx, w->path, "codes", &to);
-    if (status == TESS_OK)
-        status = write_contents(ctx, w, first, to);
-    if (status == TESS_OK)
-        status = tessi_store_artefact_finish(ctx, to, &p, NULL);
-    else
-        tessi_store_artefact_close(to);
-    tessi_store_artefact_close(first);
+    struct tess_artefact *to;
+    TESS_TRY(write_begin(ctx, w, w->portable ? tessi_store_artefact_create_portable : tessi_store_artefact_create, &to));
+    return tessi_store_artefact_finish(ctx, to, &p, NULL);
+}
+
+int tessi_archive_write_digest(struct tess_context *ctx, const struct tessi_archive_write *w, char digest[65])
+{
+    struct tess_artefact *to;
+    TESS_TRY(write_begin(ctx, w, tessi_store_artefact_create, &to));
+    int status = tessi_store_artefact_digest_written(ctx, to, digest);
+    tessi_store_artefact_close(to);
     return status;
 }

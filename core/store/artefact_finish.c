@@ -132,6 +132,12 @@ static int artefact_finish_finish(struct tess_context *ctx, struct tess_artefact
     return tessi_base_aside_finish(ctx, a->disk.aside);
 }
 
+int tessi_store_artefact_digest_written(struct tess_context *ctx, const struct tess_artefact *a, char digest[65])
+{
+    TESS_TRY(check_complete(ctx, a));
+    return tessi_store_digest_content(ctx, a, digest);
+}
+
 int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p, char digest[65])
 {
     tessi_store_lock();

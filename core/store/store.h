@@ -40,6 +40,8 @@ int tessi_store_artefact_create_dropping(struct tess_context *ctx, const char *p
  * and on failure the partial file is removed. `digest` (may be NULL) receives the content digest. */
 int tessi_store_artefact_finish(struct tess_context *ctx, struct tess_artefact *a, const struct tessi_provenance *p,
                                 char digest[65]) TESS_CHECKED;
+/* Content digest of what was written so far: that of the file, were it finished now. */
+int tessi_store_artefact_digest_written(struct tess_context *ctx, const struct tess_artefact *a, char digest[65]) TESS_CHECKED;
 /* Sets the function called when the disk is full, and reserves disk space: as tessi_base_aside_when_full and tessi_base_aside_reserve
  * (aside.h). */
 void tessi_store_artefact_when_full(struct tess_artefact *a, int (*again)(void *user, const char *path, int error), void *user);
