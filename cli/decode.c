@@ -1,7 +1,7 @@
 /* `tessera decode`: codes back to pictures, with the tokenizer that they were encoded with: a folder of PNG files, one a row, or one
  * artefact of images through the stage `decode`.
  *
- * Each PNG appears whole or not at all, and a file `.decoding` in the folder says which archive is being decoded there; so the same command
+ * Each PNG appears whole or not at all, and a file `.decode` in the folder says which archive is decoded there; so the same command
  * goes on behind the files that are there, and another archive's files are never taken for its own.
  *
  * SPDX-License-Identifier: MIT */
@@ -14,12 +14,13 @@
 #include "kit/infer/stage_images.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MARK ".decoding"
+#define MARK ".decode" /* digests of the archive and the tokenizer that the pictures in a folder are of */
 
 enum { BLOCK = 64, MARK_BYTES = 2 * TESS_DIGEST_TEXT };
 
@@ -31,9 +32,10 @@ struct decode_verb {
     struct tess_artefact *from, *tokenizer;
     struct stage_codec codec;
     struct tess_tensor part, images;
-    int64_t count, done;
+    int64_t count, done, made; /* made: of those done, the ones that were not there */
     char **name; /* names of the rows; NULL: they have none */
     int several; /* 1: an image may have several rows */
+    uint8_t *twice; /* by row, 1 where another row has its name; NULL: none has */
 };
 
 /* Work of one thread on a block: the first failure of each is kept. */
@@ -46,7 +48,8 @@ struct decode_block {
 
 /* ---- names of files ------------------------------------------------------------------------------------------------------- */
 
-/* 1 for a name that stays below a folder: relative, without `..`, without control characters. */
+/* 1 for a name that a file below a folder can have: relative, without `..`, without control characters, and not too long with what comes
+ * behind it. */
 static int stays_below(const char *name)
 {
     if (!*name || *name == '/')
@@ -57,19 +60,20 @@ static int stays_below(const char *name)
     for (const char *part = name; part; part = strchr(part, '/')) {
         part += *part == '/';
         size_t n = strcspn(part, "/");
-        if (n == 0 || (n <= 2 && strncmp(part, "..", n) == 0))
+        if (n == 0 || (n <= 2 && strncmp(part, "..", n) == 0) || n + sizeof ".000000000.png" > NAME_MAX)
             return 0;
     }
     return 1;
 }
 
-/* "FOLDER/a/x.jpg.png"; with several rows an image, and for names that would leave the folder, with the row's number. */
+/* "FOLDER/a/x.jpg.png"; with the row's number as well where an image has several rows, or several images one name, and with the number
+ * alone for names that no file below the folder can have. */
 static int decode_path(struct tess_context *ctx, const struct decode_verb *v, int64_t row, char **path)
 {
     const char *name = v->name ? v->name[row] : "";
     if (!stays_below(name))
         return tessi_base_format(ctx, path, "%s/%09" PRId64 ".png", v->output, row);
-    if (v->several)
+    if (v->several || (v->twice && v->twice[row]))
         return tessi_base_format(ctx, path, "%s/%s.%09" PRId64 ".png", v->output, name, row);
     return tessi_base_format(ctx, path, "%s/%s.png", v->output, name);
 }
@@ -106,7 +110,7 @@ static int enter(struct tess_context *ctx, const struct decode_verb *v, const ch
         return TESS_OK;
     if (*found || !tessi_base_aside_alone(v->output, MARK))
         return ctx->fail(ctx, TESS_E_CREATE, "%s: is not empty%s; give a new or an empty folder", v->output,
-                         *found ? ": another archive, or with another tokenizer, was being decoded there" : "");
+                         *found ? ": another archive, or with another tokenizer, was decoded there" : "");
     return tessi_base_write_text(ctx, mark, wanted, strlen(wanted));
 }
 
@@ -171,10 +175,34 @@ static int decode_block(struct tess_context *ctx, struct decode_verb *v, const s
     TESS_TRY(block_is_there(ctx, v, v->done, n, &there));
     if (there)
         return TESS_OK;
+    v->made += n;
     TESS_TRY(tess_artefact_read(ctx, v->from, "codes", v->done, &codes));
     TESS_TRY(stage_check_codes(ctx, v->from, &codes, maps));
     TESS_TRY(stage_codec_decode(ctx, &v->codec, n, &codes, NULL, &v->images));
     return png_block(ctx, v, v->done, n);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(**(char **const *)a, **(char **const *)b);
+}
+
+/* Marks the rows that have a name with others, as images of a list or members of a tar file may. */
+static int mark_twice(struct tess_context *ctx, struct decode_verb *v)
+{
+    void *memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)v->count, "names of images", &memory));
+    v->twice = memory;
+    TESS_TRY(tess_alloc(ctx, (size_t)v->count * sizeof(char **), "names of images", &memory));
+    char ***at = memory;
+    for (int64_t i = 0; i < v->count; i++)
+        at[i] = &v->name[i];
+    qsort(at, (size_t)v->count, sizeof *at, by_name);
+    for (int64_t i = 1; i < v->count; i++)
+        if (strcmp(*at[i - 1], *at[i]) == 0)
+            v->twice[at[i - 1] - v->name] = v->twice[at[i] - v->name] = 1;
+    tess_free(memory);
+    return TESS_OK;
 }
 
 static int read_names(struct tess_context *ctx, struct decode_verb *v)
@@ -185,7 +213,8 @@ static int read_names(struct tess_context *ctx, struct decode_verb *v)
         return TESS_OK;
     TESS_TRY(tess_alloc(ctx, (size_t)v->count * sizeof(char *), "names of images", &memory));
     v->name = memory;
-    return tessi_store_artefact_strings(ctx, v->from, "names", v->count, v->name);
+    TESS_TRY(tessi_store_artefact_strings(ctx, v->from, "names", v->count, v->name));
+    return v->several ? TESS_OK : mark_twice(ctx, v);
 }
 
 static int decode_rows(struct tess_context *ctx, struct decode_verb *v)
@@ -228,8 +257,8 @@ static int decode_folder(struct tess_context *ctx, struct decode_verb *v)
         status = read_names(ctx, v);
     if (status == TESS_OK)
         status = decode_rows(ctx, v);
-    if (status == TESS_OK)
-        (void)unlink(mark);
+    if (status == TESS_OK && v->made == 0)
+        tessi_base_log_note(v->runtime->log, "nothing to do: %s is complete", v->output);
     tess_free(mark);
     return status;
 }
@@ -314,6 +343,7 @@ static void decode_close(struct decode_verb *v)
     for (int64_t i = 0; v->name && i < v->count; i++)
         tess_free(v->name[i]);
     tess_free(v->name);
+    tess_free(v->twice);
     tess_free(v->part.data);
     tess_free(v->images.data);
     stage_codec_close(&v->codec);
@@ -380,7 +410,8 @@ const struct cli_verb cli_decode = {
     .arguments = "ARCHIVE -m MODEL.h5 -o FOLDER|FILE.h5",
     .description =
         "Decodes all rows of ARCHIVE, one file or a folder of shards, with the tokenizer that they were encoded with; another one is\n"
-        "refused. In a folder a picture has the name of its image and .png behind it, or the number of its row.\n",
+        "refused. In a folder a picture has the name of its image and .png behind it, with the number of its row in between where several\n"
+        "rows have one name, or that number alone where the name is none of a file.\n",
     .flags = flags,
     .notes = "Ctrl-C stops between two batches, and the same command goes on behind the files that are there.\n",
     .run = decode,

@@ -2,6 +2,7 @@
  * checkpoints, resuming, the disk and signals are the pipeline's. SPDX-License-Identifier: MIT */
 #define _XOPEN_SOURCE 700 /* nftw */
 #include "cli/encode.h"
+#include "core/base/context.h"
 #include "core/base/files.h"
 #include "core/store/store.h"
 
@@ -87,6 +88,22 @@ static int part_open(struct tess_context *ctx, const struct cli_archive *a, cons
     return status;
 }
 
+/* Takes the place in the pipeline of the work folder out of a message: nobody wrote that file. */
+static void part_drop_place(struct tess_context *ctx, const struct cli_archive *a, const char *name, int status)
+{
+    char text[TESSI_MESSAGE_CAPACITY];
+    const char *at = tessi_base_context_message(ctx);
+    size_t work = strlen(a->work), length = strlen(name);
+    if (strncmp(at, a->work, work) != 0 || at[work] != '/' || strncmp(at + work + 1, name, length) != 0 ||
+        strncmp(at + work + 1 + length, ".yaml:", 6) != 0)
+        return;
+    at += work + 1 + length + 6;
+    at += strspn(at, "0123456789:");
+    (void)snprintf(text, sizeof text, "%s", at + (*at == ' '));
+    tessi_base_context_clear(ctx);
+    (void)ctx->fail(ctx, status, "%s", text);
+}
+
 int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
                     const char *path, int *computed)
 {
@@ -97,6 +114,8 @@ int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const
         status = part_open(ctx, a, name, stage, &p);
     if (status == TESS_OK)
         status = part_do(ctx, a, p, path, computed);
+    if (status != TESS_OK)
+        part_drop_place(ctx, a, name, status);
     tessi_flow_pipeline_free(p);
     return status;
 }

@@ -1,5 +1,5 @@
 /* PNG: a picture of each row's map in a folder. Codes are told apart and read back exactly: up to 256 of them are grey values, beyond that
- * code = 65536 red + 256 green + blue. Levels stand side by side. The folder has its name once it is complete.
+ * code = 65536 red + 256 green + blue. Levels stand side by side. The folder has its name once it is complete, and says of which archive.
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* nftw */
 #include "core/archive/export_private.h"
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MARK ".export" /* digest of the archive that the pictures in a folder are of */
 enum { FOLDER_FILES = 10000 };
 
 struct png {
@@ -62,6 +63,32 @@ static int png_take(void *user, struct tess_context *ctx, const struct tessi_arc
     return status;
 }
 
+/* Notes in the folder which archive its pictures are of. */
+static int png_write_mark(struct tess_context *ctx, const struct png *p)
+{
+    const char *digest = tess_artefact_digest(p->x->a);
+    char *path = NULL;
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/" MARK, p->folder));
+    int status = tessi_base_write_text(ctx, path, digest, strlen(digest));
+    tess_free(path);
+    return status;
+}
+
+/* Looks at a folder that is there: *same is 1 where it is this archive's export, which is complete as it has its name. */
+static int png_is_there(struct tess_context *ctx, const struct tessi_archive_exporter *x, int *same)
+{
+    char *path = NULL, digest[65] = "";
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/" MARK, x->o->to));
+    FILE *f = fopen(path, "re");
+    if (f) {
+        digest[fread(digest, 1, sizeof digest - 1, f)] = '\0';
+        (void)fclose(f);
+    }
+    *same = strcmp(digest, tess_artefact_digest(x->a)) == 0;
+    tess_free(path);
+    return TESS_OK;
+}
+
 static int png_write(struct tess_context *ctx, struct png *p)
 {
     const struct tessi_archive_exporter *x = p->x;
@@ -70,6 +97,8 @@ static int png_write(struct tess_context *ctx, struct png *p)
     int status = mkdir(p->folder, 0777) == 0 ? TESS_OK : tessi_base_cannot_write(ctx, TESS_E_CREATE, p->folder, errno);
     if (status == TESS_OK)
         status = tessi_archive_export_blocks(ctx, x, png_take, p);
+    if (status == TESS_OK)
+        status = png_write_mark(ctx, p);
     if (status == TESS_OK && (tessi_base_inject(TESSI_AT_RENAME) || rename(p->folder, x->o->to) != 0))
         status = tessi_base_cannot_write(ctx, TESS_E_IO, x->o->to, errno);
     tess_free(p->picture.data);
@@ -81,7 +110,14 @@ int tessi_archive_export_png(struct tess_context *ctx, const struct tessi_archiv
     struct png p = {.x = x};
     struct stat st;
     char *folder = NULL;
-    if (lstat(x->o->to, &st) == 0)
+    int there = lstat(x->o->to, &st) == 0, same = 0;
+    if (there)
+        TESS_TRY(png_is_there(ctx, x, &same));
+    if (same && x->o->log)
+        tessi_base_log_note(x->o->log, "nothing to do: %s is complete", x->o->to);
+    if (same)
+        return TESS_OK;
+    if (there)
         return ctx->fail(ctx, TESS_E_CREATE, "%s: is there already; choose another name, or delete it", x->o->to);
     if (x->codebook_size > 1 << 24)
         return ctx->fail(ctx, TESS_E_DATA, "%s: has %lld codes, a PNG can tell 16777216 apart; export it as npy", x->o->from,

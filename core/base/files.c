@@ -78,7 +78,8 @@ int tessi_base_make_folder(struct tess_context *ctx, const char *path)
         struct stat about;
         int error = mkdir(part, 0777) == 0 ? 0 : errno;
         if (error && !(stat(part, &about) == 0 && S_ISDIR(about.st_mode)))
-            return ctx->fail(ctx, TESS_E_CREATE, "%s: the folder cannot be made: %s; choose another with --workdir", part, strerror(error));
+            return ctx->fail(ctx, TESS_E_CREATE, "%s: the folder cannot be made: %s; %s", part, strerror(error),
+                             error == ENOSPC || error == EDQUOT ? "the disk is full: make room, then run again" : "choose another place");
     }
     return TESS_OK;
 }

@@ -46,7 +46,7 @@ static int disk_space_refuse(struct tess_context *ctx, const struct tessi_stage 
     return ctx->fail(
         ctx, TESS_E_IO,
         "%s: the disk has %.1f MiB free, and this stage will want %.1f MiB (its result %.1f, its checkpoints %.1f); make room or "
-        "choose another folder with --workdir, then run again",
+        "choose another folder (of a pipeline: --workdir), then run again",
         folder, found / MIB, wanted / MIB, (double)s->output_bytes / MIB, (wanted - (double)s->output_bytes) / MIB);
 }
 
@@ -55,7 +55,7 @@ static int disk_space_unreserved(struct tess_context *ctx, const struct tessi_st
 {
     return ctx->fail(ctx, TESS_E_IO,
                      "%s: the %.3g MiB of this stage's result cannot be reserved: %s; make room, raise the limit, or choose another folder "
-                     "with --workdir, then run again",
+                     "(of a pipeline: --workdir), then run again",
                      folder, (double)s->output_bytes / MIB, strerror(error));
 }
 

@@ -12,6 +12,7 @@
 #include "tests/support/paths.h"
 
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,15 +243,38 @@ START_TEST(decoded)
     const struct command_limits stop = {.inject = "term@write:5"};
     (void)command_ends(0, "", "encode photos" MODEL "-o codes " SHARDED);
     (void)command_ends(0, "", "decode codes" MODEL "-o calm");
-    small_shell("test $(find calm -name '*.png' | wc -l) = 22 && test -e calm/a/p000.png.png && test ! -e calm/.decoding");
+    small_shell("test $(find calm -name '*.png' | wc -l) = 22 && test -e calm/a/p000.png.png");
     const struct command_result *r = command_within(&stop, "decode codes" MODEL "-o wild --batch 4");
     ck_assert_msg(r->code == 75, "%d: %s", r->code, r->err);
     (void)command_ends(73, "another archive, or with another tokenizer", "decode codes/shard-000000.h5" MODEL "-o wild");
     (void)command_ends(0, "", "decode codes" MODEL "-o wild");
     small_shell("diff -r calm wild");
+    (void)command_ends(0, "nothing to do", "decode codes" MODEL "-o wild");
+    small_shell("rm wild/a/p000.png.png");
+    (void)command_ends(0, "", "decode codes" MODEL "-o wild");
+    small_shell("diff -r calm wild");
+    (void)command_ends(73, "another archive, or with another tokenizer", "decode codes/shard-000000.h5" MODEL "-o wild");
     (void)command_ends(0, "", "decode codes" MODEL "-o images.h5");
     (void)command_ends(0, "nothing to do", "decode codes" MODEL "-o images.h5");
     (void)command_ends(73, "is not empty", "decode codes" MODEL "-o photos");
+}
+END_TEST
+
+/* No row is lost where several have one name, or one that is too long for a file with `.png` behind it. */
+START_TEST(decoded_names)
+{
+    char line[700], name[NAME_MAX + 1];
+    if (!command_has("source/folder") || !command_has("source/list"))
+        return;
+    memset(name, 'n', sizeof name);
+    memcpy(name + 249, ".png", 5);
+    snprintf(line, sizeof line,
+             "mkdir odd && cp photos/a/p000.png odd/a.png && cp odd/a.png odd/%s && printf 'a.png\na.png\n%s\n' > odd/list.txt", name,
+             name);
+    small_shell(line);
+    (void)command_ends(0, "", "encode odd/list.txt" MODEL "-o odd.h5");
+    (void)command_ends(0, "", "decode odd.h5" MODEL "-o odd-shown");
+    small_shell("test \"$(ls odd-shown | tr '\\n' ' ')\" = '000000002.png a.png.000000000.png a.png.000000001.png '");
 }
 END_TEST
 
@@ -319,11 +343,14 @@ START_TEST(begun_and_no_further)
 {
     if (!command_has("source/folder"))
         return;
-    small_shell("mkdir begun shown-begun && : > begun/encode.yaml.0123abcd.1.0.partial && : > shown-begun/.decoding.0123abcd.1.0.partial");
+    small_shell("mkdir begun shown-begun && : > begun/encode.yaml.0123abcd.1.0.partial && : > shown-begun/.decode.0123abcd.1.0.partial");
     (void)command_ends(0, "", "encode photos" MODEL "-o begun " SHARDED);
     (void)command_ends(0, "", "decode begun" MODEL "-o shown-begun");
     small_shell("mkdir foreign && : > foreign/encode.yaml.txt");
     (void)command_ends(73, "is a folder with other files", "encode photos" MODEL "-o foreign " SHARDED);
+    const char *err =
+        command_ends(65, "is no image", "encode photos" MODEL "-o strict.h5")->err; /* no word of the work folder's pipeline */
+    ck_assert_msg(strstr(err, ".yaml") == NULL, "%s", err);
 }
 END_TEST
 
@@ -344,6 +371,7 @@ int main(void)
     tcase_add_test(t, changes_are_told);
     tcase_add_test(t, grows);
     tcase_add_test(t, decoded);
+    tcase_add_test(t, decoded_names);
     tcase_add_test(t, words_that_are_wrong);
     tcase_add_test(t, sources_by_their_bytes);
     tcase_add_test(t, labels_that_are_numbers);

@@ -190,7 +190,9 @@ START_TEST(others)
     ck_assert_int_eq(p[0] * 65536 + p[1] * 256 + p[2], archive_code(&s, item_of(2), 5));
     tess_free(picture.data);
     ck_assert(!store_exists("png.partial"));
-    store_fails(exported("a", "png", TESSI_ARCHIVE_PNG), TESS_E_CREATE, "is there already", NULL);
+    store_ok(exported("a", "png", TESSI_ARCHIVE_PNG)); /* it is there already */
+    archive_write_shard("other.h5", &(struct archive_shard){.items = 20});
+    store_fails(exported("other.h5", "png", TESSI_ARCHIVE_PNG), TESS_E_CREATE, "is there already", NULL);
     archive_write_shard("wrong.h5", &(struct archive_shard){.items = 20, .wrong_code = 1});
     for (int f = TESSI_ARCHIVE_NPY; f <= TESSI_ARCHIVE_PNG; f++) {
         store_fails(exported("wrong.h5", "w", f), TESS_E_DATA, "row 3 has code 41", NULL);
