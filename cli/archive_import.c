@@ -37,6 +37,7 @@ static int import_open_model(struct tess_context *ctx, struct import_work *k)
     TESS_TRY(tessi_store_artefact_open(ctx, path, &k->model));
     if (strcmp(tess_artefact_kind(k->model), "autoencoder") != 0)
         return ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an autoencoder was wanted for -m", path, tess_artefact_kind(k->model));
+    TESS_TRY(tessi_store_artefact_check_bytes(ctx, k->model));
     TESS_TRY(tessi_store_artefact_check_attrs(ctx, k->model));
     TESS_TRY(stage_codec_open(ctx, &k->codec, tess_artefact_attrs(k->model), path, NULL, 0, STAGE_MICROBATCH, CODEC_DECODE));
     k->maps = code_maps_of_tokenizer(&k->codec.tokenizer);

@@ -214,6 +214,8 @@ static int stats(struct cli_globals *g, int argc, char **argv)
         status = tessi_base_log_new(&context.context, stderr, g->level, g->colour, &s.log);
     if (status == TESS_OK)
         status = cli_archive_open(&context.context, o.one.path, &a);
+    if (status == TESS_OK)
+        status = tessi_store_artefact_check_bytes(&context.context, a);
     s.a = a;
     if (status == TESS_OK) {
         tessi_base_progress_start(s.log, "stats");

@@ -321,6 +321,8 @@ static int open_both(struct tess_context *ctx, struct decode_verb *v)
                          tess_artefact_kind(v->tokenizer));
     TESS_TRY(tessi_store_artefact_check_attrs(ctx, v->from));
     TESS_TRY(stage_check_tokenizer(ctx, v->from, v->tokenizer));
+    TESS_TRY(tessi_store_artefact_check_bytes(ctx, v->from));
+    TESS_TRY(tessi_store_artefact_check_bytes(ctx, v->tokenizer));
     return tess_attrs_i64(ctx, tess_artefact_attrs(v->from), "count", &v->count);
 }
 

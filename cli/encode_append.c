@@ -56,7 +56,9 @@ static int read_known(struct tess_context *ctx, const struct cli_folder *f, stru
 {
     struct tess_artefact *index = NULL;
     TESS_TRY(tessi_store_artefact_open(ctx, f->path, &index));
-    int status = add_known(ctx, index, "content", k);
+    int status = tessi_store_artefact_check_bytes(ctx, index);
+    if (status == TESS_OK)
+        status = add_known(ctx, index, "content", k);
     if (status == TESS_OK)
         status = add_known(ctx, index, "skipped_content", k);
     if (status == TESS_OK && !k->count)

@@ -142,6 +142,8 @@ int tessi_archive_export(struct tess_context *ctx, const struct tessi_archive_ex
     TESS_TRY(tessi_store_artefact_open(ctx, o->from, &a));
     x.a = a;
     int status = export_open(ctx, &x);
+    if (status == TESS_OK && o->format != TESSI_ARCHIVE_HDF5) /* that checks its pieces */
+        status = tessi_store_artefact_check_bytes(ctx, a);
     if (status == TESS_OK)
         status = formats[o->format](ctx, &x);
     tessi_store_artefact_close(a);

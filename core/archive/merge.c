@@ -196,6 +196,7 @@ int tessi_archive_write_file(struct tess_context *ctx, const struct tessi_archiv
                              struct tessi_log *log)
 {
     struct tessi_archive_spans s;
+    TESS_TRY(tessi_archive_pieces_check(ctx, p));
     TESS_TRY(tessi_archive_spans_open(ctx, p, &s));
     tessi_archive_spans_take(p, 0, TESSI_ARCHIVE_TOTAL(p, rows), &s);
     for (int64_t i = 0; i < p->count; i++)

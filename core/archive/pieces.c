@@ -21,6 +21,18 @@ int tessi_archive_is_shard_name(const char *name)
     return digits >= 6 && strcmp(name + 6 + digits, ".h5") == 0;
 }
 
+int tessi_archive_pieces_check(struct tess_context *ctx, const struct tessi_archive_pieces *p)
+{
+    for (int64_t i = 0; i < p->count; i++) {
+        struct tess_artefact *a;
+        TESS_TRY(tessi_store_artefact_open(ctx, p->piece[i].path, &a));
+        int status = tessi_store_artefact_check_bytes(ctx, a);
+        tessi_store_artefact_close(a);
+        TESS_TRY(status);
+    }
+    return TESS_OK;
+}
+
 void tessi_archive_pieces_free(struct tessi_archive_pieces *p)
 {
     for (int64_t i = 0; i < p->count; i++)
@@ -113,6 +125,8 @@ static int pieces_add_open(struct tess_context *ctx, struct tessi_archive_pieces
     one.items = tess_attrs_i64_or(f, "items", one.rows);
     one.train = tess_attrs_i64_or(f, "train_count", one.rows);
     one.skipped = pieces_rows_of(a, "skipped");
+    if ((one.rows != 0 && one.train != 0) || one.items <= 0) /* a shard may be without rows, or without rows for training */
+        TESS_TRY(tessi_store_artefact_check_attrs(ctx, a));
     (void)snprintf(one.digest, sizeof one.digest, "%s", tess_artefact_digest(a));
     if (p->count)
         TESS_TRY(pieces_same_attrs(ctx, p, a));

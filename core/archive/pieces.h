@@ -21,6 +21,8 @@ struct tessi_archive_pieces {
 /* Appends the files of an archive: the shards of an index, the shards that lie in a folder that has no index yet, or the one file. Opens
  * each, and compares its attributes with those of the first piece but for counts and ranges. TESS_E_DATA says how they differ. */
 int tessi_archive_pieces_add(struct tess_context *ctx, struct tessi_archive_pieces *p, const char *path) TESS_CHECKED;
+/* Checks that the bytes of all are those that were written (tessi_store_artefact_check_bytes). */
+int tessi_archive_pieces_check(struct tess_context *ctx, const struct tessi_archive_pieces *p) TESS_CHECKED;
 void tessi_archive_pieces_free(struct tessi_archive_pieces *p);
 
 /* Rows of a piece. */

@@ -117,6 +117,8 @@ static int split_pieces(struct tess_context *ctx, const struct tessi_archive_spl
     struct tess_artefact *there;
     TESS_TRY(split_cut(ctx, o, p, c));
     TESS_TRY(split_check_train(ctx, o, p, c));
+    if (!c->at_shards || c->count < p->count) /* some are written */
+        TESS_TRY(tessi_archive_pieces_check(ctx, p));
     TESS_TRY(tessi_archive_spans_open(ctx, p, s));
     TESS_TRY(tessi_archive_folder_begin(ctx, o->to, c->count, &there));
     int status = TESS_OK, done = there != NULL;

@@ -4,6 +4,8 @@
 
 #include "core/base/attributes_private.h"
 
+#include <tessera/levels.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -20,6 +22,7 @@ struct column {
     int64_t width;            /* strings: bytes of the longest */
     struct tessi_store_how how;
     int64_t done;
+    int64_t depth, level_size[TESS_DEPTH_MAX]; /* of codes; depth 0: of another dataset */
 };
 
 static int64_t write_rows(const struct tessi_archive_write *w)
@@ -28,6 +31,13 @@ static int64_t write_rows(const struct tessi_archive_write *w)
     for (int64_t i = 0; i < w->spans; i++)
         rows += w->span[i].rows;
     return rows;
+}
+
+/* Takes the number of codes of each level. */
+static int column_look_levels(struct tess_context *ctx, struct column *c, const struct tess_artefact *a)
+{
+    const struct tess_attrs *f = tess_artefact_attrs(a);
+    return tess_levels_get(ctx, f, tess_attrs_i64_or(f, "codebook_size", 0), &c->depth, c->level_size);
 }
 
 /* Takes a dataset's shape, and the largest precision, from one of the files. */
@@ -52,6 +62,20 @@ static int column_look(struct tess_context *ctx, struct column *c, const struct 
         c->how.dataset.bits = how.dataset.bits > c->how.dataset.bits ? how.dataset.bits : c->how.dataset.bits;
         c->how.dataset.by_row |= how.dataset.by_row;
     }
+    return TESS_OK;
+}
+
+/* Refuses a code that its level does not have: nothing new is made of a file that is wrong. */
+static int column_check_codes(struct tess_context *ctx, const struct column *c, const struct tess_artefact *a, int64_t first,
+                              const struct tess_tensor *t)
+{
+    int64_t row = c->depth && t->dim[0] ? tess_tensor_count(t) / t->dim[0] : 0;
+    const int32_t *code = t->data;
+    for (int64_t i = 0; i < t->dim[0] * row; i++)
+        if (code[i] < 0 || code[i] >= c->level_size[i % c->depth])
+            return ctx->fail(ctx, TESS_E_DATA,
+                             "%s: row %lld has code %d, whose codebook has %lld; `tessera archive verify` lists all faults",
+                             tess_artefact_path(a), (long long)(first + i / row), code[i], (long long)c->level_size[i % c->depth]);
     return TESS_OK;
 }
 
@@ -81,6 +105,8 @@ static int column_copy_numbers(struct tess_context *ctx, struct column *c, const
     for (int64_t i = 0; i < rows && status == TESS_OK; i += step) {
         t.dim[0] = rows - i < step ? rows - i : step;
         status = tess_artefact_read(ctx, a, c->name, first + i, &t);
+        if (status == TESS_OK)
+            status = column_check_codes(ctx, c, a, first + i, &t);
         if (status == TESS_OK)
             status = tess_artefact_append(ctx, c->to, c->name, &t);
         c->done += t.dim[0];
@@ -123,6 +149,8 @@ static int write_column(struct tess_context *ctx, const struct tessi_archive_wri
             continue;
         TESS_TRY(tessi_store_artefact_open(ctx, w->span[i].piece->path, &a));
         int status = column_look(ctx, &c, a);
+        if (status == TESS_OK && c.there && strcmp(name, "codes") == 0)
+            status = column_look_levels(ctx, &c, a);
         tessi_store_artefact_close(a);
         TESS_TRY(status);
     }

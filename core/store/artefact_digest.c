@@ -286,3 +286,23 @@ int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_arte
     TESS_TRY(tessi_store_artefact_verify_file(ctx, a));
     return a->parts ? tessi_store_parts_verify(ctx, a, tessi_store_artefact_verify_file) : TESS_OK;
 }
+
+static int check_file_bytes(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    int found;
+    TESS_TRY(tessi_store_file_sum_check(ctx, a, NULL, NULL, &found));
+    return found == TESSI_SUM_SAME ? TESS_OK : tessi_store_artefact_verify_file(ctx, a);
+}
+
+int tessi_store_artefact_check_bytes(struct tess_context *ctx, const struct tess_artefact *a)
+{
+    TESS_TRY(check_file_bytes(ctx, a));
+    for (int64_t i = 0; i < tessi_store_parts_count(a); i++) {
+        struct tess_artefact *part;
+        TESS_TRY(tessi_store_part_acquire(ctx, a, i, &part));
+        int status = check_file_bytes(ctx, part);
+        tessi_store_part_release(a, i);
+        TESS_TRY(status);
+    }
+    return TESS_OK;
+}

@@ -58,6 +58,9 @@ int tessi_store_artefact_open(struct tess_context *ctx, const char *path, struct
 int tessi_store_artefact_descriptor(const struct tess_artefact *a);
 /* Computes the content digest again and compares, of all parts as well. TESS_E_DATA with both digests and what to do. */
 int tessi_store_artefact_verify(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
+/* Checks that what the artefact holds is what was written, of all parts as well: by the sum of each file's bytes, else by its digest. For
+ * whoever makes something new of it: a small dataset has no checksum of its own in HDF5. TESS_E_DATA names the file. */
+int tessi_store_artefact_check_bytes(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* Verifies one file: of an artefact in parts the index alone. */
 int tessi_store_artefact_verify_file(struct tess_context *ctx, const struct tess_artefact *a) TESS_CHECKED;
 /* Properties of a dataset for a copy of it: precision, filters, kind of chunks, and its texts. `dataset` points into the struct: set

@@ -3,6 +3,7 @@
 #include "core/archive/archive.h"
 #include "core/base/inject.h"
 #include "tests/support/archive_fixture.h"
+#include "tests/support/craft.h"
 #include "tests/support/suite.h"
 
 #include <stdio.h>
@@ -112,6 +113,14 @@ START_TEST(machines)
     store_fails(MERGE("more", &c, "deep", "flat"), TESS_E_DATA, "its `depth` is missing", "deep/shard-000000.h5 is 2", NULL);
     store_fails(MERGE("more", &c, "flat", "deep"), TESS_E_DATA, "its `depth` is 2", "flat/shard-000001.h5 is missing", NULL);
     store_fails(MERGE("more", &c, "m3"), TESS_E_IO, "m3", NULL);
+    char from[256], to[256];
+    archive_folder("wrong");
+    snprintf(from, sizeof from, "%s", store_path("a/shard-000000.h5"));
+    snprintf(to, sizeof to, "%s", store_path("wrong/shard-000000.h5"));
+    archive_write_shard("wrong/shard-000000.h5", &(struct archive_shard){.items = 20, .wrong_code = 1});
+    store_fails(MERGE("wrong.h5", &c, "wrong"), TESS_E_DATA, "wrong/shard-000000.h5: row 3 has code 41, whose codebook has 40", NULL);
+    craft(from, to, &(struct craft){.attr = "train_count", .value = 100}); /* no file is made of one that contradicts itself */
+    store_fails(MERGE("wrong.h5", &c, "wrong"), TESS_E_DATA, "the attribute `train_count` is 100", NULL);
     store_fails(MERGE("a", &c, "a"), TESS_E_USAGE, "is one of the archives", NULL);
     store_teardown();
 }
@@ -150,6 +159,10 @@ START_TEST(one_file)
     store_fails(split("other.h5", "s", 7, 0, &without), TESS_E_CREATE, "is an archive already, of other shards", NULL);
     ck_assert_int_eq(faults("s"), 0);
     store_ok(MERGE("again.h5", &c, "s"));
+    store_copy("merged.h5", "flipped.h5", -1);
+    archive_flip_code("flipped.h5"); /* so small a dataset has no checksum of its own */
+    store_fails(MERGE("w.h5", &c, "flipped.h5"), TESS_E_DATA, "flipped.h5: the content has digest", NULL);
+    store_fails(split("flipped.h5", "w", 7, 0, &without), TESS_E_DATA, "flipped.h5: the content has digest", NULL);
     ck_assert_int_eq(c.rows, 34);
     ck_assert_int_eq(c.skipped, 6);
     store_ok(split("a", "halves", 0, 2, &without)); /* whole shards */

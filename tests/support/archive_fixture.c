@@ -4,6 +4,7 @@
 #include "core/archive/archive.h"
 
 #include <check.h>
+#include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,4 +154,17 @@ void archive_setup(const char *folder, int64_t n, const struct archive_shard *sh
     }
     snprintf(path, sizeof path, "%s/index.h5", folder);
     store_ok(tessi_archive_write_index(C, store_path(path), file, n, NULL));
+}
+
+void archive_flip_code(const char *name)
+{
+    hid_t file = H5Fopen(store_path(name), H5F_ACC_RDONLY, H5P_DEFAULT), codes = H5Dopen2(file, "codes", H5P_DEFAULT);
+    haddr_t at = H5Dget_offset(codes);
+    ck_assert(codes >= 0 && at != HADDR_UNDEF);
+    H5Dclose(codes);
+    H5Fclose(file);
+    FILE *f = fopen(store_path(name), "r+b");
+    ck_assert(f && fseek(f, (long)at, SEEK_SET) == 0);
+    int byte = getc(f);
+    ck_assert(fseek(f, (long)at, SEEK_SET) == 0 && putc(byte ^ 1, f) != EOF && fclose(f) == 0);
 }

@@ -21,6 +21,8 @@ int32_t archive_code(const struct archive_shard *s, int64_t item, int64_t k); /*
 void archive_write_shard(const char *name, const struct archive_shard *s);
 /* A fresh folder with the archive of n shards as its folder `folder`; `shard` gives all but the ranges, NULL: plain. */
 void archive_setup(const char *folder, int64_t n, const struct archive_shard *shard);
+/* Flips a bit of the first code of a file, whose codes are not in chunks. */
+void archive_flip_code(const char *name);
 /* Makes the folder `folder` of the test's own. */
 void archive_folder(const char *folder);
 
