@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/archive_former.h"
+#include "core/base/context.h"
 #include "core/base/files.h"
 #include "core/config/merge.h"
 #include "core/store/store.h"
@@ -19,10 +20,12 @@
 
 enum { FORMER_BLOCK = 1024, FORMER_DEPTH = 64 };
 
-/* Names of images that came later, sorted. */
+/* Names of images, sorted: of those that came later, or, where all of them are known, of those that there were. */
 struct later {
     char **name;
     int64_t count, capacity;
+    int64_t skipped; /* number of images that were left out; each may have several names in the list */
+    int there;       /* 1: the images of the list were there, and no others */
 };
 
 static int64_t former_offset(const struct tessi_config *stage)
@@ -37,6 +40,15 @@ static int64_t former_offset(const struct tessi_config *stage)
 static int later_by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Number of images with names that the list has: one may have several rows. */
+static int64_t later_images(const struct later *l, int64_t names)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < names; i++)
+        n += i == 0 || strcmp(l->name[i], l->name[i - 1]) != 0;
+    return n;
 }
 
 static int later_has(const struct later *l, const char *name)
@@ -77,30 +89,68 @@ static int later_add_strings(struct tess_context *ctx, struct later *l, const st
             tess_free(text[i]);
         }
     }
+    l->skipped += skipped ? all : 0;
     return status;
+}
+
+/* Reads the names, or the reasons with names, in all shards whose offset is above `offset`, or is not. */
+static int later_read_of(struct tess_context *ctx, const struct cli_former *f, int64_t offset, int above, const char *dataset, int skipped,
+                         struct later *l)
+{
+    for (const struct tessi_config *s = f->stages->child; s; s = s->next) {
+        struct tess_artefact *a = NULL;
+        char *path = NULL;
+        if ((former_offset(s) > offset) != above)
+            continue;
+        TESS_TRY(tessi_base_format(ctx, &path, "%s/%s.h5", f->archive, s->key));
+        int status = TESS_OK;
+        if (!above && !tessi_base_is_file(path)) { /* a repair was killed while it made that shard */
+            tess_free(path);
+            path = NULL;
+            status = tessi_base_format(ctx, &path, "%s/%s.h5" CLI_ARCHIVE_ASIDE, f->archive, s->key);
+        }
+        if (status == TESS_OK)
+            status = tessi_store_artefact_open(ctx, path, &a);
+        if (status == TESS_OK)
+            status = later_add_strings(ctx, l, a, dataset, skipped);
+        tessi_store_artefact_close(a);
+        tess_free(path);
+        TESS_TRY(status);
+    }
+    return TESS_OK;
+}
+
+static void later_sort(struct later *l)
+{
+    if (l->count)
+        qsort(l->name, (size_t)l->count, sizeof *l->name, later_by_bytes);
 }
 
 /* Reads the names in all shards whose offset is above `offset`. */
 static int later_read(struct tess_context *ctx, const struct cli_former *f, int64_t offset, struct later *l)
 {
-    for (const struct tessi_config *s = f->stages->child; s; s = s->next) {
-        struct tess_artefact *a = NULL;
-        char *path = NULL;
-        if (former_offset(s) <= offset)
-            continue;
-        TESS_TRY(tessi_base_format(ctx, &path, "%s/%s.h5", f->archive, s->key));
-        int status = tessi_store_artefact_open(ctx, path, &a);
-        if (status == TESS_OK)
-            status = later_add_strings(ctx, l, a, "names", 0);
-        if (status == TESS_OK)
-            status = later_add_strings(ctx, l, a, "skipped", 1);
-        tessi_store_artefact_close(a);
-        tess_free(path);
-        TESS_TRY(status);
-    }
-    if (l->count)
-        qsort(l->name, (size_t)l->count, sizeof *l->name, later_by_bytes);
+    TESS_TRY(later_read_of(ctx, f, offset, 1, "names", 0, l));
+    TESS_TRY(later_read_of(ctx, f, offset, 1, "skipped", 1, l));
+    later_sort(l);
     return TESS_OK;
+}
+
+/* Reads the names in the others, the damaged ones too, as far as they can be read. Where these are as many images as there were, they are
+ * the ones, and copies of them, which are in no shard, came later. */
+static void later_read_former(struct tess_context *ctx, const struct cli_former *f, const struct tessi_config *stage, struct later *l)
+{
+    const struct tessi_config *expect = tessi_config_child(stage, "expect_count");
+    const int64_t offset = former_offset(stage);
+    int64_t count = -1;
+    int status = expect && tessi_config_is_i64(expect, &count) ? later_read_of(ctx, f, offset, 0, "names", 0, l) : TESS_E_DATA;
+    later_sort(l);
+    int64_t images = later_images(l, l->count);
+    if (status == TESS_OK)
+        status = later_read_of(ctx, f, offset, 0, "skipped", 1, l);
+    later_sort(l);
+    l->there = status == TESS_OK && images + l->skipped == count;
+    if (status != TESS_OK)
+        tessi_base_context_clear(ctx);
 }
 
 static void later_free(struct later *l)
@@ -159,7 +209,7 @@ static int level_entry(struct tess_context *ctx, const struct later *l, const st
         status = level_down(ctx, l, at, from, to, below, &about);
     } else if (status == TESS_OK) {
         image_name(below, name);
-        if (!later_has(l, name) && symlink(from, to) != 0)
+        if (later_has(l, name) == l->there && symlink(from, to) != 0)
             status = ctx->fail(ctx, TESS_E_IO, "%s: a link cannot be made: %s", to, strerror(errno));
     }
     tess_free(from);
@@ -185,7 +235,7 @@ static int level_copy(struct tess_context *ctx, const struct later *l, const str
 /* ---- the stage ------------------------------------------------------------------------------------------------------------- */
 
 /* Makes the folder anew; what a repair that was killed left of it goes first. */
-static int former_make(struct tess_context *ctx, const struct cli_former *f, const char *from, int64_t offset, char *to)
+static int former_make(struct tess_context *ctx, const struct cli_former *f, const struct tessi_config *stage, const char *from, char *to)
 {
     const struct cli_archive old = {.work = to};
     struct later l = {.name = NULL};
@@ -194,7 +244,13 @@ static int former_make(struct tess_context *ctx, const struct cli_former *f, con
     if (stat(from, &about) != 0)
         return ctx->fail(ctx, TESS_E_IO, "%s: cannot be opened: %s", from, strerror(errno));
     const struct level top = {NULL, from, to, "", about.st_dev, about.st_ino, 0};
-    int status = later_read(ctx, f, offset, &l);
+    int status = TESS_OK;
+    later_read_former(ctx, f, stage, &l);
+    if (!l.there) {
+        later_free(&l);
+        l = (struct later){.name = NULL};
+        status = later_read(ctx, f, former_offset(stage), &l);
+    }
     if (status == TESS_OK)
         status = level_copy(ctx, &l, &top);
     later_free(&l);
@@ -224,7 +280,7 @@ int cli_former_images(struct tess_context *ctx, const struct cli_former *f, stru
     int status = tessi_base_path_absolute(ctx, here, &to);
     tess_free(here);
     TESS_TRY(status);
-    status = *made == offset ? TESS_OK : former_make(ctx, f, path->text, offset, to);
+    status = *made == offset ? TESS_OK : former_make(ctx, f, stage, path->text, to);
     if (status == TESS_OK)
         status = tessi_config_set_text(ctx, path, to);
     *made = status == TESS_OK ? offset : -1;

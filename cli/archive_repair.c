@@ -4,7 +4,9 @@
 #include "cli/archive_former.h"
 #include "cli/encode.h"
 #include "core/archive/pieces.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
+#include "core/base/lock.h"
 #include "core/base/workers.h"
 #include "core/config/merge.h"
 #include "core/config/yaml.h"
@@ -17,7 +19,6 @@
 #include <unistd.h>
 
 #define RECIPE "encode.yaml"
-#define ASIDE ".damaged"
 enum { FAULTY_MAX = 65536 };
 
 struct repair_options {
@@ -212,7 +213,7 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
     tessi_archive_shard_name(shard, name);
     *strstr(name, ".h5") = '\0';
     if (status == TESS_OK)
-        status = tessi_base_format(ctx, &aside, "%s" ASIDE, path);
+        status = tessi_base_format(ctx, &aside, "%s" CLI_ARCHIVE_ASIDE, path);
     if (status == TESS_OK)
         status = repair_prepare(ctx, r, shard, &stage);
     if (status == TESS_OK)
@@ -235,6 +236,28 @@ static int repair_shard(struct tess_context *ctx, struct repair *r, int64_t shar
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------------ */
 
+/* Removes what repairs that were killed left beside whole shards; the work folder as well, but where an append waits to go on there. */
+static int repair_tidy(struct tess_context *ctx, struct repair *r)
+{
+    struct tess_artefact *index;
+    char *path = NULL, *aside = NULL;
+    for (int64_t i = 0; i < r->shards; i++) {
+        TESS_TRY(tessi_archive_shard_path(ctx, r->o->one.path, i, &path));
+        int status = tessi_base_format(ctx, &aside, "%s" CLI_ARCHIVE_ASIDE, path);
+        if (status == TESS_OK && tessi_base_is_file(path))
+            (void)unlink(aside);
+        tess_free(path);
+        tess_free(aside);
+        TESS_TRY(status);
+    }
+    TESS_TRY(tessi_store_artefact_open(ctx, r->o->one.path, &index));
+    if (tessi_store_parts_count(index) == r->shards)
+        cli_encode_remove_work(&r->archive);
+    tessi_store_artefact_close(index);
+    tessi_base_aside_sweep_folder(r->o->one.path);
+    return TESS_OK;
+}
+
 static int repair_index(struct tess_context *ctx, const struct repair *r)
 {
     char *path = NULL;
@@ -249,23 +272,44 @@ static int repair_index(struct tess_context *ctx, const struct repair *r)
 
 static int repair_all(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
 {
-    TESS_TRY(repair_open(ctx, r));
     TESS_TRY(repair_look(ctx, r, g, log));
-    if (!r->count && !r->index) {
+    if (!r->count && !r->index)
         printf("%s: nothing to repair\n", cli_shown(r->o->one.path));
-        return TESS_OK;
-    }
     if (r->o->dry)
         return TESS_OK;
     r->encode = (struct cli_encode){.output = r->o->one.path, .model = r->o->model, .checkpoint_seconds = 60, .seed = -1};
     r->archive = (struct cli_archive){.o = &r->encode, .g = g};
-    TESS_TRY(cli_runtime_new(ctx, g, &r->archive.runtime));
     TESS_TRY(tessi_base_format(ctx, &r->archive.work, "%s/.work", r->o->one.path));
+    if (!r->count && !r->index)
+        return repair_tidy(ctx, r);
+    TESS_TRY(cli_runtime_new(ctx, g, &r->archive.runtime));
     for (int64_t i = r->shards - 1; i >= 0; i--) /* the last ones first: they say which images came later */
         if (r->faulty[i])
             TESS_TRY(repair_shard(ctx, r, i));
-    cli_encode_remove_work(&r->archive);
-    return r->index ? repair_index(ctx, r) : TESS_OK;
+    if (r->index)
+        TESS_TRY(repair_index(ctx, r));
+    return repair_tidy(ctx, r);
+}
+
+/* Repairs the archive, while nobody else is at work on it. */
+static int repair_alone(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
+{
+    char holder[256], *path = NULL;
+    int held = 0, lock = -1;
+    TESS_TRY(repair_open(ctx, r));
+    if (r->o->dry)
+        return repair_all(ctx, r, g, log);
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", r->o->one.path));
+    int status = tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder);
+    if (status == TESS_OK && held)
+        status =
+            ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", r->o->one.path, *holder ? holder : "another process");
+    if (status == TESS_OK)
+        status = repair_all(ctx, r, g, log);
+    if (lock >= 0)
+        tessi_base_lock_drop(path, lock);
+    tess_free(path);
+    return status;
 }
 
 static int repair(struct cli_globals *g, int argc, char **argv)
@@ -283,7 +327,7 @@ static int repair(struct cli_globals *g, int argc, char **argv)
     tessi_base_signals_catch();
     int status = tessi_base_log_new(&context.context, stderr, g->level, g->colour, &log);
     if (status == TESS_OK)
-        status = repair_all(&context.context, &r, g, log);
+        status = repair_alone(&context.context, &r, g, log);
     tessi_config_free(r.recipe);
     tess_free(r.faulty);
     tess_free(r.archive.work);

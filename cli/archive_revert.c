@@ -3,6 +3,7 @@
 #include "cli/archive.h"
 #include "cli/encode.h"
 #include "core/archive/pieces.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
 #include "core/base/lock.h"
 #include "core/config/merge.h"
@@ -38,7 +39,7 @@ static int revert_look(struct tess_context *ctx, struct revert *r)
 }
 
 /* Removes shards first, then their lines in the recipe, then the list of their images: whatever it is interrupted at, what is left is an
- * append that was begun, or none. */
+ * append that was begun, or none. One that was killed before its recipe was written has left a list and a work folder alone. */
 static int revert_remove(struct tess_context *ctx, const struct revert *r)
 {
     char name[CLI_ENCODE_NAME], *path = NULL;
@@ -51,11 +52,13 @@ static int revert_remove(struct tess_context *ctx, const struct revert *r)
     TESS_TRY(tessi_base_format(ctx, &a.work, "%s/.work", r->folder));
     cli_encode_remove_work(&a);
     tess_free(a.work);
-    TESS_TRY(cli_encode_recipe_cut(ctx, r->recipe, r->kept, r->recipe_path));
+    if (r->planned > r->kept)
+        TESS_TRY(cli_encode_recipe_cut(ctx, r->recipe, r->kept, r->recipe_path));
     cli_encode_append_name(r->kept, name);
     TESS_TRY(tessi_base_format(ctx, &path, "%s/%s", r->folder, name));
     (void)unlink(path);
     tess_free(path);
+    tessi_base_aside_sweep_folder(r->folder);
     return TESS_OK;
 }
 
@@ -71,7 +74,7 @@ static int revert_all(struct tess_context *ctx, struct revert *r)
         status = ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", r->folder, *holder ? holder : "another process");
     if (status == TESS_OK)
         status = revert_look(ctx, r);
-    if (status == TESS_OK && r->planned > r->kept)
+    if (status == TESS_OK)
         status = revert_remove(ctx, r);
     if (lock >= 0)
         tessi_base_lock_drop(lock_path, lock);

@@ -2,6 +2,7 @@
  * archive, so a kill leaves nothing half, and the same command ends what was begun. With it the same command, which may have been killed
  * right behind it, finds that each of its shards is there. SPDX-License-Identifier: MIT */
 #include "core/archive/pieces.h"
+#include "core/base/aside.h"
 #include "core/base/files.h"
 
 #include <dirent.h>
@@ -91,6 +92,7 @@ int tessi_archive_folder_finish(struct tess_context *ctx, const char *folder, in
     for (int64_t i = 0; i < n; i++)
         file[i] = tessi_archive_shard_name(i, name[i]);
     int status = tessi_base_format(ctx, &index, "%s/" TESSI_STORE_INDEX, folder);
+    tessi_base_aside_sweep_folder(folder); /* files of a process that still lived when its shard was begun here */
     if (status == TESS_OK)
         status = tessi_archive_write_index(ctx, index, file, n, NULL);
     tess_free(index);

@@ -36,7 +36,10 @@ static void verify_died(struct tessi_archive_verifying *v, int seat, const char 
 {
     long long task = atomic_load(&v->board->seat[seat].task);
     struct tessi_archive_fault f = {.shard = task > 0 ? task - 1 : -1, .archive_row = -1};
-    (void)snprintf(f.file, sizeof f.file, "%.*s", (int)sizeof f.file - 1, task >= 0 ? v->board->seat[seat].file : v->o->path);
+    if (task >= 0)
+        (void)snprintf(f.file, sizeof f.file, "%.*s", (int)sizeof f.file - 1, v->board->seat[seat].file);
+    else
+        (void)snprintf(f.file, sizeof f.file, "%s%s", v->o->path, tessi_archive_is_folder(v->o->path) ? "/" TESSI_STORE_INDEX : "");
     (void)snprintf(f.text, sizeof f.text, "reading it %s: it is damaged, or made to harm", how);
     tessi_archive_verify_note(v, &f);
 }
