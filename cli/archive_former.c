@@ -89,7 +89,7 @@ static int later_add_strings(struct tess_context *ctx, struct later *l, const st
             tess_free(text[i]);
         }
     }
-    l->skipped += skipped ? all : 0;
+    l->skipped += skipped && all > 0 ? all : 0; /* negative: there is no such dataset */
     return status;
 }
 

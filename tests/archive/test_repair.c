@@ -149,7 +149,7 @@ START_TEST(grown)
     /* A copy of a picture that is there is in no shard. Shards whose names can be read tell that it came later. */
     small_shell("cp grow/p001.png grow/p001b.png && cp grow/p003.png grow/bad.png");
     (void)command_ends(0, "nothing to do", GROW " -o g --append");
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 5; i++) { /* the last shard is made of the folder as it is */
         char line[300];
         snprintf(line, sizeof line,
                  "rm -r r && cp -r g r && f=r/shard-%06d.h5 && c=$(tail -c 2 $f | head -c 1) && if test $c = 0; then c=1; else c=0; fi && "
