@@ -1,7 +1,7 @@
 /* The pipeline on ranks other than rank 0. Rank 0 runs it as a process alone would; what it computes by itself the others wait for. When a
  * stage comes to work that ranks share, rank 0 says so: the others then run the same stage from the same inputs and checkpoint, in the
  * shared folder, meet rank 0 at each such piece of work, and leave the stage at its end, or when rank 0 has left it. They write nothing: an
- * output that the stage must have is a file of their own without any rows, which is removed. SPDX-License-Identifier: MIT */
+ * output that the stage must have is a file of their own without any rows, and without a name. SPDX-License-Identifier: MIT */
 #include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/base/memory.h"
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PATIENCE 30.0 /* seconds that a file may take to appear on another machine */
 
@@ -46,8 +45,8 @@ static int follow_stage_run(struct tess_context *ctx, struct tessi_pipeline *p, 
     const char *folder = getenv("TMPDIR");
     char *path = NULL;
     TESS_TRY(tessi_flow_stage_run_open(ctx, p, r));
-    TESS_TRY(tessi_base_format(ctx, &path, "%s/tessera-rank-%d-%.12s-%d.h5", folder && *folder ? folder : "/tmp",
-                               tessi_ranks_rank(p->runtime->ranks), s->key, (int)getpid()));
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/tessera-rank-%d-%.12s.h5", folder && *folder ? folder : "/tmp",
+                               tessi_ranks_rank(p->runtime->ranks), s->key));
     int status = tessi_store_artefact_create_dropping(ctx, path, s->ops->output, &r->output);
     tess_free(path);
     if (status != TESS_OK)

@@ -194,10 +194,10 @@ int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *p
 
 int tessi_store_artefact_create_dropping(struct tess_context *ctx, const char *path, const char *kind, struct tess_artefact **out)
 {
-    int status = artefact_create(ctx, path, kind, 0, out);
-    if (status == TESS_OK)
-        (*out)->drops = 1;
-    return status;
+    TESS_TRY(artefact_create(ctx, path, kind, 0, out));
+    (*out)->drops = 1;
+    (void)unlink(tessi_base_aside_name((*out)->disk.aside)); /* the system frees it with the process, however that ends */
+    return TESS_OK;
 }
 
 void tessi_store_artefact_close(struct tess_artefact *a)

@@ -33,7 +33,7 @@ int tessi_store_artefact_create(struct tess_context *ctx, const char *path, cons
 int tessi_store_artefact_create_portable(struct tess_context *ctx, const char *path, const char *kind,
                                          struct tess_artefact **out) TESS_CHECKED;
 /* Creates an artefact that is never finished: it takes all that is put into it, checks it, and drops rows. For a process whose results
- * another one writes. */
+ * another one writes. Its file has no name, so that a process that is killed leaves nothing. */
 int tessi_store_artefact_create_dropping(struct tess_context *ctx, const char *path, const char *kind,
                                          struct tess_artefact **out) TESS_CHECKED;
 /* Writes attributes, digest and provenance, closes, fsyncs, renames to PATH, fsyncs the folder; the artefact is freed in any case,

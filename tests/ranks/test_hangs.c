@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MORE "samples.count=27" /* several microbatches of samples */
 
@@ -72,11 +74,13 @@ START_TEST(looks_are_counted)
 }
 END_TEST
 
-/* Rank 1 of two is killed at words that lie the further on the more often it was; rank 0 tells, and the run goes on with two or three. */
+/* Rank 1 of two is killed at words that lie the further on the more often it was; rank 0 tells, the run goes on with two or three, and
+ * nothing is left in the folder for temporary files. */
 START_TEST(a_rank_killed_anywhere)
 {
     char plan[32];
     int killed = 0, code = 1;
+    ck_assert(mkdir("temporary", 0777) == 0 && setenv("TMPDIR", "temporary", 1) == 0);
     for (int tries = 0; code != 0 && tries < 60; tries++) {
         snprintf(plan, sizeof plan, "kill@word:%d", 3 + tries * 7 % 11 + tries * 2);
         (void)setenv("TESSERA_INJECT_1", plan, 1);
@@ -90,6 +94,8 @@ START_TEST(a_rank_killed_anywhere)
     }
     ck_assert_int_eq(code, 0);
     ck_assert_int_ge(killed, 3);
+    (void)unsetenv("TMPDIR");
+    ck_assert_msg(rmdir("temporary") == 0, "a rank that was killed left a file");
     command_same_and_whole(stage, "alone", "dies", "after a rank's deaths");
 }
 END_TEST
