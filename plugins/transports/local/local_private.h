@@ -30,6 +30,7 @@ struct local {
     int64_t rank; /* parameters */
     const char *sockets;
     double silence;
+    double looked; /* time of the last look; 0: none yet */
     int32_t ranks;
     char host[64];
     struct local_peer peer[LOCAL_RANKS_MAX];

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define ALIVE_SECONDS 1.0   /* time between two signs of life */
+#define LOOK_SECONDS 1.0    /* longest time between two looks that counts as silence */
 #define PARTING_SECONDS 2.0 /* time in which an abort is told to peers */
 
 double local_seconds(void)
@@ -205,8 +206,18 @@ static int local_check(struct local *k, struct tess_context *ctx, int32_t i, dou
     return ctx->fail(ctx, TESS_E_FAILED, "%s", text);
 }
 
+/* Time in which this process did not look, as it was stopped or its machine slept, is nobody's silence. */
+static void local_look(struct local *k, double now)
+{
+    double away = k->looked > 0.0 ? now - k->looked - LOOK_SECONDS : 0.0;
+    for (int32_t i = 0; away > 0.0 && i < k->ranks; i++)
+        k->peer[i].heard += away;
+    k->looked = now;
+}
+
 int local_pump(struct local *k, struct tess_context *ctx)
 {
+    local_look(k, local_seconds());
     if (atomic_load(&k->aborting)) {
         char text[LOCAL_TEXT + 100];
         snprintf(text, sizeof text, "rank %d (%s): %s", (int)k->rank, k->host, k->reason);

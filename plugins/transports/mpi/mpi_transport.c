@@ -22,6 +22,7 @@
 #pragma GCC diagnostic ignored "-Wstringop-overflow"
 
 #define ALIVE_SECONDS 2.0   /* time between two signs of life */
+#define LOOK_SECONDS 1.0    /* longest time between two looks that counts as silence */
 #define PARTING_SECONDS 3.0 /* time in which an abort is told to peers */
 #define PIECE (1 << 30)     /* largest message: MPI counts bytes by int */
 #ifdef OPEN_MPI
@@ -46,7 +47,7 @@ struct mpi {
     MPI_Comm data, talk;
     int rank, ranks;
     char host[64], (*hosts)[64]; /* names of the machines of all ranks */
-    double told;
+    double told, looked;         /* times of the last sign of life, and of the last look; 0: none yet */
     struct mpi_peer *peer;
     MPI_Request alive, abort; /* receives from any rank */
     char beat;
@@ -206,6 +207,15 @@ static int mpi_tell(struct mpi *k, struct tess_context *ctx, double now)
     return TESS_OK;
 }
 
+/* Time in which this process did not look, as it was stopped or its machine slept, is nobody's silence. */
+static void mpi_look(struct mpi *k, double now)
+{
+    double away = k->looked > 0.0 ? now - k->looked - LOOK_SECONDS : 0.0;
+    for (int i = 0; away > 0.0 && i < k->ranks; i++)
+        k->peer[i].heard += away;
+    k->looked = now;
+}
+
 /* Tells and hears; fails where the run is to end. */
 static int mpi_pump(struct mpi *k, struct tess_context *ctx, double silence)
 {
@@ -216,6 +226,7 @@ static int mpi_pump(struct mpi *k, struct tess_context *ctx, double silence)
         return ctx->fail(ctx, k->status < 0 ? k->status : TESS_E_FAILED, "%s", k->reason);
     }
     double now = mpi_seconds();
+    mpi_look(k, now);
     TESS_TRY(mpi_tell(k, ctx, now));
     TESS_TRY(mpi_hear(k, ctx, now));
     for (int i = 0; i < k->ranks; i++) {
