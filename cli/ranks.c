@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define PARTING_SECONDS 15.0   /* time in which ranks end once rank 0 has */
+#define RANKS_NAME 100         /* bytes of a rank's name */
 #define HANG_PARTING_SECONDS 3 /* time in which rank 0 hears of a rank that hangs */
 
 /* ---- a launcher's ranks -------------------------------------------------------------------------------------------- */
@@ -147,16 +148,36 @@ int cli_ranks_start(struct tess_context *ctx, struct cli_globals *g, struct cli_
     return w->ranks > 1 ? ranks_fork(ctx, g, w, ranks) : TESS_OK;
 }
 
+/* Name of this process among a launcher's, before the ranks have met. */
+static const char *ranks_name(char text[RANKS_NAME])
+{
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "a machine");
+    snprintf(text, RANKS_NAME, "rank %d (%s)", launcher_rank(), host);
+    return text;
+}
+
+static void ranks_late(int status, const char *message)
+{
+    char name[RANKS_NAME];
+    fprintf(stderr, "tessera: %s: %s\n", cli_shown(ranks_name(name)), message);
+    _exit(tessi_base_exit_code(status));
+}
+
 int cli_ranks_join(struct tess_context *ctx, struct tessi_runtime *r, const struct cli_options *w)
 {
+    const struct tessi_ranks_joining joining = {.patience = (double)w->patience, .late = ranks_late};
+    char name[RANKS_NAME];
     if (!w->transport)
         return TESS_OK;
     if (strcmp(w->transport, "mpi") == 0 && !tessi_plug_registry_find(r->registry, "transport/1", "mpi", NULL))
         return ctx->fail(
             ctx, TESS_E_USAGE,
-            "the ranks are to be joined by MPI, and this tessera has none: install one (on Debian `libopenmpi-dev openmpi-bin`, "
-            "or `libmpich-dev mpich`), and configure and build again; on one machine `--ranks N` needs none");
-    return tessi_host_runtime_join(ctx, r, w->transport);
+            "%s: the ranks are to be joined by MPI, and the tessera here has none: install one (on Debian `libopenmpi-dev openmpi-bin`, "
+            "or `libmpich-dev mpich`), and configure and build again; on one machine `--ranks N` needs none",
+            ranks_name(name));
+    return tessi_host_runtime_join(ctx, r, w->transport, &joining);
 }
 
 /* The end of a rank whose work hangs, by another thread than that. Rank 0 has the terminal; the others leave it time to hear why, as some

@@ -90,7 +90,7 @@ static int tree_rounds(struct tess_context *ctx, struct tessi_ranks *r, const st
 
 static int tree(struct tess_context *ctx, struct tessi_runtime *runtime, struct block *b, const char *floats, int64_t rounds)
 {
-    TESS_TRY(tessi_host_runtime_join(ctx, runtime, "mpi"));
+    TESS_TRY(tessi_host_runtime_join(ctx, runtime, "mpi", NULL));
     int rc = block_open(ctx, floats, b);
     rc = rc == TESS_OK ? tree_rounds(ctx, runtime->ranks, b, rounds) : rc;
     if (rc == TESS_OK && tessi_ranks_rank(runtime->ranks) == 0)

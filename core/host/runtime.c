@@ -193,10 +193,11 @@ int tessi_host_runtime_compute(struct tess_context *ctx, struct tessi_runtime *r
     return TESS_OK;
 }
 
-int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport)
+int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport,
+                            const struct tessi_ranks_joining *joining)
 {
     TESS_TRY(tess_instance_open(ctx, "transport/1", transport, "the ranks", &r->transport));
-    return tessi_ranks_open(ctx, tess_instance_ops(r->transport, "transport/1"), tess_instance_self(r->transport), &r->ranks);
+    return tessi_ranks_open(ctx, tess_instance_ops(r->transport, "transport/1"), tess_instance_self(r->transport), joining, &r->ranks);
 }
 
 void tessi_host_runtime_free(struct tessi_runtime *r)

@@ -10,6 +10,8 @@
 #include "core/host/file_digests.h"
 #include "core/plug/registry.h"
 
+struct tessi_ranks_joining;
+
 struct tessi_runtime_options {
     const char *plugin_path; /* extra folders, may be NULL */
     const char *backend;     /* NULL: the preferred one */
@@ -35,8 +37,9 @@ int tessi_host_runtime_reserve(struct tess_context *ctx, struct tessi_runtime *r
  * tessi_host_runtime_compute. */
 int tessi_host_runtime_multiplies(const struct tessi_runtime *r, int32_t dtype);
 /* Joins the other processes that run the same pipeline, over a component of kind transport/1: a name or {use: ...} as a pipeline writes it.
- * Before anything is computed. */
-int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport) TESS_CHECKED;
+ * Before anything is computed. `joining` (core/ranks/ranks.h) may be NULL. */
+int tessi_host_runtime_join(struct tess_context *ctx, struct tessi_runtime *r, const char *transport,
+                            const struct tessi_ranks_joining *joining) TESS_CHECKED;
 void tessi_host_runtime_free(struct tessi_runtime *r);
 
 #endif

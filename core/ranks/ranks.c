@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define IDLE_NANOSECONDS 500000000 /* time between two signs of life where there is nothing to carry */
+#define JOIN_NANOSECONDS 100000000 /* time between two looks for a request to stop */
 
 int tessi_ranks_rank(const struct tessi_ranks *r)
 {
@@ -55,15 +56,21 @@ static void ranks_drop_jobs(struct tessi_ranks *r)
     pthread_cond_broadcast(&r->finished);
 }
 
-/* Waits until there is something to do, or for as long as peers may be left without a sign of life; with the lock held. */
-static void ranks_idle(struct tessi_ranks *r)
+/* Waits for the condition, at most so long: ETIMEDOUT then; with the lock held. */
+static int ranks_wait(struct tessi_ranks *r, pthread_cond_t *condition, long nanoseconds)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += IDLE_NANOSECONDS;
+    until.tv_nsec += nanoseconds;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    if (pthread_cond_timedwait(&r->work, &r->lock, &until) != ETIMEDOUT && !atomic_load(&r->aborting))
+    return pthread_cond_timedwait(condition, &r->lock, &until);
+}
+
+/* Waits until there is something to do, or for as long as peers may be left without a sign of life; with the lock held. */
+static void ranks_idle(struct tessi_ranks *r)
+{
+    if (ranks_wait(r, &r->work, IDLE_NANOSECONDS) != ETIMEDOUT && !atomic_load(&r->aborting))
         return;
     char text[TESSI_MESSAGE_CAPACITY];
     int hangs = !r->closing && !atomic_load(&r->aborting) && tessi_ranks_hangs(r, text, sizeof text);
@@ -128,7 +135,29 @@ static void *ranks_main(void *argument)
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
 
-static int ranks_start(struct tess_context *ctx, struct tessi_ranks *r)
+/* Waits until the ranks have met, and no longer than they may take. */
+static void ranks_await(struct tessi_ranks *r, const struct tessi_ranks_joining *joining)
+{
+    char text[256];
+    double begun = tessi_base_seconds();
+    pthread_mutex_lock(&r->lock);
+    while (!r->joined) {
+        if (ranks_wait(r, &r->finished, JOIN_NANOSECONDS) != ETIMEDOUT || !joining || r->failed) /* a failure asks for a stop, too */
+            continue;
+        if (tessi_base_signals_stopping())
+            joining->late(TESS_E_STOPPED, "stopped while the ranks were to meet");
+        if (joining->patience > 0.0 && tessi_base_seconds() - begun > joining->patience) {
+            snprintf(text, sizeof text,
+                     "the ranks have not met for %.0f s: one of them has not started, or ended before, and its own message tells why "
+                     "(`--patience SECONDS` gives them longer)",
+                     tessi_base_seconds() - begun);
+            joining->late(TESS_E_FAILED, text);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static int ranks_start(struct tess_context *ctx, struct tessi_ranks *r, const struct tessi_ranks_joining *joining)
 {
     pthread_condattr_t monotonic;
     sigset_t all, old;
@@ -144,10 +173,7 @@ static int ranks_start(struct tess_context *ctx, struct tessi_ranks *r)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!r->started)
         return ctx->fail(ctx, TESS_E_MEMORY, "the system starts no thread for messages between ranks; see `ulimit -u`");
-    pthread_mutex_lock(&r->lock);
-    while (!r->joined)
-        pthread_cond_wait(&r->finished, &r->lock);
-    pthread_mutex_unlock(&r->lock);
+    ranks_await(r, joining);
     if (r->failed)
         return ctx->fail(ctx, r->failed, "%s", r->message);
     if (r->place.ranks < 1 || r->place.ranks > TESS_RANKS_MAX || r->place.rank < 0 || r->place.rank >= r->place.ranks)
@@ -156,7 +182,8 @@ static int ranks_start(struct tess_context *ctx, struct tessi_ranks *r)
     return TESS_OK;
 }
 
-int tessi_ranks_open(struct tess_context *ctx, const struct tess_transport_1 *ops, void *self, struct tessi_ranks **out)
+int tessi_ranks_open(struct tess_context *ctx, const struct tess_transport_1 *ops, void *self, const struct tessi_ranks_joining *joining,
+                     struct tessi_ranks **out)
 {
     void *memory;
     *out = NULL;
@@ -165,7 +192,7 @@ int tessi_ranks_open(struct tess_context *ctx, const struct tess_transport_1 *op
     r->ops = ops;
     r->self = self;
     tessi_base_context_init(&r->context, ctx->host);
-    int status = ranks_start(ctx, r);
+    int status = ranks_start(ctx, r, joining);
     if (status != TESS_OK) {
         tessi_ranks_close(r, status);
         return status;

@@ -21,8 +21,16 @@
 
 struct tessi_ranks;
 
-/* Joins the ranks and starts the carrier; ops and self are the transport's, borrowed until close. */
-int tessi_ranks_open(struct tess_context *ctx, const struct tess_transport_1 *ops, void *self, struct tessi_ranks **out) TESS_CHECKED;
+/* What to do where the ranks do not meet: MPI waits for ever for one that ended before it joined. */
+struct tessi_ranks_joining {
+    double patience; /* seconds that they have; 0: for ever */
+    /* Ends the process, as the transport is still at work: with TESS_E_FAILED after that time, with TESS_E_STOPPED on a request to stop. */
+    void (*late)(int status, const char *message);
+};
+
+/* Joins the ranks and starts the carrier; ops and self are the transport's, borrowed until close; joining may be NULL: for ever. */
+int tessi_ranks_open(struct tess_context *ctx, const struct tess_transport_1 *ops, void *self, const struct tessi_ranks_joining *joining,
+                     struct tessi_ranks **out) TESS_CHECKED;
 /* Leaves the ranks; `status` TESS_OK waits for the others to leave. NULL is fine. */
 void tessi_ranks_close(struct tessi_ranks *r, int status);
 int tessi_ranks_rank(const struct tessi_ranks *r);

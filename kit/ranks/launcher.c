@@ -17,3 +17,12 @@ int launcher_ranks(void)
         most = launcher_number(sizes[i]) > most ? launcher_number(sizes[i]) : most;
     return most;
 }
+
+int launcher_rank(void)
+{
+    static const char *const numbers[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (getenv(numbers[i]))
+            return launcher_number(numbers[i]);
+    return 0;
+}

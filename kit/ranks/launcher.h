@@ -5,5 +5,7 @@
 /* Number of ranks that a launcher has started together with this process: mpirun of Open MPI or of MPICH, or srun over the interface of
  * either. 0 without a launcher. [one thread: reads the environment] */
 int launcher_ranks(void);
+/* Number of this process among them; 0 without a launcher. [one thread: reads the environment] */
+int launcher_rank(void);
 
 #endif

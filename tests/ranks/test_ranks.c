@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- collective calls ---------------------------------------------------------------------------------------------- */
@@ -260,6 +261,80 @@ START_TEST(a_dead_rank_is_named)
 }
 END_TEST
 
+/* A process that stops this one for a while, as a batch system does that suspends a job. */
+static void stop_for(unsigned seconds)
+{
+    pid_t own = getpid(), other = fork();
+    ck_assert_int_ge(other, 0);
+    if (other == 0) {
+        (void)kill(own, SIGSTOP);
+        (void)sleep(seconds);
+        (void)kill(own, SIGCONT);
+        _exit(0);
+    }
+    (void)waitpid(other, NULL, 0);
+}
+
+static void all_stop(int rank, const char *transport, void *user)
+{
+    (void)rank;
+    (void)user;
+    struct fixture b;
+    char impatient[256];
+    fixture_open(&b, 1, 1, 1, 0);
+    snprintf(impatient, sizeof impatient, "%s", transport);
+    memcpy(strstr(impatient, "3600"), "   3", 4); /* seconds of silence */
+    struct tessi_ranks *r = ranks_fixture_join(&b, impatient);
+    fixture_ok(&b, tessi_ranks_barrier(&b.context.context, r, 0.0));
+    stop_for(5);
+    fixture_ok(&b, tessi_ranks_barrier(&b.context.context, r, 0.0));
+    ranks_fixture_leave(&b, TESS_OK);
+}
+
+START_TEST(ranks_that_were_stopped_go_on)
+{
+    ranks_fixture_all(2, all_stop, NULL);
+}
+END_TEST
+
+static int join_nobody(void *self, struct tess_context *ctx, struct tess_ranks_place *out)
+{
+    (void)self;
+    (void)ctx;
+    (void)out;
+    for (;;)
+        (void)pause();
+}
+
+static void late(int status, const char *message)
+{
+    _exit(status == TESS_E_STOPPED ? 2 : strstr(message, "the ranks have not met") ? 1 : 3);
+}
+
+/* A transport that waits for ever for ranks that do not come; with and without a request to stop. */
+START_TEST(ranks_that_do_not_meet_are_late)
+{
+    static const struct tess_transport_1 ops = {.size = sizeof ops, .join = join_nobody};
+    for (int stopped = 0; stopped < 2; stopped++) {
+        int how = 0;
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            struct fixture b;
+            struct tessi_ranks *r;
+            const struct tessi_ranks_joining joining = {.patience = stopped ? 0.0 : 0.3, .late = late};
+            fixture_open(&b, 1, 1, 1, 0);
+            if (stopped)
+                tessi_base_signals_request_stop();
+            (void)!tessi_ranks_open(&b.context.context, &ops, NULL, &joining, &r);
+            _exit(4);
+        }
+        ck_assert_int_eq(waitpid(child, &how, 0), child);
+        ck_assert_msg(WIFEXITED(how) && WEXITSTATUS(how) == 1 + stopped, "%x", (unsigned)how);
+    }
+}
+END_TEST
+
 START_TEST(a_process_alone_is_rank_0_of_1)
 {
     int64_t first, end;
@@ -276,7 +351,8 @@ START_TEST(a_transport_wants_its_launcher)
 {
     struct fixture b;
     fixture_open(&b, 1, 1, 1, 0);
-    ck_assert_int_eq(tessi_host_runtime_join(&b.context.context, b.runtime, "{use: local, rank: 3, sockets: \"-1 5\"}"), TESS_E_VALUE);
+    ck_assert_int_eq(tessi_host_runtime_join(&b.context.context, b.runtime, "{use: local, rank: 3, sockets: \"-1 5\"}", NULL),
+                     TESS_E_VALUE);
     ck_assert_msg(strstr(tess_message(&b.context.context), "--ranks N"), "%s", tess_message(&b.context.context));
     fixture_close(&b);
 }
@@ -297,8 +373,11 @@ int main(void)
     tcase_add_test(t, ranks_do_not_change_a_bit);
     suite_add_tcase(s, t);
     t = tcase_create("failures");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, an_abort_reaches_all);
     tcase_add_test(t, a_dead_rank_is_named);
+    tcase_add_test(t, ranks_that_were_stopped_go_on);
+    tcase_add_test(t, ranks_that_do_not_meet_are_late);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

@@ -70,7 +70,7 @@ void ranks_fixture_all(int n, void (*body)(int rank, const char *transport, void
 
 struct tessi_ranks *ranks_fixture_join(struct fixture *b, const char *transport)
 {
-    fixture_ok(b, tessi_host_runtime_join(&b->context.context, b->runtime, transport));
+    fixture_ok(b, tessi_host_runtime_join(&b->context.context, b->runtime, transport, NULL));
     return b->runtime->ranks;
 }
 
