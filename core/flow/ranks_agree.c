@@ -28,17 +28,32 @@ static int agree_file(struct tess_context *ctx, const char *path, char digest[TE
     return TESS_OK;
 }
 
+static int agree_by_id(const void *a, const void *b)
+{
+    const struct tessi_found *one = *(const struct tessi_found *const *)a, *other = *(const struct tessi_found *const *)b;
+    return strcmp(one->plugin->id, other->plugin->id);
+}
+
+/* The plugins by their ids, as their order is that of the folders that they were found in. */
 static int agree_plugins(struct tess_context *ctx, const struct tessi_pipeline *p, FILE *to)
 {
     char digest[TESS_DIGEST_TEXT];
-    for (int64_t i = 0; i < tessi_plug_registry_files(p->runtime->registry); i++) {
-        const struct tessi_found *f = tessi_plug_registry_file(p->runtime->registry, i);
-        if (!f->plugin)
-            continue;
-        TESS_TRY(agree_file(ctx, f->path, digest));
-        fprintf(to, "plugin %s\t%s, %.16s\n", f->plugin->id, f->plugin->version, digest);
+    void *memory;
+    int64_t files = tessi_plug_registry_files(p->runtime->registry), n = 0;
+    TESS_TRY(tess_alloc(ctx, (size_t)(files + 1) * sizeof(struct tessi_found *), "plugins", &memory));
+    const struct tessi_found **found = memory;
+    for (int64_t i = 0; i < files; i++) {
+        found[n] = tessi_plug_registry_file(p->runtime->registry, i);
+        n += found[n]->plugin != NULL;
     }
-    return TESS_OK;
+    qsort(found, (size_t)n, sizeof *found, agree_by_id);
+    int status = TESS_OK;
+    for (int64_t i = 0; status == TESS_OK && i < n; i++) {
+        status = agree_file(ctx, found[i]->path, digest);
+        fprintf(to, "plugin %s\t%s, %.16s\n", found[i]->plugin->id, found[i]->plugin->version, digest);
+    }
+    tess_free(found);
+    return status;
 }
 
 static int agree_describe(struct tess_context *ctx, const struct tessi_pipeline *p, FILE *to)
@@ -66,6 +81,16 @@ static int agree_describe(struct tess_context *ctx, const struct tessi_pipeline 
 
 /* ---- the comparison ------------------------------------------------------------------------------------------------ */
 
+/* 1 where one of the lines has this name, up to its tab. */
+static int agree_has(const char *lines, const char *name, int length)
+{
+    for (; *lines; lines += strcspn(lines, "\n") + (lines[strcspn(lines, "\n")] == '\n'))
+        if (strncmp(lines, name, (size_t)length) == 0 && lines[length] == '\t')
+            return 1;
+    return 0;
+}
+
+/* Names what differs first; ours and theirs are the lines from there on. */
 static int agree_differ(struct tess_context *ctx, int rank, const char *host, const char *ours, const char *theirs)
 {
     int name = (int)strcspn(*ours ? ours : theirs, "\t"), us = (int)strcspn(ours, "\n"), them = (int)strcspn(theirs, "\n");
@@ -74,8 +99,11 @@ static int agree_differ(struct tess_context *ctx, int rank, const char *host, co
         return ctx->fail(ctx, TESS_E_USAGE,
                          "rank %d (%s) differs from rank 0 in %.*s: wanted %.*s, found %.*s; all ranks must compute the same", rank, host,
                          name, ours, us - name - 1, ours + name + 1, them - name - 1, theirs + name + 1);
-    return ctx->fail(ctx, TESS_E_USAGE, "rank %d (%s) differs from rank 0: wanted `%.*s`, found `%.*s`; all ranks must compute the same",
-                     rank, host, (int)strcspn(ours, "\t\n"), ours, (int)strcspn(theirs, "\t\n"), theirs);
+    if (*ours && !agree_has(theirs, ours, (int)strcspn(ours, "\t\n")))
+        return ctx->fail(ctx, TESS_E_USAGE, "rank %d (%s) differs from rank 0: it has no %.*s; all ranks must compute the same", rank, host,
+                         (int)strcspn(ours, "\t\n"), ours);
+    return ctx->fail(ctx, TESS_E_USAGE, "rank %d (%s) differs from rank 0, which has no %.*s; all ranks must compute the same", rank, host,
+                     (int)strcspn(theirs, "\t\n"), theirs);
 }
 
 static int agree_compare(struct tess_context *ctx, const char *all, int ranks, int64_t bytes, int64_t host)

@@ -78,6 +78,28 @@ START_TEST(ranks_that_differ_are_refused)
     code = shell(line, said, sizeof said);
     ck_assert_msg(code == 2, "%d: %s", code, said);
     ck_assert_msg(strstr(said, "the folder") && strstr(said, "shared file system"), "%s", said);
+    code = shell("mkdir other && cp $(dirname " TEST_PROGRAM ")/plugins/quantizers/.libs/ema.so other && (echo >> other/ema.so)", said,
+                 sizeof said);
+    ck_assert_msg(code == 0, "%s", said);
+    snprintf(line, sizeof line,
+             "%s -n 1 " TEST_PROGRAM " run small.yaml --workdir two : -n 1 env TESSERA_PLUGIN_PATH=other " TEST_PROGRAM
+             " run small.yaml --workdir two",
+             mpirun);
+    code = shell(line, said, sizeof said);
+    ck_assert_msg(code == 2, "%d: %s", code, said);
+    ck_assert_msg(strstr(said, "differs from rank 0 in plugin tessera-ema: wanted"), "%s", said); /* and not another, for its place */
+}
+END_TEST
+
+/* A rank that ends before it has joined, as where its machine has no such pipeline: some launchers leave the others waiting. */
+START_TEST(a_rank_that_never_joins_ends_the_run)
+{
+    char line[1024], said[8192];
+    snprintf(line, sizeof line,
+             "%s -n 1 " TEST_PROGRAM " run small.yaml --workdir two --patience 3 : -n 1 " TEST_PROGRAM " run small.yaml --no-such-flag",
+             mpirun);
+    ck_assert(shell(line, said, sizeof said) != 0);
+    ck_assert_msg(strstr(said, "--no-such-flag"), "%s", said);
 }
 END_TEST
 
@@ -117,6 +139,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, mpi_does_not_change_a_bit);
     tcase_add_test(t, ranks_that_differ_are_refused);
+    tcase_add_test(t, a_rank_that_never_joins_ends_the_run);
     tcase_add_test(t, a_launcher_of_another_mpi_is_refused);
     suite_add_tcase(s, t);
     return suite_run(s);
