@@ -22,7 +22,7 @@ struct column {
     int64_t width;            /* strings: bytes of the longest */
     struct tessi_store_how how;
     int64_t done;
-    int64_t depth, level_size[TESS_DEPTH_MAX]; /* of codes; depth 0: of another dataset */
+    int64_t depth, level_size[TESS_DEPTH_MAX]; /* levels of codes, and codes that each has; depth 0: another dataset */
 };
 
 static int64_t write_rows(const struct tessi_archive_write *w)

@@ -50,8 +50,8 @@ int tessi_base_signals_checkpoint(void); /* 1 once after each SIGUSR1 */
 void tessi_base_signals_request_stop(void); /* for tests */
 /* Adds a child process, or removes one that has ended, of those that the second SIGINT kills as well; at most 64. */
 void tessi_base_signals_child(pid_t pid, int there);
-/* What a second Ctrl-C calls before it ends the process, in the handler of the signal, with the context (ucontext_t) that it interrupted.
- */
+/* Sets the function that a second Ctrl-C calls before it ends the process, in the handler of the signal, with the context (ucontext_t)
+ * that it interrupted. */
 void tessi_base_signals_tell(void (*last)(const void *at));
 
 /* Called first in a program: makes sure that descriptors 0 to 2 are open, and that a broken pipe or a limit on file size is an error where

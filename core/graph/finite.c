@@ -5,7 +5,7 @@
 
 typedef uint32_t finite_bits __attribute__((vector_size(16)));
 
-#define EXPONENT 0x7f800000u /* of infinities and NaN: all ones */
+#define EXPONENT 0x7f800000u /* bits of the exponent, all of which infinities and NaN have */
 
 /* Tests the bits of the values, so that no flag about floating point is touched; four values at a time, as compilers do not vectorise the
  * plain loop at -O2. */

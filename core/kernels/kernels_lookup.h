@@ -27,7 +27,7 @@ static inline __m256i lookup_rounded(__m512 x)
     return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, is_nan, upper, _mm512_set1_epi32(0x40)));
 }
 
-/* Both give the number of values done, whole vectors. A gather reads four bytes at each entry, the lower two of which are it. */
+/* Whole vectors of values; gives how many values they were. A gather reads four bytes at each entry, the lower two of which are it. */
 static inline int64_t lookup_some(int64_t n, const uint16_t *table, const uint16_t *x, uint16_t *y)
 {
     int64_t i = 0;
@@ -60,7 +60,7 @@ static inline int64_t lookup_some(int64_t n, const uint16_t *restrict table, con
     return i;
 }
 
-/* In two loops, of which the second is one of vectors. */
+/* The entries in one loop and the products in another, which is one of vectors. */
 static inline int64_t lookup_scaled_some(int64_t n, const float *restrict table, const uint16_t *restrict x,
                                          const uint16_t *restrict factor, uint16_t *restrict y)
 {

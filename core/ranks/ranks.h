@@ -21,7 +21,7 @@
 
 struct tessi_ranks;
 
-/* What to do where the ranks do not meet: MPI waits for ever for one that ended before it joined. */
+/* The end of waiting for ranks that do not meet: MPI waits for ever for one that ended before it joined. */
 struct tessi_ranks_joining {
     double patience; /* seconds that they have; 0: for ever */
     /* Ends the process, as the transport is still at work: with TESS_E_FAILED after that time, with TESS_E_STOPPED on a request to stop. */
