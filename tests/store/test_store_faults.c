@@ -467,7 +467,8 @@ static int use_flipped_links(const char *path)
     FILE *f = fopen(store_path("many.h5"), "rb");
     size_t size = f ? fread(whole, 1, sizeof whole, f) : 0;
     int links = 0;
-    if (!f || size == 0 || size == sizeof whole || !mallopt(M_PERTURB, 0x5a))
+    (void)mallopt(M_PERTURB, 0x5a); /* sanitizers, which refuse it, fill memory themselves */
+    if (!f || size == 0 || size == sizeof whole)
         return 1;
     fclose(f);
     for (size_t at = 0; at + 8 < size; at++) {
