@@ -33,6 +33,8 @@ static int list_folder(struct tess_context *ctx, const char *folder, int depth, 
 {
     DIR *d = opendir(folder);
     int status = TESS_OK;
+    if (!d && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) /* want of resources is no folder without plugins */
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be listed, and what plugins it has is not known: %s", folder, strerror(errno));
     if (!d)
         return TESS_OK;
     for (struct dirent *e; status == TESS_OK && (e = readdir(d));) {

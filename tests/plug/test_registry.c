@@ -1,17 +1,20 @@
 /* Finding and refusing plugins; the runtime that stands on them.
  * SPDX-License-Identifier: MIT */
 #include "core/plug/kinds.h"
+#include "core/plug/registry_private.h"
 #include "tests/support/plug_fixture.h"
 #include "tests/support/suite.h"
 
 #include <tessera/tessera.h>
 
 #include <check.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +100,26 @@ START_TEST(folders_are_searched_one_level_deep)
     for (int64_t i = 0; i < tessi_plug_registry_files(r); i++)
         seen += strstr(tessi_plug_registry_file(r, i)->path, "/duplicate.so") != NULL;
     ck_assert_int_eq(seen, 1);
+}
+END_TEST
+
+/* A folder that cannot be listed for want of descriptors is none without plugins. */
+START_TEST(a_folder_that_cannot_be_listed)
+{
+    struct rlimit limit;
+    plug_scan(&fixture);
+    int lowest = open("/dev/null", O_RDONLY);
+    ck_assert_int_ge(lowest, 0);
+    ck_assert_int_eq(close(lowest), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = (rlim_t)lowest;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    int status = tessi_plug_registry_scan(fixture.ctx, fixture.runtime->registry, fixture.folder, strlen(fixture.folder));
+    limit.rlim_cur = limit.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(status, TESS_E_IO);
+    ck_assert_ptr_nonnull(
+        strstr(tessi_base_context_message(fixture.ctx), "cannot be listed, and what plugins it has is not known: Too many"));
 }
 END_TEST
 
@@ -606,6 +629,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, bad_files_are_refused_with_the_reason);
     tcase_add_test(tests, folders_are_searched_one_level_deep);
+    tcase_add_test(tests, a_folder_that_cannot_be_listed);
     tcase_add_test(tests, components_are_sorted_and_found);
     tcase_add_test(tests, a_missing_component_names_the_refused_file);
     tcase_add_test(tests, tables_are_checked_row_by_row);
