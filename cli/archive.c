@@ -1,5 +1,7 @@
 /* `tessera archive`: the list of its verbs, and what they share. SPDX-License-Identifier: MIT */
 #include "cli/archive.h"
+#include "core/base/files.h"
+#include "core/base/lock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,22 @@ int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_art
     int status = ctx->fail(ctx, TESS_E_DATA, "%s: is of kind `%s`, an archive of codes was wanted", path, tess_artefact_kind(*out));
     tessi_store_artefact_close(*out);
     *out = NULL;
+    return status;
+}
+
+int cli_archive_alone(struct tess_context *ctx, const char *folder, int (*work)(struct tess_context *ctx, void *user), void *user)
+{
+    char holder[256], *path = NULL;
+    int held = 0, lock = -1;
+    TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", folder));
+    int status = tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder);
+    if (status == TESS_OK && held)
+        status = ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", folder, *holder ? holder : "another process");
+    if (status == TESS_OK)
+        status = work(ctx, user);
+    if (lock >= 0)
+        tessi_base_lock_drop(path, lock);
+    tess_free(path);
     return status;
 }
 

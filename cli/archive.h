@@ -18,6 +18,10 @@ struct cli_archive_one {
 int cli_archive_read(struct cli_globals *g, const struct cli_verb *verb, int argc, char **argv, struct cli_archive_one *o);
 /* Opens an archive of codes; TESS_E_DATA for an artefact of another kind. */
 int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_artefact **out) TESS_CHECKED;
+/* Does work(ctx, user) in the folder of an archive while no other process is at work in it, and gives its status; TESS_E_CREATE names the
+ * one that is. */
+int cli_archive_alone(struct tess_context *ctx, const char *folder, int (*work)(struct tess_context *ctx, void *user),
+                      void *user) TESS_CHECKED;
 /* "1,234,567" */
 const char *cli_archive_count(int64_t n, char text[32]);
 

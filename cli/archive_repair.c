@@ -6,7 +6,6 @@
 #include "core/archive/pieces.h"
 #include "core/base/aside.h"
 #include "core/base/files.h"
-#include "core/base/lock.h"
 #include "core/base/workers.h"
 #include "core/config/merge.h"
 #include "core/config/yaml.h"
@@ -29,6 +28,8 @@ struct repair_options {
 
 struct repair {
     const struct repair_options *o;
+    const struct cli_globals *g;
+    struct tessi_log *log;
     struct cli_encode encode;
     struct cli_archive archive;
     struct tessi_config *recipe;
@@ -88,13 +89,13 @@ static int repair_open(struct tess_context *ctx, struct repair *r)
 }
 
 /* Finds what is damaged; without an index, the shards that are not there. */
-static int repair_look(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
+static int repair_look(struct tess_context *ctx, struct repair *r)
 {
     struct tessi_archive_counts counts;
     char *path = NULL;
     const struct tessi_archive_verify v = {.path = r->o->one.path,
-                                           .processes = g->threads ? (int)g->threads : tessi_base_processors(),
-                                           .log = log,
+                                           .processes = r->g->threads ? (int)r->g->threads : tessi_base_processors(),
+                                           .log = r->log,
                                            .fault = repair_fault,
                                            .user = r};
     TESS_TRY(tessi_base_format(ctx, &path, "%s/" TESSI_STORE_INDEX, r->o->one.path));
@@ -102,9 +103,9 @@ static int repair_look(struct tess_context *ctx, struct repair *r, const struct 
     r->index = !looked;
     tess_free(path);
     if (looked) {
-        tessi_base_progress_start(log, "verify");
+        tessi_base_progress_start(r->log, "verify");
         TESS_TRY(tessi_archive_verify(ctx, &v, &counts));
-        tessi_base_progress_end(log);
+        tessi_base_progress_end(r->log);
     }
     if (!r->index)
         return TESS_OK;
@@ -270,19 +271,20 @@ static int repair_index(struct tess_context *ctx, const struct repair *r)
     return status;
 }
 
-static int repair_all(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
+static int repair_work(struct tess_context *ctx, void *user)
 {
-    TESS_TRY(repair_look(ctx, r, g, log));
+    struct repair *r = user;
+    TESS_TRY(repair_look(ctx, r));
     if (!r->count && !r->index)
         printf("%s: nothing to repair\n", cli_shown(r->o->one.path));
     if (r->o->dry)
         return TESS_OK;
     r->encode = (struct cli_encode){.output = r->o->one.path, .model = r->o->model, .checkpoint_seconds = 60, .seed = -1};
-    r->archive = (struct cli_archive){.o = &r->encode, .g = g};
+    r->archive = (struct cli_archive){.o = &r->encode, .g = r->g};
     TESS_TRY(tessi_base_format(ctx, &r->archive.work, "%s/.work", r->o->one.path));
     if (!r->count && !r->index)
         return repair_tidy(ctx, r);
-    TESS_TRY(cli_runtime_new(ctx, g, &r->archive.runtime));
+    TESS_TRY(cli_runtime_new(ctx, r->g, &r->archive.runtime));
     for (int64_t i = r->shards - 1; i >= 0; i--) /* the last ones first: they say which images came later */
         if (r->faulty[i])
             TESS_TRY(repair_shard(ctx, r, i));
@@ -291,32 +293,17 @@ static int repair_all(struct tess_context *ctx, struct repair *r, const struct c
     return repair_tidy(ctx, r);
 }
 
-/* Repairs the archive, while nobody else is at work on it. */
-static int repair_alone(struct tess_context *ctx, struct repair *r, const struct cli_globals *g, struct tessi_log *log)
+/* Looking alone disturbs nobody. */
+static int repair_all(struct tess_context *ctx, struct repair *r)
 {
-    char holder[256], *path = NULL;
-    int held = 0, lock = -1;
     TESS_TRY(repair_open(ctx, r));
-    if (r->o->dry)
-        return repair_all(ctx, r, g, log);
-    TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", r->o->one.path));
-    int status = tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder);
-    if (status == TESS_OK && held)
-        status =
-            ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", r->o->one.path, *holder ? holder : "another process");
-    if (status == TESS_OK)
-        status = repair_all(ctx, r, g, log);
-    if (lock >= 0)
-        tessi_base_lock_drop(path, lock);
-    tess_free(path);
-    return status;
+    return r->o->dry ? repair_work(ctx, r) : cli_archive_alone(ctx, r->o->one.path, repair_work, r);
 }
 
 static int repair(struct cli_globals *g, int argc, char **argv)
 {
     static struct repair_options o;
-    struct repair r = {.o = &o, .former = -1};
-    struct tessi_log *log = NULL;
+    struct repair r = {.o = &o, .g = g, .former = -1};
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_repair, argc, argv, &o.one);
     if (code == 0 && !o.model)
@@ -325,14 +312,14 @@ static int repair(struct cli_globals *g, int argc, char **argv)
         return code;
     tessi_base_context_init(&context, NULL);
     tessi_base_signals_catch();
-    int status = tessi_base_log_new(&context.context, stderr, g->level, g->colour, &log);
+    int status = tessi_base_log_new(&context.context, stderr, g->level, g->colour, &r.log);
     if (status == TESS_OK)
-        status = repair_alone(&context.context, &r, g, log);
+        status = repair_all(&context.context, &r);
     tessi_config_free(r.recipe);
     tess_free(r.faulty);
     tess_free(r.archive.work);
     tessi_host_runtime_free(r.archive.runtime);
-    tessi_base_log_free(log);
+    tessi_base_log_free(r.log);
     return status == TESS_OK ? 0 : cli_failed(&context.context, status);
 }
 

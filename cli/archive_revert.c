@@ -5,7 +5,6 @@
 #include "core/archive/pieces.h"
 #include "core/base/aside.h"
 #include "core/base/files.h"
-#include "core/base/lock.h"
 #include "core/config/merge.h"
 #include "core/config/yaml.h"
 
@@ -62,24 +61,18 @@ static int revert_remove(struct tess_context *ctx, const struct revert *r)
     return TESS_OK;
 }
 
+static int revert_work(struct tess_context *ctx, void *user)
+{
+    struct revert *r = user;
+    TESS_TRY(revert_look(ctx, r));
+    return revert_remove(ctx, r);
+}
+
 static int revert_all(struct tess_context *ctx, struct revert *r)
 {
-    char holder[256], *lock_path = NULL;
-    int held = 0, lock = -1;
     if (!tessi_archive_is_folder(r->folder))
         return ctx->fail(ctx, TESS_E_USAGE, "%s: is no folder; only an archive of shards is added to (tessera encode --append)", r->folder);
-    TESS_TRY(tessi_base_format(ctx, &lock_path, "%s/.lock", r->folder));
-    int status = tessi_base_lock_try(ctx, lock_path, &lock, &held, holder, sizeof holder);
-    if (status == TESS_OK && held)
-        status = ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", r->folder, *holder ? holder : "another process");
-    if (status == TESS_OK)
-        status = revert_look(ctx, r);
-    if (status == TESS_OK)
-        status = revert_remove(ctx, r);
-    if (lock >= 0)
-        tessi_base_lock_drop(lock_path, lock);
-    tess_free(lock_path);
-    return status;
+    return cli_archive_alone(ctx, r->folder, revert_work, r);
 }
 
 static int revert(struct cli_globals *g, int argc, char **argv)

@@ -249,6 +249,7 @@ static int export_model_export(struct tess_context *ctx, struct export *e)
     TESS_TRY(tessi_exchange_checkpoint_open(ctx, e->x, &e->checkpoint));
     TESS_TRY(tessi_exchange_format_for(ctx, e->x->to, e->x->format, &e->format));
     TESS_TRY(tessi_store_artefact_open(ctx, e->x->from, &e->model));
+    TESS_TRY(tessi_store_artefact_check_bytes(ctx, e->model)); /* small weights have no checksum of their own */
     TESS_TRY(tessi_store_artefact_check_attrs(ctx, e->model));
     TESS_TRY(list_weights(ctx, e));
     e->plan.size = sizeof e->plan;
