@@ -79,8 +79,9 @@ static void group_norm_start_sums(const struct channels *s)
 /* The sums of the repeats, added up in the first. */
 static void group_norm_fold(const struct channels *s, double *sums)
 {
-    for (int64_t i = s->count; i < s->repeat * s->count; i++)
-        sums[i % s->count] += sums[i];
+    for (const double *again = sums + s->count; again < sums + s->repeat * s->count; again += s->count)
+        for (int64_t j = 0; j < s->count; j++)
+            sums[j] += again[j];
 }
 
 static void repeat_values(const struct channels *s, float *values)
@@ -208,12 +209,12 @@ static void group_norm_spread(const struct tess_op_run *r, int64_t c, const floa
     const struct group *a = r->attr;
     const float *gamma = r->in[1].data, *beta = r->in[2].data;
     int64_t width = c / a->groups;
-    for (int64_t i = 0; i < c; i++) {
-        const float *p = stats + 2 * (i / width);
-        s->centre[i] = p[0];
-        s->scale[i] = p[1] * gamma[i];
-        s->shift[i] = beta[i] - p[0] * s->scale[i];
-    }
+    for (int64_t first = 0; first < c; first += width, stats += 2)
+        for (int64_t i = first; i < first + width; i++) {
+            s->centre[i] = stats[0];
+            s->scale[i] = stats[1] * gamma[i];
+            s->shift[i] = beta[i] - stats[0] * s->scale[i];
+        }
     repeat_values(s, s->centre);
     repeat_values(s, s->scale);
     repeat_values(s, s->shift);
