@@ -250,11 +250,12 @@ static int verify_notes(struct tess_context *ctx, const struct tess_artefact *a)
 int tessi_store_digest_entry(struct tess_context *ctx, const struct tess_artefact *a, struct tessi_entry *e)
 {
     size_t row = (size_t)tessi_store_entry_row(e) * tessi_store_entry_size(e);
+    size_t whole = (size_t)tessi_store_entry_count(e) * tessi_store_entry_size(e), step = row > TESSI_BLOCK ? row : TESSI_BLOCK;
     void *block;
     tess_digest_start(&e->digest);
-    if (tessi_store_entry_count(e) == 0)
+    if (whole == 0)
         return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, row > TESSI_BLOCK ? row : TESSI_BLOCK, "reading an artefact again", &block));
+    TESS_TRY(tess_alloc(ctx, whole < step ? whole : step, "reading an artefact again", &block));
     int status = read_again(ctx, a, e, block);
     tessi_store_close_dataset(e);
     tess_free(block);

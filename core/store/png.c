@@ -51,10 +51,14 @@ static void no_flush(png_structp png)
     (void)png;
 }
 
+/* zlib's 6 takes twice as long as its 4 over pictures of results, and gives 1 % fewer bytes. */
+enum { COMPRESSION_LEVEL = 4 };
+
 static int png_encode(struct job *j)
 {
     if (setjmp(png_jmpbuf(j->png)))
         return -1;
+    png_set_compression_level(j->png, COMPRESSION_LEVEL);
     png_set_write_fn(j->png, j, put_bytes, no_flush);
     png_set_IHDR(j->png, j->info, (png_uint_32)j->picture->dim[1], (png_uint_32)j->picture->dim[0], 8,
                  j->picture->dim[2] == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
