@@ -61,6 +61,15 @@ int tessi_host_runtime_choose_precision(struct tess_context *ctx, struct tessi_r
     return TESS_OK;
 }
 
+/* Says where plugins were looked for when there is none at all: the program was moved without them, or TESSERA_PLUGIN_PATH is wrong. */
+static int no_plugins(struct tess_context *ctx, const struct tessi_runtime *r, char *text, size_t capacity)
+{
+    const char *folder, *note;
+    for (int64_t i = 0; (folder = tessi_plug_registry_folder(r->registry, i, &note)); i++)
+        tessi_base_add(text, capacity, "%s%s (%s)", i ? ", " : ", nor any other plugin; looked in ", folder, *note ? note : "none in it");
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s; install the program with its plugins", text);
+}
+
 static int no_backend(struct tess_context *ctx, const struct tessi_runtime *r, const char *name)
 {
     char text[1400];
@@ -74,6 +83,8 @@ static int no_backend(struct tess_context *ctx, const struct tessi_runtime *r, c
         if (strcmp(k->kind, "backend/1") == 0)
             tessi_base_add(text, sizeof text, "%s`%s`", found++ ? ", " : "; there are ", k->name);
     tessi_plug_add_refused(r->registry, "backend/1", name, text, sizeof text);
+    if (tessi_plug_registry_files(r->registry) == 0)
+        return no_plugins(ctx, r, text, sizeof text);
     tessi_base_add(text, sizeof text,
               "; a backend is built where its library was there: install that, configure and build again, or see"
               " `tessera plugins --why`");

@@ -8,11 +8,14 @@
 #include "core/plug/registry_private.h"
 #include "core/plug/shipped.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* File that has the id of p, or a component of the same kind and name; NULL: there is none. `what` says which it is. */
 static const struct tessi_registry_file *holder_of(const struct tessi_registry *r, const struct tess_plugin *p, char *what, size_t capacity)
@@ -86,6 +89,17 @@ static int is_listed(void *user, const char *path)
     return 0;
 }
 
+/* TESS_E_IO where the process can open no file: what a file was refused for then says nothing about it. */
+static int need_descriptors(struct tess_context *ctx, const char *path)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be looked at, and what it brings is not known: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return TESS_OK;
+}
+
 int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_registry *r, const char *path, int shipped,
                                   char digest[TESS_DIGEST_TEXT], const struct tess_plugin **out, char *why, size_t capacity)
 {
@@ -93,9 +107,9 @@ int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_r
     *out = NULL;
     *digest = '\0';
     if (!tessi_plug_object_check(path, shipped ? TESSI_LOADABLE : TESSI_EXPORTING, why, capacity))
-        return TESS_OK;
+        return need_descriptors(ctx, path);
     if (!shipped && !tessi_plug_file_digest(path, digest, why, capacity))
-        return TESS_OK;
+        return need_descriptors(ctx, path);
     if (!shipped)
         known = tessi_plug_passed_has(r->passed, digest);
     if (!known)
@@ -103,17 +117,17 @@ int tessi_plug_registry_open_file(struct tess_context *ctx, const struct tessi_r
     *out = good ? tessi_plug_plugin_open(path, r->host, why, capacity) : NULL;
     if (!known && *out)
         tessi_plug_passed_add(r->passed, digest, is_listed, (void *)(uintptr_t)r);
-    return TESS_OK;
+    return *out ? TESS_OK : need_descriptors(ctx, path);
 }
 
-/* Makes the remark for those who plan and run: a user's file is not used, or is used in place of this program's own. */
+/* Makes the remark for those who plan and run: a file is not used, or a user's is used in place of this program's own. */
 static int registry_remark(struct tess_context *ctx, struct tessi_found *f, const struct tessi_registry_file *holder, const char *what)
 {
     char *text = NULL;
     if (holder && f->shipped && !holder->found.shipped)
         TESS_TRY(tessi_base_format(ctx, &text, "%s is used in the place of tessera's own: it has %s, as %s", holder->found.path, what,
                                    f->path));
-    else if (!f->shipped && f->refusal)
+    else if (f->refusal)
         TESS_TRY(tessi_base_format(ctx, &text, "a plugin is not used: %s", f->refusal));
     f->remark = text;
     return TESS_OK;

@@ -15,6 +15,17 @@ struct paths {
     int64_t count, capacity;
 };
 
+/* 1 for errors that say that the process or the machine has too little, and nothing about a file or folder. */
+static int is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+static int list_failed(struct tess_context *ctx, const char *folder, int error)
+{
+    return ctx->fail(ctx, TESS_E_IO, "%s: cannot be listed, and what plugins it has is not known: %s", folder, strerror(error));
+}
+
 static void free_paths(struct paths *p)
 {
     for (int64_t i = 0; i < p->count; i++)
@@ -33,11 +44,9 @@ static int list_folder(struct tess_context *ctx, const char *folder, int depth, 
 {
     DIR *d = opendir(folder);
     int status = TESS_OK;
-    if (!d && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) /* want of resources is no folder without plugins */
-        return ctx->fail(ctx, TESS_E_IO, "%s: cannot be listed, and what plugins it has is not known: %s", folder, strerror(errno));
     if (!d)
-        return TESS_OK;
-    for (struct dirent *e; status == TESS_OK && (e = readdir(d));) {
+        return is_shortage(errno) ? list_failed(ctx, folder, errno) : TESS_OK;
+    for (struct dirent *e; status == TESS_OK && (errno = 0, e = readdir(d));) {
         char path[PATH_MAX];
         struct stat st;
         size_t length = strlen(e->d_name);
@@ -54,6 +63,8 @@ static int list_folder(struct tess_context *ctx, const char *folder, int depth, 
             out->count += status == TESS_OK;
         }
     }
+    if (status == TESS_OK && errno != 0)
+        status = list_failed(ctx, folder, errno);
     closedir(d);
     return status;
 }
@@ -98,13 +109,14 @@ int tessi_plug_registry_scan_list(struct tess_context *ctx, struct tessi_registr
     return TESS_OK;
 }
 
-/* 1 when a folder in `path` has a .libs: built by libtool, not installed. */
+/* 1 when a folder in `path` has a .libs: built by libtool, not installed. A folder that is there and cannot be looked at for a shortage is
+ * taken for one, so that listing it says what is wrong. */
 static int is_build_tree(const char *path)
 {
     DIR *d = opendir(path);
     int found = 0;
     if (!d)
-        return 0;
+        return is_shortage(errno);
     for (struct dirent *e; !found && (e = readdir(d));) {
         char libs[PATH_MAX];
         struct stat st;

@@ -44,6 +44,23 @@ START_TEST(paths_are_kept_relative_to_the_program)
 }
 END_TEST
 
+/* What is missing is told with its reason: files of the release that are damaged, and a program that was moved without its plugins. */
+START_TEST(a_damaged_installation_says_what_is_wrong)
+{
+    install_shell("cp -R '%s' there && truncate -s 3000 there/lib/tessera/plugins-1/backends/*.so", install_prefix());
+    small_make_data(SMALL_COUNT);
+    small_write("small.yaml", small_pipeline);
+    const char *said = install_shell("there/bin/tessera run small.yaml 2>&1; test $? = 69");
+    install_says(said, "warning: a plugin is not used: ");
+    install_says(said, "/backends/openblas.so: wanted a whole file, found one cut off or damaged");
+    install_says(said, "there is no backend");
+    install_shell("mkdir alone && cp there/bin/tessera alone");
+    said = install_shell("alone/tessera run small.yaml 2>&1; test $? = 69");
+    install_says(said, "there is no ");
+    install_says(said, "nor any other plugin; looked in ");
+}
+END_TEST
+
 /* ---- what is there ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_moved_installation_finds_its_plugins)
@@ -143,6 +160,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, install_enter, install_leave);
     tcase_add_test(tests, a_moved_installation_finds_its_plugins);
+    tcase_add_test(tests, a_damaged_installation_says_what_is_wrong);
     tcase_add_test(tests, documents_examples_and_licence_are_there);
     tcase_add_test(tests, a_plugin_needs_pkg_config_and_no_more);
     tcase_add_test(tests, a_plugin_is_accepted_after_the_prefix_went_elsewhere);

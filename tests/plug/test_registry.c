@@ -103,23 +103,53 @@ START_TEST(folders_are_searched_one_level_deep)
 }
 END_TEST
 
-/* A folder that cannot be listed for want of descriptors is none without plugins. */
-START_TEST(a_folder_that_cannot_be_listed)
+/* Leaves `more` descriptors to the process. */
+static void limit_descriptors(rlim_t more)
 {
     struct rlimit limit;
-    plug_scan(&fixture);
     int lowest = open("/dev/null", O_RDONLY);
     ck_assert_int_ge(lowest, 0);
     ck_assert_int_eq(close(lowest), 0);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = (rlim_t)lowest;
+    limit.rlim_cur = (rlim_t)lowest + more;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    int status = tessi_plug_registry_scan(fixture.ctx, fixture.runtime->registry, fixture.folder, strlen(fixture.folder));
+}
+
+static void lift_the_limit(void)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = limit.rlim_max;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* A folder that cannot be listed for want of descriptors is none without plugins. */
+START_TEST(a_folder_that_cannot_be_listed)
+{
+    plug_scan(&fixture);
+    limit_descriptors(0);
+    int status = tessi_plug_registry_scan(fixture.ctx, fixture.runtime->registry, fixture.folder, strlen(fixture.folder));
+    lift_the_limit();
     ck_assert_int_eq(status, TESS_E_IO);
     ck_assert_ptr_nonnull(
         strstr(tessi_base_context_message(fixture.ctx), "cannot be listed, and what plugins it has is not known: Too many"));
+}
+END_TEST
+
+/* Nor is a file that cannot be opened for want of them a damaged one. */
+START_TEST(a_file_that_cannot_be_opened)
+{
+    plug_add(&fixture, "", "good");
+    plug_scan(&fixture);
+    plug_add(&fixture, "", "duplicate");
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/duplicate.so", fixture.folder);
+    limit_descriptors(0);
+    int status = tessi_plug_registry_add(fixture.ctx, fixture.runtime->registry, path);
+    lift_the_limit();
+    ck_assert_int_eq(status, TESS_E_IO);
+    ck_assert_ptr_nonnull(
+        strstr(tessi_base_context_message(fixture.ctx), "/duplicate.so: cannot be looked at, and what it brings is not known: Too many"));
 }
 END_TEST
 
@@ -630,6 +660,7 @@ int main(void)
     tcase_add_test(tests, bad_files_are_refused_with_the_reason);
     tcase_add_test(tests, folders_are_searched_one_level_deep);
     tcase_add_test(tests, a_folder_that_cannot_be_listed);
+    tcase_add_test(tests, a_file_that_cannot_be_opened);
     tcase_add_test(tests, components_are_sorted_and_found);
     tcase_add_test(tests, a_missing_component_names_the_refused_file);
     tcase_add_test(tests, tables_are_checked_row_by_row);
