@@ -86,55 +86,60 @@ static void NAME(scale_shift)(int64_t pixels, int64_t channels, const void *from
     }
 }
 
-/* Channels are taken CHANNELS at a time so that the f32 partial sums of a run of pixels stay in registers. */
+/* Channels are taken CHANNELS at a time so that the f32 partial sums of a run of pixels stay in registers, all of them for a run of PIXELS
+ * before the next, so that what a pixel has beside them is in the caches. */
 #ifndef CHANNELS
 #define CHANNELS 64
 #define PIXELS 128
+#define AHEAD 12 /* pixels whose lines are asked for before they are read: half of a row is no stream that a processor sees for itself */
+#define LINE 64  /* bytes */
 #endif
 
 static inline void NAME(some_channel_sums)(int64_t pixels, int64_t stride, int64_t nc, const STORED *R x, double *R first)
 {
-    for (int64_t p0 = 0; p0 < pixels; p0 += PIXELS) {
-        float s[CHANNELS] = {0};
-        for (int64_t p = p0; p < MIN(p0 + PIXELS, pixels); p++)
-            for (int64_t c = 0; c < nc; c++)
-                s[c] += LOAD(x[p * stride + c]);
+    float s[CHANNELS] = {0};
+    for (int64_t p = 0; p < pixels; p++)
         for (int64_t c = 0; c < nc; c++)
-            first[c] += (double)s[c];
-    }
+            s[c] += LOAD(x[p * stride + c]);
+    for (int64_t c = 0; c < nc; c++)
+        first[c] += (double)s[c];
 }
 
-static void NAME(channel_sums)(int64_t pixels, int64_t channels, const void *x, double *R first)
+static void NAME(channel_sums)(int64_t pixels, int64_t channels, const void *from, double *R first)
 {
-    int64_t c = 0;
-    for (; c + CHANNELS <= channels; c += CHANNELS)
-        NAME(some_channel_sums)(pixels, channels, CHANNELS, (const STORED *)x + c, first + c);
-    if (c < channels)
-        NAME(some_channel_sums)(pixels, channels, channels - c, (const STORED *)x + c, first + c);
+    const STORED *R x = from;
+    for (int64_t p = 0; p < pixels; p += PIXELS, x += PIXELS * channels) {
+        int64_t n = MIN(pixels - p, (int64_t)PIXELS), c = 0;
+        for (; c + CHANNELS <= channels; c += CHANNELS)
+            NAME(some_channel_sums)(n, channels, CHANNELS, x + c, first + c);
+        if (c < channels)
+            NAME(some_channel_sums)(n, channels, channels - c, x + c, first + c);
+    }
 }
 
 static inline void NAME(some_channel_squares)(int64_t pixels, int64_t stride, int64_t nc, const STORED *R x, const float *R centre,
                                               double *R second)
 {
-    for (int64_t p0 = 0; p0 < pixels; p0 += PIXELS) {
-        float s[CHANNELS] = {0};
-        for (int64_t p = p0; p < MIN(p0 + PIXELS, pixels); p++)
-            for (int64_t c = 0; c < nc; c++) {
-                float d = LOAD(x[p * stride + c]) - centre[c];
-                s[c] += d * d;
-            }
-        for (int64_t c = 0; c < nc; c++)
-            second[c] += (double)s[c];
-    }
+    float s[CHANNELS] = {0};
+    for (int64_t p = 0; p < pixels; p++)
+        for (int64_t c = 0; c < nc; c++) {
+            float d = LOAD(x[p * stride + c]) - centre[c];
+            s[c] += d * d;
+        }
+    for (int64_t c = 0; c < nc; c++)
+        second[c] += (double)s[c];
 }
 
-static void NAME(channel_squares)(int64_t pixels, int64_t channels, const void *x, const float *R centre, double *R second)
+static void NAME(channel_squares)(int64_t pixels, int64_t channels, const void *from, const float *R centre, double *R second)
 {
-    int64_t c = 0;
-    for (; c + CHANNELS <= channels; c += CHANNELS)
-        NAME(some_channel_squares)(pixels, channels, CHANNELS, (const STORED *)x + c, centre + c, second + c);
-    if (c < channels)
-        NAME(some_channel_squares)(pixels, channels, channels - c, (const STORED *)x + c, centre + c, second + c);
+    const STORED *R x = from;
+    for (int64_t p = 0; p < pixels; p += PIXELS, x += PIXELS * channels) {
+        int64_t n = MIN(pixels - p, (int64_t)PIXELS), c = 0;
+        for (; c + CHANNELS <= channels; c += CHANNELS)
+            NAME(some_channel_squares)(n, channels, CHANNELS, x + c, centre + c, second + c);
+        if (c < channels)
+            NAME(some_channel_squares)(n, channels, channels - c, x + c, centre + c, second + c);
+    }
 }
 
 /* Backward of group normalisation over one run of pixels: du, and what they add to the sums s and t. */
@@ -142,7 +147,11 @@ static inline void NAME(some_norm_back)(int64_t pixels, int64_t stride, int64_t 
                                         const float *R shift, const float *R centre, int swish, const STORED *R dy, STORED *R du,
                                         float *R s, float *R t)
 {
-    for (int64_t p = 0; p < pixels; p++, x += stride, dy += stride, du += stride)
+    for (int64_t p = 0; p < pixels; p++, x += stride, dy += stride, du += stride) {
+        for (int64_t c = 0; c < nc; c += LINE / (int64_t)sizeof *x) {
+            fetch_ahead(x + c, AHEAD * stride * (int64_t)sizeof *x);
+            fetch_ahead(dy + c, AHEAD * stride * (int64_t)sizeof *dy);
+        }
         if (swish)
             for (int64_t c = 0; c < nc; c++) {
                 float v = LOAD(x[c]), g = LOAD(dy[c]) * swish_slope(v * scale[c] + shift[c]);
@@ -157,16 +166,17 @@ static inline void NAME(some_norm_back)(int64_t pixels, int64_t stride, int64_t 
                 s[c] += g;
                 t[c] += g * (LOAD(x[c]) - centre[c]);
             }
+    }
 }
 
 static void NAME(norm_back_sums)(int64_t pixels, int64_t channels, const void *x, const float *R scale, const float *R shift,
                                  const float *R centre, int swish, const void *dy, void *du, double *R sum_du, double *R sum_dux)
 {
-    for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS) {
-        int64_t nc = MIN(channels - c0, (int64_t)CHANNELS);
-        for (int64_t p0 = 0; p0 < pixels; p0 += PIXELS) {
+    for (int64_t p0 = 0; p0 < pixels; p0 += PIXELS) {
+        int64_t n = MIN(pixels - p0, (int64_t)PIXELS);
+        for (int64_t c0 = 0; c0 < channels; c0 += CHANNELS) {
             float s[CHANNELS] = {0}, t[CHANNELS] = {0};
-            int64_t n = MIN(pixels - p0, (int64_t)PIXELS), at = p0 * channels + c0;
+            int64_t nc = MIN(channels - c0, (int64_t)CHANNELS), at = p0 * channels + c0;
             NAME(some_norm_back)(n, channels, nc, (const STORED *)x + at, scale + c0, shift + c0, centre + c0, swish,
                                  (const STORED *)dy + at, (STORED *)du + at, s, t);
             for (int64_t c = 0; c < nc; c++) {

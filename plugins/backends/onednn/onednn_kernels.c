@@ -2,13 +2,15 @@
  * sgemm, in bf16 by its matmul.
  *
  * Primitives are made once for each planned kernel. Weights are packed into the layout the primitive asks for, once per optimiser step; the
- * gradient of the weights comes out in such a layout and is put back into (Co, Kh, Kw, Ci). Every primitive runs on the calling
- * thread alone, in scratch memory it is given, so its bits do not depend on threads.
+ * gradient of the weights comes out in such a layout and is put back into (Co, Kh, Kw, Ci), unless it is computed here
+ * (weight_gradient.h). Every primitive runs on the calling thread alone, in scratch memory it is given, so its bits do not depend on
+ * threads.
  *
  * SPDX-License-Identifier: MIT */
 #include "kit/backend/addresses.h"
 #include "kit/backend/backend_table.h"
 #include "plugins/backends/onednn/onednn_versions.h"
+#include "plugins/backends/onednn/weight_gradient.h"
 
 #include <omp.h>
 #include <stdatomic.h>
@@ -20,6 +22,7 @@
 
 struct onednn {
     dnnl_engine_t engine;
+    int tiles; /* the processor has them, and neither system nor library was told not to use them */
     char numeric_class[96];
 };
 
@@ -34,6 +37,7 @@ struct binding {
 
 struct kernel {
     struct tess_kernel_desc d;
+    struct weight_gradient *gradient; /* NULL: a primitive or sgemm computes this kernel */
     dnnl_primitive_desc_t desc;
     dnnl_primitive_t primitive, reorder; /* reorder: weights into the primitive's layout, or their gradient out of it */
     layout x, w, y, bias;                /* layouts of the caller's tensors; w is (Co, Kh, Kw, Ci) */
@@ -203,6 +207,24 @@ static int plan_primitive(struct onednn *o, struct tess_context *ctx, struct ker
     return onednn_kernels_check(ctx, make_reorder(k, o->engine, AT(k->w), w), "a reorder");
 }
 
+static int plan_gradient(struct tess_context *ctx, struct kernel *k, struct tess_kernel *out)
+{
+    TESS_TRY(weight_gradient_new(ctx, &k->d, &k->gradient));
+    out->scratch_bytes = weight_gradient_rooms(k->gradient).all;
+    return TESS_OK;
+}
+
+static int run_gradient(const struct kernel *k, const struct tess_kernel_run *r)
+{
+#ifdef TESSI_X86_64
+    weight_gradient_by_tiles(k->gradient, r->a, r->b, r->c, r->scratch);
+    return TESS_OK;
+#else
+    (void)k;
+    return r->context->fail(r->context, TESS_E_INTERNAL, "a weight gradient by tiles on a processor without");
+#endif
+}
+
 static void binding_free(struct binding *b)
 {
     for (int i = 0; b && i < OPERANDS; i++)
@@ -221,6 +243,7 @@ static void onednn_kernels_drop(void *self, struct tess_kernel *kernel)
         return;
     for (int i = 0; i < SPARES; i++)
         binding_free(atomic_load(&k->spare[i]));
+    weight_gradient_free(k->gradient);
     if (k->reorder)
         (void)dnnl_primitive_destroy(k->reorder);
     if (k->primitive)
@@ -259,7 +282,10 @@ static int onednn_kernels_plan(void *self, struct tess_context *ctx, const struc
     struct kernel *k = memory;
     k->d = *d;
     out->handle = k;
-    int status = is_sgemm(d) ? TESS_OK : plan_primitive(self, ctx, k, out);
+    const struct onednn *o = self;
+    int status = is_sgemm(d)                               ? TESS_OK
+                 : o->tiles && weight_gradient_fits(&k->d) ? plan_gradient(ctx, k, out)
+                                                           : plan_primitive(self, ctx, k, out);
     if (status != TESS_OK)
         onednn_kernels_drop(self, out);
     return status;
@@ -440,6 +466,8 @@ static int onednn_kernels_run_gemm(const struct tess_kernel_desc *d, const struc
 static int onednn_kernels_run(void *self, const struct tess_kernel *kernel, const struct tess_kernel_run *r)
 {
     struct kernel *k = kernel->handle;
+    if (k->gradient)
+        return run_gradient(k, r);
     return is_sgemm(&k->d) ? onednn_kernels_run_gemm(&k->d, r) : run_primitive(self, k, r);
 }
 
@@ -465,8 +493,9 @@ static int open_onednn(void *self, struct tess_context *ctx)
 {
     struct onednn *o = self;
     const dnnl_version_t *v = dnnl_version();
-    snprintf(o->numeric_class, sizeof o->numeric_class, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch,
-             (unsigned)dnnl_get_effective_cpu_isa());
+    o->tiles = onednn_kernels_has(dnnl_cpu_isa_avx512_core_amx) && weight_gradient_has_tiles();
+    snprintf(o->numeric_class, sizeof o->numeric_class, "onednn %d.%d.%d isa %#x%s", v->major, v->minor, v->patch,
+             (unsigned)dnnl_get_effective_cpu_isa(), o->tiles ? ", weight gradients 1" : "");
     dnnl_status_t status = dnnl_engine_create(&o->engine, dnnl_cpu, 0);
     if (status != dnnl_success)
         return ctx->fail(
