@@ -200,8 +200,10 @@ static int repair_compare(struct tess_context *ctx, const struct repair *r, int6
 /* The stage of a shard, of the images that there were when it was made. */
 static int repair_prepare(struct tess_context *ctx, struct repair *r, int64_t shard, struct tessi_config **stage)
 {
-    const struct cli_former former = {
-        .archive = r->o->one.path, .work = r->archive.work, .stages = tessi_config_child(r->recipe, "stages")};
+    const struct cli_former former = {.archive = r->o->one.path,
+                                      .work = r->archive.work,
+                                      .stages = tessi_config_child(r->recipe, "stages"),
+                                      .registry = r->archive.runtime->registry};
     TESS_TRY(repair_with_paths(ctx, r, shard, stage));
     return cli_former_images(ctx, &former, *stage, &r->former);
 }
@@ -349,9 +351,9 @@ const struct cli_verb cli_archive_repair = {
         "Verifies the archive, and has the pipeline in ARCHIVE/encode.yaml make the shards that are damaged or missing. A shard is of\n"
         "a fixed range of items, so the new one is the former, byte for byte: where its digest is not the one in the index, images or\n"
         "tokenizer are not those of then, and what was there is put back. A damaged file is NAME.h5.damaged meanwhile. The recipe has\n"
-        "the images' place as seen from the archive's folder; --from says where they are, once either was moved. Where the archive has\n"
-        "grown since (`encode --append`), images that came later are passed by in a folder; a list or tar files have to be given as\n"
-        "they were then.\n",
+        "the images' place as seen from the archive's folder; --from says where they are, once either was moved. Images that came\n"
+        "into a folder since are passed by, as far as the shards tell which those are; a list or tar files have to be given as they were\n"
+        "then.\n",
     .flags = flags,
     .run = repair,
 };
