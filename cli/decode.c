@@ -5,6 +5,7 @@
  * goes on behind the files that are there, and another archive's files are never taken for its own.
  *
  * SPDX-License-Identifier: MIT */
+#include "cli/decode_names.h"
 #include "cli/encode.h"
 #include "core/base/aside_names.h"
 #include "core/base/files.h"
@@ -14,15 +15,11 @@
 #include "kit/infer/stage_images.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MARK ".decode" /* digests of the archive and the tokenizer that the pictures in a folder are of */
-
-enum { BLOCK = 64, MARK_BYTES = 2 * TESS_DIGEST_TEXT };
+enum { BLOCK = 64, MARK_BYTES = 2 * TESS_DIGEST_TEXT /* digests of the archive and the tokenizer that the pictures are of */ };
 
 struct decode_verb {
     const char *codes, *model, *output;
@@ -33,9 +30,7 @@ struct decode_verb {
     struct stage_codec codec;
     struct tess_tensor part, images;
     int64_t count, done, made; /* made: of those done, the ones that were not there */
-    char **name; /* names of the rows; NULL: they have none */
-    int several; /* 1: an image may have several rows */
-    uint8_t *twice; /* by row, 1 where another row has its name; NULL: none has */
+    struct decode_names names;
 };
 
 /* Work of one thread on a block: the first failure of each is kept. */
@@ -46,37 +41,7 @@ struct decode_block {
     int *status;
 };
 
-/* ---- names of files ------------------------------------------------------------------------------------------------------- */
-
-/* 1 for a name that a file below a folder can have: relative, without `..`, without control characters, and not too long with what comes
- * behind it. */
-static int stays_below(const char *name)
-{
-    if (!*name || *name == '/')
-        return 0;
-    for (const char *at = name; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            return 0;
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        size_t n = strcspn(part, "/");
-        if (n == 0 || (n <= 2 && strncmp(part, "..", n) == 0) || n + sizeof ".000000000.png" > NAME_MAX)
-            return 0;
-    }
-    return 1;
-}
-
-/* "FOLDER/a/x.jpg.png"; with the row's number as well where an image has several rows, or several images one name, and with the number
- * alone for names that no file below the folder can have. */
-static int decode_path(struct tess_context *ctx, const struct decode_verb *v, int64_t row, char **path)
-{
-    const char *name = v->name ? v->name[row] : "";
-    if (!stays_below(name))
-        return tessi_base_format(ctx, path, "%s/%09" PRId64 ".png", v->output, row);
-    if (v->several || (v->twice && v->twice[row]))
-        return tessi_base_format(ctx, path, "%s/%s.%09" PRId64 ".png", v->output, name, row);
-    return tessi_base_format(ctx, path, "%s/%s.png", v->output, name);
-}
+/* ---- the folder ------------------------------------------------------------------------------------------------------------- */
 
 static int make_parent(struct tess_context *ctx, const char *path)
 {
@@ -86,8 +51,6 @@ static int make_parent(struct tess_context *ctx, const char *path)
     tess_free(folder);
     return status;
 }
-
-/* ---- the folder ------------------------------------------------------------------------------------------------------------- */
 
 static void read_mark(const char *path, char text[MARK_BYTES])
 {
@@ -108,7 +71,7 @@ static int enter(struct tess_context *ctx, const struct decode_verb *v, const ch
     read_mark(mark, found);
     if (strcmp(wanted, found) == 0)
         return TESS_OK;
-    if (*found || !tessi_base_aside_alone(v->output, MARK))
+    if (*found || !tessi_base_aside_alone(v->output, DECODE_MARK))
         return ctx->fail(ctx, TESS_E_CREATE, "%s: is not empty%s; give a new or an empty folder", v->output,
                          *found ? ": another archive, or with another tokenizer, was decoded there" : "");
     return tessi_base_write_text(ctx, mark, wanted, strlen(wanted));
@@ -121,7 +84,7 @@ static int png_one(struct tess_context *ctx, const struct decode_verb *v, int64_
     size_t bytes = (size_t)(dim[0] * dim[1] * dim[2]);
     const struct tess_tensor picture = tess_tensor_over((uint8_t *)v->images.data + (size_t)at * bytes, TESS_U8, 3, dim);
     char *path = NULL;
-    TESS_TRY(decode_path(ctx, v, row, &path));
+    TESS_TRY(cli_decode_path(ctx, &v->names, v->output, row, &path));
     int status = make_parent(ctx, path);
     if (status == TESS_OK)
         status = tessi_store_png_write(ctx, path, &picture);
@@ -160,7 +123,7 @@ static int block_is_there(struct tess_context *ctx, const struct decode_verb *v,
     *there = 1;
     for (int64_t i = 0; i < n && *there; i++) {
         char *path = NULL;
-        TESS_TRY(decode_path(ctx, v, first + i, &path));
+        TESS_TRY(cli_decode_path(ctx, &v->names, v->output, first + i, &path));
         *there = tessi_base_is_file(path);
         tess_free(path);
     }
@@ -180,41 +143,6 @@ static int decode_block(struct tess_context *ctx, struct decode_verb *v, const s
     TESS_TRY(stage_check_codes(ctx, v->from, &codes, maps));
     TESS_TRY(stage_codec_decode(ctx, &v->codec, n, &codes, NULL, &v->images));
     return png_block(ctx, v, v->done, n);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(**(char **const *)a, **(char **const *)b);
-}
-
-/* Marks the rows that have a name with others, as images of a list or members of a tar file may. */
-static int mark_twice(struct tess_context *ctx, struct decode_verb *v)
-{
-    void *memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)v->count, "names of images", &memory));
-    v->twice = memory;
-    TESS_TRY(tess_alloc(ctx, (size_t)v->count * sizeof(char **), "names of images", &memory));
-    char ***at = memory;
-    for (int64_t i = 0; i < v->count; i++)
-        at[i] = &v->name[i];
-    qsort(at, (size_t)v->count, sizeof *at, by_name);
-    for (int64_t i = 1; i < v->count; i++)
-        if (strcmp(*at[i - 1], *at[i]) == 0)
-            v->twice[at[i - 1] - v->name] = v->twice[at[i] - v->name] = 1;
-    tess_free(memory);
-    return TESS_OK;
-}
-
-static int read_names(struct tess_context *ctx, struct decode_verb *v)
-{
-    void *memory;
-    v->several = tess_artefact_has(v->from, "item");
-    if (!tess_artefact_has(v->from, "names"))
-        return TESS_OK;
-    TESS_TRY(tess_alloc(ctx, (size_t)v->count * sizeof(char *), "names of images", &memory));
-    v->name = memory;
-    TESS_TRY(tessi_store_artefact_strings(ctx, v->from, "names", v->count, v->name));
-    return v->several ? TESS_OK : mark_twice(ctx, v);
 }
 
 static int decode_rows(struct tess_context *ctx, struct decode_verb *v)
@@ -251,10 +179,10 @@ static int decode_folder(struct tess_context *ctx, struct decode_verb *v)
 {
     char *mark = NULL;
     TESS_TRY(tessi_host_runtime_compute(ctx, v->runtime));
-    TESS_TRY(tessi_base_format(ctx, &mark, "%s/" MARK, v->output));
+    TESS_TRY(tessi_base_format(ctx, &mark, "%s/" DECODE_MARK, v->output));
     int status = enter(ctx, v, mark);
     if (status == TESS_OK)
-        status = read_names(ctx, v);
+        status = cli_decode_names(ctx, v->from, v->count, &v->names);
     if (status == TESS_OK)
         status = decode_rows(ctx, v);
     if (status == TESS_OK && v->made == 0)
@@ -342,10 +270,7 @@ static int decode_all(struct tess_context *ctx, struct decode_verb *v)
 
 static void decode_close(struct decode_verb *v)
 {
-    for (int64_t i = 0; v->name && i < v->count; i++)
-        tess_free(v->name[i]);
-    tess_free(v->name);
-    tess_free(v->twice);
+    cli_decode_names_free(&v->names);
     tess_free(v->part.data);
     tess_free(v->images.data);
     stage_codec_close(&v->codec);
@@ -413,7 +338,7 @@ const struct cli_verb cli_decode = {
     .description =
         "Decodes all rows of ARCHIVE, one file or a folder of shards, with the tokenizer that they were encoded with; another one is\n"
         "refused. In a folder a picture has the name of its image and .png behind it, with the number of its row in between where several\n"
-        "rows have one name, or that number alone where the name is none of a file.\n",
+        "rows would have one file, or that number alone where the name is none of a file.\n",
     .flags = flags,
     .notes = "Ctrl-C stops between two batches, and the same command goes on behind the files that are there.\n",
     .run = decode,

@@ -9,7 +9,7 @@ tessera_SOURCES += \
 tessera_SOURCES += cli/report.c cli/submit.h cli/submit.c cli/submit_plan.c
 
 tessera_SOURCES += cli/encode.h cli/encode.c cli/encode_append.c cli/encode_archive.c cli/encode_paths.c cli/encode_plan.c cli/encode_recipe.c cli/encode_stage.c \
-    cli/encode_work.c cli/decode.c
+    cli/encode_work.c cli/decode.c cli/decode_names.c
 # Verbs on archives of codes.
 tessera_SOURCES += cli/archive.h cli/archive.c cli/archive_export.c cli/archive_import.c cli/archive_info.c \
     cli/archive_former.c cli/archive_former.h cli/archive_repair.c cli/archive_revert.c cli/apart.c cli/archive_merge.c cli/archive_split.c cli/archive_stats.c cli/archive_tensor.c cli/archive_verify.c

@@ -275,6 +275,15 @@ START_TEST(decoded_names)
     (void)command_ends(0, "", "encode odd/list.txt" MODEL "-o odd.h5");
     (void)command_ends(0, "", "decode odd.h5" MODEL "-o odd-shown");
     small_shell("test \"$(ls odd-shown | tr '\\n' ' ')\" = '000000002.png a.png.000000000.png a.png.000000001.png '");
+    /* A file where other rows have a folder, also that of the folder's own mark; names that are another's with its number. */
+    small_shell(
+        "mkdir -p clash/a.png clash/.decode clash/000000007.png && cd clash && "
+        "for f in a a.png/b .decode/c x.000000005 x x 000000007.png/y $(printf %0255d 7); do cp ../odd/a.png $f; echo $f; done > list.txt");
+    (void)command_ends(0, "", "encode clash/list.txt" MODEL "-o clash.h5");
+    (void)command_ends(0, "", "decode clash.h5" MODEL "-o clash-shown");
+    small_shell("cd clash-shown && test \"$(find * -type f | LC_ALL=C sort | tr '\\n' ' ')\" = '000000002.png 000000005.png 000000006.png "
+                "000000007.png a.000000000.png a.png/b.png x.000000004.png x.000000005.000000003.png '");
+    (void)command_ends(0, "nothing to do", "decode clash.h5" MODEL "-o clash-shown");
 }
 END_TEST
 
