@@ -457,6 +457,46 @@ START_TEST(truncated_within)
 }
 END_TEST
 
+/* What is behind the mark of the end is told as that: junk of any length, and a second archive, behind few or many zeros. */
+START_TEST(behind_the_end)
+{
+    static const struct {
+        size_t zeros, junk;
+    } tail[] = {{1024, 1}, {1024, 3 * BLOCK}, {512, BLOCK}, {10240, 700}, {9 * 1024, 0}, {512, 0}};
+    static const char *const told = "1 files go on behind the mark of their end, which is not read: if they are several that were joined, "
+                                    "give them apart (%s)";
+    char words[200];
+    for (size_t k = 0; k < 2 * sizeof tail / sizeof *tail; k++) {
+        const char *name = k % 2 ? "s.tgz" : "s.tar";
+        tar_image("1.png", "colour.png");
+        tar_image("2.png", "colour.png");
+        memset(tar + used, 0, tail[k / 2].zeros);
+        memset(tar + used + tail[k / 2].zeros, 'j', tail[k / 2].junk);
+        source_put("s.tar", tar, used + tail[k / 2].zeros + tail[k / 2].junk);
+        used = 0;
+        if (k % 2)
+            ck_assert_int_eq(packed("gzip", "s.tar", "s.tgz"), 1);
+        source_works(open_tar(name, ""));
+        ck_assert_str_eq(source_listed(), "s/1.png:-1 s/2.png:-1 ");
+        snprintf(words, sizeof words, told, name);
+        const char *remark = source.ops->remark(source.self);
+        if (tail[k / 2].junk)
+            ck_assert_str_eq(remark, words);
+        else
+            ck_assert_msg(!remark, "%s", remark);
+    }
+    tar_image("1.png", "colour.png"); /* `cat a.tar b.tar` ends as a whole archive does */
+    memset(tar + used, 0, 2 * BLOCK);
+    used += (size_t)2 * BLOCK;
+    tar_image("2.png", "colour.png");
+    tar_end("s.tar");
+    source_works(open_tar("s.tar", ""));
+    ck_assert_str_eq(source_listed(), "s/1.png:-1 ");
+    snprintf(words, sizeof words, told, "s.tar");
+    ck_assert_str_eq(source.ops->remark(source.self), words);
+}
+END_TEST
+
 /* A shard that changes between its index and a read is no image of another. */
 START_TEST(shards_that_change)
 {
@@ -493,6 +533,7 @@ int main(void)
     tcase_add_test(t, compressed_shards);
     tcase_add_loop_test(t, damaged_compressed_archives, 0, PACKERS);
     tcase_add_test(t, truncated_within);
+    tcase_add_test(t, behind_the_end);
     tcase_add_test(t, labels_that_are_none);
     tcase_add_test(t, shards_that_change);
     suite_add_tcase(s, t);

@@ -16,7 +16,9 @@ static void make_remark(struct tar *s)
                                                   "members have names that lead out of the archive",
                                                   "members stand twice in their sample, and the first counts",
                                                   "images have the name of one before",
-                                                  "files have no mark of their end and may have been cut"};
+                                                  "files have no mark of their end and may have been cut",
+                                                  "files go on behind the mark of their end, which is not read: if they are "
+                                                  "several that were joined, give them apart"};
     size_t n = 0, capacity = sizeof s->remark;
     for (size_t i = 0; i < TAR_REMARKS; i++) {
         const struct tar_remark *r = &s->index.remark[i];

@@ -266,15 +266,15 @@ static int index_shard(struct tess_context *ctx, struct tar_index *x, int64_t k)
 {
     const char *path = x->shards.path[k], *slash = strrchr(path, '/'), *front = slash ? slash + 1 : path;
     struct sample s = {.x = x, .front = front, .front_bytes = tar_shard_front(front), .rank = NONE, .defect = -1};
-    int ended = 1, fd;
+    int end = TAR_ENDS, fd;
     s.front_bytes = s.front_bytes ? s.front_bytes : strlen(front);
     x->place[k].first = x->count;
     TESS_TRY(steady_open(ctx, path, &x->place[k].steady, &fd));
-    int status = tar_members(ctx, path, fd, x->place[k].steady.bytes, index_member, &s, &x->place[k].packing, &ended);
+    int status = tar_members(ctx, path, fd, x->place[k].steady.bytes, index_member, &s, &x->place[k].packing, &end);
     if (status == TESS_OK)
         status = sample_end(ctx, &s);
-    if (status == TESS_OK && !ended)
-        index_remark(x, TAR_NO_END, front);
+    if (status == TESS_OK && end != TAR_ENDS)
+        index_remark(x, end == TAR_CUT ? TAR_NO_END : TAR_MORE, front);
     sample_free(&s);
     close(fd);
     return status;

@@ -14,7 +14,7 @@ enum { TAR_LABEL_NO_TEXT, TAR_LABEL_LONG, TAR_LABEL_NO_JSON, TAR_LABEL_JSON_LONG
 enum { TAR_IMAGE_MAX = 1 << 30 }; /* bytes of an image; of a larger one the size is one more */
 
 /* Members that are not read, or not as they might be, with an example each. */
-enum { TAR_NO_IMAGE, TAR_LINK, TAR_SPECIAL, TAR_LEADS_OUT, TAR_MEMBER_TWICE, TAR_SAMPLE_TWICE, TAR_NO_END, TAR_REMARKS };
+enum { TAR_NO_IMAGE, TAR_LINK, TAR_SPECIAL, TAR_LEADS_OUT, TAR_MEMBER_TWICE, TAR_SAMPLE_TWICE, TAR_NO_END, TAR_MORE, TAR_REMARKS };
 struct tar_remark {
     int64_t count;
     char name[128];

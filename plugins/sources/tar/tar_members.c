@@ -26,8 +26,10 @@ struct reader {
     int64_t at, bytes; /* bytes: of the file; of a compressed one as many as can be */
     struct tess_context *ctx;
     struct tar_unpack *unpack; /* NULL: the file is plain */
-    uint8_t last[BLOCK];       /* the last bytes that were read of a compressed file */
     int64_t furthest;          /* end of the members' bytes */
+    int64_t behind;            /* end of the last member, header or bytes */
+    int64_t seen;              /* bytes that libarchive had taken of the archive when it found no more members */
+    int64_t got;               /* bytes in `piece`, which end at `at` */
     uint8_t piece[PIECE];
 };
 
@@ -47,8 +49,6 @@ static ssize_t members_unpack(struct reader *r)
     r->status = tar_unpack_read(r->ctx, r->unpack, r->piece, sizeof r->piece, &got);
     if (r->status != TESS_OK)
         return -1;
-    if (got >= sizeof r->last)
-        memcpy(r->last, r->piece + got - sizeof r->last, sizeof r->last);
     return (ssize_t)got;
 }
 
@@ -63,6 +63,7 @@ static la_ssize_t members_read(struct archive *a, void *user, const void **to)
     }
     *to = r->piece;
     r->at += got;
+    r->got = got;
     return got;
 }
 
@@ -74,6 +75,7 @@ static la_int64_t members_skip(struct archive *a, void *user, la_int64_t bytes)
     if (r->unpack)
         return 0;
     r->at += n > 0 ? n : 0;
+    r->got = 0;
     return n > 0 ? n : 0;
 }
 
@@ -149,8 +151,9 @@ static int members_one(struct reader *r, struct archive_entry *e, struct tar_mem
                             (long long)archive_read_header_position(r->a));
     if (m->type == MEMBER_FILE && (m->size < 0 || m->offset < 0 || m->offset > r->bytes || m->size > r->bytes - m->offset))
         return members_truncated(r, m->name, m->size, m->offset, r->bytes);
-    if (m->type == MEMBER_FILE && m->offset + m->size > r->furthest)
-        r->furthest = m->offset + m->size;
+    r->behind = m->offset + (m->type == MEMBER_FILE ? m->size : 0);
+    if (m->type == MEMBER_FILE && r->behind > r->furthest)
+        r->furthest = r->behind;
     return TESS_OK;
 }
 
@@ -160,6 +163,7 @@ static int members_all(struct reader *r, int (*each)(void *user, struct tess_con
         struct archive_entry *entry;
         struct tar_member m;
         int status = archive_read_next_header(r->a, &entry);
+        r->seen = archive_filter_bytes(r->a, 0);
         if (status == ARCHIVE_EOF)
             return TESS_OK;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
@@ -169,14 +173,27 @@ static int members_all(struct reader *r, int (*each)(void *user, struct tess_con
     }
 }
 
-/* Reads a compressed file to its end, where its checksums are compared. */
-static int members_rest(struct reader *r)
+/* 1 where the piece has another byte than zero at or behind `from`, a place in the archive. */
+static int members_piece_has(const struct reader *r, int64_t from)
+{
+    const int64_t begin = r->at - r->got;
+    for (int64_t i = from > begin ? from - begin : 0; i < r->got; i++)
+        if (r->piece[i])
+            return 1;
+    return 0;
+}
+
+/* Reads what is behind the mark: a compressed file to its end, where its checksums are compared, a plain one up to the first byte that is
+ * not zero. *more: 1 where there is one. */
+static int members_rest(struct reader *r, int *more)
 {
     const void *piece;
-    la_ssize_t got;
-    while (r->unpack && (got = members_read(r->a, r, &piece)) != 0)
-        if (got < 0)
-            return members_damaged(r);
+    la_ssize_t got = 1;
+    *more = members_piece_has(r, r->seen);
+    while ((r->unpack || !*more) && (got = members_read(r->a, r, &piece)) > 0)
+        *more = *more || members_piece_has(r, r->seen);
+    if (got < 0)
+        return members_damaged(r);
     if (r->unpack && r->at < r->furthest)
         return r->ctx->fail(r->ctx, TESS_E_DATA,
                             "%s: is truncated: it holds %lld bytes of an archive, and a member ends at %lld; fetch it again", r->path,
@@ -184,16 +201,12 @@ static int members_rest(struct reader *r)
     return TESS_OK;
 }
 
-/* 1 where the last block is zero, as it is behind the last member; what ends elsewhere may have been cut. */
-static int members_ended(struct reader *r)
+/* Tells how the file ends: libarchive stops behind a block of zeros, the mark, or where the file stops. */
+static int members_end(const struct reader *r, int more)
 {
-    int64_t bytes = r->unpack ? r->at : r->bytes;
-    if (bytes % BLOCK != 0 || (!r->unpack && members_read_at(r->fd, r->last, sizeof r->last, bytes - BLOCK) != BLOCK))
-        return 0;
-    for (int i = 0; i < BLOCK; i++)
-        if (r->last[i])
-            return 0;
-    return 1;
+    if (r->seen < (r->behind + BLOCK - 1) / BLOCK * BLOCK + BLOCK)
+        return TAR_CUT;
+    return more ? TAR_GOES_ON : TAR_ENDS;
 }
 
 static int members_open(struct reader *r)
@@ -206,19 +219,19 @@ static int members_open(struct reader *r)
 }
 
 int tar_members(struct tess_context *ctx, const char *path, int fd, int64_t file_bytes,
-                int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int32_t *packing, int *ended)
+                int (*each)(void *user, struct tess_context *ctx, const struct tar_member *m), void *user, int32_t *packing, int *end)
 {
     struct reader r = {.path = path, .ctx = ctx, .fd = fd, .bytes = file_bytes};
     /* libarchive converts names of pax headers, which are UTF-8, to the thread's locale. */
     locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = utf8 ? uselocale(utf8) : (locale_t)0;
-    int status = members_front(&r, packing);
+    int more = 0, status = members_front(&r, packing);
     if (status == TESS_OK)
         status = members_open(&r);
     if (status == TESS_OK)
         status = members_all(&r, each, user);
     if (status == TESS_OK)
-        status = members_rest(&r);
-    *ended = status == TESS_OK && members_ended(&r);
+        status = members_rest(&r, &more);
+    *end = status == TESS_OK ? members_end(&r, more) : TAR_ENDS;
     if (r.a)
         (void)archive_read_free(r.a);
     tar_unpack_close(r.unpack);
