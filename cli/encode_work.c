@@ -104,19 +104,44 @@ static void part_drop_place(struct tess_context *ctx, const struct cli_archive *
     (void)ctx->fail(ctx, status, "%s", text);
 }
 
+static int part_once(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
+                     const char *path, int *computed, struct tessi_pipeline **p)
+{
+    TESS_TRY(show_finished(ctx, a, name, path));
+    TESS_TRY(part_open(ctx, a, name, stage, p));
+    return part_do(ctx, a, *p, path, computed);
+}
+
+/* 1 where the part failed as an image changed while it was read. Where bad images are left out, that does not end the run either: the part
+ * is made once more, of what is there then. */
+static int part_changed(const struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_pipeline *p)
+{
+    struct tessi_context own;
+    char *file = NULL;
+    tessi_base_context_init(&own, ctx->host);
+    if (tessi_flow_pipeline_changed(&own.context, p, &file) != TESS_OK || !file)
+        return 0;
+    tessi_base_log_note(a->runtime->log, "%s changed while there was work with it; %s is made again", file, name);
+    tess_free(file);
+    return 1;
+}
+
 int cli_encode_part(struct tess_context *ctx, const struct cli_archive *a, const char *name, const struct tessi_config *stage,
                     const char *path, int *computed)
 {
-    struct tessi_pipeline *p = NULL;
+    enum { TIMES = 5 };
+    int status = TESS_OK, again = 1;
     *computed = 0;
-    int status = show_finished(ctx, a, name, path);
-    if (status == TESS_OK)
-        status = part_open(ctx, a, name, stage, &p);
-    if (status == TESS_OK)
-        status = part_do(ctx, a, p, path, computed);
+    for (int i = 0; again; i++) {
+        struct tessi_pipeline *p = NULL;
+        status = part_once(ctx, a, name, stage, path, computed, &p);
+        again = status == TESS_E_DATA && a->o->skip_bad && p && i + 1 < TIMES && part_changed(ctx, a, name, p);
+        tessi_flow_pipeline_free(p);
+        if (again)
+            tessi_base_context_clear(ctx);
+    }
     if (status != TESS_OK)
         part_drop_place(ctx, a, name, status);
-    tessi_flow_pipeline_free(p);
     return status;
 }
 

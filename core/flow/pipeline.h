@@ -70,6 +70,9 @@ int tessi_flow_pipeline_settle_runtime(struct tess_context *ctx, struct tessi_ru
 /* Digest of the files that one stage reads from outside, as its view has it: opens that stage alone, and plans nothing. */
 int tessi_flow_pipeline_files(struct tess_context *ctx, struct tessi_runtime *r, const struct tessi_pipeline_options *o, const char *stage,
                               char digest[TESS_DIGEST_TEXT]) TESS_CHECKED;
+/* *path: a file that a stage reads from outside and that changed since the pipeline was opened, freed by tess_free; NULL: none. For a
+ * caller that opens the pipeline again where that was why a run failed. */
+int tessi_flow_pipeline_changed(struct tess_context *ctx, const struct tessi_pipeline *p, char **path) TESS_CHECKED;
 const char *tessi_flow_pipeline_name(const struct tessi_pipeline *p);
 const char *tessi_flow_pipeline_folder(const struct tessi_pipeline *p); /* WORKDIR/runs/NAME */
 int tessi_flow_pipeline_sweeps(const struct tessi_pipeline *p);         /* 1 where the file has a sweep, of which this is the base */

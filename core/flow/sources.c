@@ -37,3 +37,11 @@ int tessi_flow_sources_check(struct tess_context *ctx, const struct tess_stage_r
             TESS_TRY(check_input(ctx, r->input[i], &r->place[i]));
     return tessi_host_witness_check(ctx, &r->stage->witness);
 }
+
+int tessi_flow_pipeline_changed(struct tess_context *ctx, const struct tessi_pipeline *p, char **path)
+{
+    *path = NULL;
+    for (int64_t i = 0; i < p->views && !*path; i++)
+        TESS_TRY(tessi_host_witness_changed(ctx, &p->stage[p->view[i]].witness, path));
+    return TESS_OK;
+}

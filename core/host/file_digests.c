@@ -345,6 +345,20 @@ int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witnes
     return status;
 }
 
+int tessi_host_witness_changed(struct tess_context *ctx, const struct tessi_witness *w, char **path)
+{
+    struct tessi_witness_walk walk = {.w = w};
+    int more = 1, status = TESS_OK;
+    *path = NULL;
+    while (status == TESS_OK && more && !*path) {
+        status = tessi_host_witness_next(ctx, &walk, &more);
+        if (status == TESS_OK && more && !walk.seen.confirmed && !is_as_it_was(&walk.seen))
+            status = tess_copy_text(ctx, walk.seen.path, path);
+    }
+    tessi_host_witness_walk_close(&walk);
+    return status;
+}
+
 /* Checks the file of the last step, and marks it as confirmed. */
 static int witness_confirm_step(struct tess_context *ctx, struct tessi_witness *w, const struct tessi_witness_walk *walk)
 {

@@ -44,6 +44,8 @@ struct tessi_witness *tessi_host_witness_set(const struct tess_context *ctx, str
 /* Checks that the files of `w` that nobody confirmed are as they were: place, size and times; and the digest, where times alone do not
  * tell. TESS_E_DATA with the first that is not. */
 int tessi_host_witness_check(struct tess_context *ctx, const struct tessi_witness *w) TESS_CHECKED;
+/* *path: the first file that the check would fail for, freed by tess_free; NULL: none. */
+int tessi_host_witness_changed(struct tess_context *ctx, const struct tessi_witness *w, char **path) TESS_CHECKED;
 /* Confirms that one file is as it was; called after its last read, as later changes do not matter. For files that were digested for the
  * stage at work (tessi_runtime, `expected`); any other is fine. */
 int tessi_host_witness_confirm(struct tess_context *ctx, const char *path) TESS_CHECKED;

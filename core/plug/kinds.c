@@ -48,6 +48,7 @@ static const struct tessi_kind kinds[] = {
         MAY(tess_source_1, rest, "gives that back while nothing is read"),
         MAY(tess_source_1, content, "tells the content of one image from that of others"),
         MAY(tess_source_1, soon, "takes advice of what will be read next"),
+        MAY(tess_source_1, part, "digests the files of some of its images"),
     }},
     {"encoder/1", END_OF(tess_encoder_1, record), {
         MUST(tess_encoder_1, record),

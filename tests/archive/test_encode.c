@@ -212,6 +212,45 @@ START_TEST(changes_are_told)
 }
 END_TEST
 
+/* Starts an encoding that stops within its first shard, changes a file meanwhile, and has it go on. */
+static const struct command_result *changed_meanwhile(const char *line, const char *change)
+{
+    const struct command_limits stop = {.inject = "pause@write:3", .tag = "2"};
+    pid_t p = command_start(line, &stop);
+    command_paused(p);
+    small_shell(change);
+    command_resume(p);
+    return command_wait_tagged(p, "2");
+}
+
+/* A picture that changes while its shard is made is read again where bad ones are left out, and refused else; one of another shard is no
+ * matter. So is a picture that changes before its shard is begun. */
+START_TEST(changes_while_it_is_read)
+{
+    static const char again[] = "mine/p002.png changed while there was work with it; shard-000000 is made again";
+    if (!command_has("source/folder"))
+        return;
+    small_shell("rm -rf mine && mkdir mine && for i in 0 1 2 4 5 6 7 8; do cp photos/?/p00$i.png mine; done");
+#define MINE "encode mine" MODEL "--batch 8 --shard-items 4 "
+    const struct command_result *r = changed_meanwhile(MINE "-o read --skip-bad", "cp mine/p001.png mine/p002.png");
+    ck_assert_msg(r->code == 0 && strstr(r->err, again), "%d: %s", r->code, r->err);
+    (void)command_ends(0, "", MINE "-o calm-read --skip-bad");
+    small_shell("diff -r read calm-read && rm -r read calm-read");
+    r = changed_meanwhile(MINE "-o read --skip-bad", "cp mine/p006.png mine/p007.png");
+    ck_assert_msg(r->code == 0 && !strstr(r->err, "again"), "%d: %s", r->code, r->err);
+    (void)command_ends(0, "", MINE "-o calm-read --skip-bad");
+    small_shell("diff -r read calm-read && rm -r read");
+    r = changed_meanwhile(MINE "-o read", "cp mine/p000.png mine/p001.png");
+    ck_assert_msg(r->code == 65 && strstr(r->err, "mine/p001.png: changed while there was work with it"), "%d: %s", r->code, r->err);
+    small_shell("rm -r read");
+    r = changed_meanwhile(MINE "-o read --skip-bad", "rm mine/p001.png"); /* fewer images than the archive was begun with */
+    ck_assert_msg(r->code == 65 && strstr(r->err, "has 7 images, and had 8 when the archive was begun"), "%d: %s", r->code, r->err);
+    small_shell("cp mine/p000.png mine/p001.png");
+    r = changed_meanwhile("encode mine" MODEL "-o read.h5 --skip-bad", "rm mine/p001.png");
+    ck_assert_msg(r->code == 0 && strstr(r->out, "7 rows of 7 images"), "%d: %s%s", r->code, r->out, r->err);
+}
+END_TEST
+
 /* An archive grows by what is new, wherever that lies among the rest; killed while it does, it becomes the same. */
 START_TEST(grows)
 {
@@ -378,6 +417,7 @@ int main(void)
     tcase_add_test(t, cut_anyhow);
     tcase_add_test(t, nothing_but_bad);
     tcase_add_test(t, changes_are_told);
+    tcase_add_test(t, changes_while_it_is_read);
     tcase_add_test(t, grows);
     tcase_add_test(t, decoded);
     tcase_add_test(t, decoded_names);

@@ -254,7 +254,7 @@ static const struct row rows[] = {
         F(tess_source_1, size) F(tess_source_1, count) F(tess_source_1, shape) F(tess_source_1, labels) F(tess_source_1, names)
         F(tess_source_1, read) F(tess_source_1, fingerprint) F(tess_source_1, class_name) F(tess_source_1, tolerate)
         F(tess_source_1, remark) F(tess_source_1, bytes) F(tess_source_1, rest)
-        F(tess_source_1, content) F(tess_source_1, soon)
+        F(tess_source_1, content) F(tess_source_1, soon) F(tess_source_1, part)
     S(tess_port)
         F(tess_port, name) F(tess_port, kind) F(tess_port, optional) F(tess_port, help)
     S(tess_stage_plan)

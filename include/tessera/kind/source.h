@@ -57,6 +57,10 @@ struct tess_source_1 {
     /* Optional: advice that items first to first + n - 1 will be read next, so that the disk may begin. Nothing depends on it, and it never
      * fails. The caller keeps `first` and `n` within `count`. [any thread] */
     void (*soon)(void *self, int64_t first, int64_t n);
+    /* Optional: sets which items `fingerprint` is to add the contents of, first to first + n - 1, within `count`; of the others what an
+     * item's number, name and label depend on. For a part of an archive, which is then no other one when a file of another part changes.
+     * Not called: all. [one thread] */
+    void (*part)(void *self, int64_t first, int64_t n);
 };
 
 #ifdef __cplusplus

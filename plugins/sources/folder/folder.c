@@ -200,7 +200,8 @@ static int folder_path(const void *user, struct tess_context *ctx, int64_t i, ch
 static int folder_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct folder *s = self;
-    const struct picture_files files = {.count = s->list.name.count, .name = folder_name, .path = folder_path, .user = s};
+    const struct picture_files files = {
+        .count = s->list.name.count, .name = folder_name, .path = folder_path, .user = s, .first = s->part_first, .part = s->part_count};
     return picture_files_fingerprint(ctx, d, &files, s->tolerant);
 }
 
@@ -225,6 +226,13 @@ static void folder_soon(void *self, int64_t first, int64_t n)
     }
 }
 
+static void folder_part(void *self, int64_t first, int64_t n)
+{
+    struct folder *s = self;
+    s->part_first = first;
+    s->part_count = n;
+}
+
 static void folder_tolerate(void *self, int32_t bad)
 {
     ((struct folder *)self)->tolerant = bad;
@@ -247,6 +255,7 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .tolerate = folder_tolerate,
                                          .remark = folder_remark,
                                          .content = folder_content,
-                                         .soon = folder_soon};
+                                         .soon = folder_soon,
+                                         .part = folder_part};
 
 FOLDER_PLUGIN(open_folder, close_folder, NULL);

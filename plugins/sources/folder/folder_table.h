@@ -15,6 +15,7 @@ enum { LABELS_NONE, LABELS_FOLDERS };
 struct folder {
     const char *path, *extensions;
     int32_t recursive, labels, tolerant;
+    int64_t part_first, part_count; /* items whose contents are wanted of a fingerprint; 0: all */
     struct picture_options options;
     struct folder_list list;
     int64_t classes, name_capacity, run_capacity;

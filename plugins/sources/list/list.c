@@ -197,7 +197,8 @@ static const char *list_name(const void *user, int64_t i, char *text)
 static int list_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct list *s = self;
-    const struct picture_files files = {.count = s->name.count, .name = list_name, .path = list_path, .user = s};
+    const struct picture_files files = {
+        .count = s->name.count, .name = list_name, .path = list_path, .user = s, .first = s->part_first, .part = s->part_count};
     for (int64_t i = 0; s->labels.name && i < s->labels.classes; i++)
         tess_digest_add_text(d, s->labels.name[i]);
     if (s->labels.label)
@@ -224,6 +225,13 @@ static void list_soon(void *self, int64_t first, int64_t n)
     }
 }
 
+static void list_part(void *self, int64_t first, int64_t n)
+{
+    struct list *s = self;
+    s->part_first = first;
+    s->part_count = n;
+}
+
 static void list_tolerate(void *self, int32_t bad)
 {
     ((struct list *)self)->tolerant = bad;
@@ -246,6 +254,7 @@ static const struct tess_source_1 ops = {.size = sizeof ops,
                                          .tolerate = list_tolerate,
                                          .remark = list_remark,
                                          .content = list_content,
-                                         .soon = list_soon};
+                                         .soon = list_soon,
+                                         .part = list_part};
 
 LIST_PLUGIN(open_list, close_list, NULL);

@@ -12,6 +12,7 @@
 struct list {
     const char *path, *root, *image, *label;
     int32_t format, tolerant;
+    int64_t part_first, part_count; /* items whose contents are wanted of a fingerprint; 0: all */
     struct picture_options options;
     struct list_lines lines; /* paths below `folder`, labels; empty once the list is open */
     struct name_table name;

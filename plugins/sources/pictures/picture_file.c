@@ -106,6 +106,12 @@ static int file_is_bad(struct tess_context *ctx, const struct picture_files *f, 
     return TESS_OK;
 }
 
+/* Number of the file behind the last one whose content is wanted. */
+static int64_t files_end(const struct picture_files *f)
+{
+    return f->part ? f->first + f->part : f->count;
+}
+
 /* Adds the names, and notes which files are left out: a bit each. */
 static int files_add_names(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, int tolerant, uint8_t *left_out)
 {
@@ -113,7 +119,7 @@ static int files_add_names(struct tess_context *ctx, struct tess_digest *d, cons
     for (int64_t i = 0; i < f->count; i++) {
         int bad = 0;
         tess_digest_add_text(d, f->name(f->user, i, text));
-        if (tolerant)
+        if (tolerant && i >= f->first && i < files_end(f))
             TESS_TRY(file_is_bad(ctx, f, i, &bad));
         if (bad)
             tess_digest_add_text(d, "cannot be opened");
@@ -129,7 +135,7 @@ static int files_add_block(struct tess_context *ctx, struct tess_digest *d, cons
     char *path[FILES_BLOCK] = {NULL};
     int64_t n = 0;
     int status = TESS_OK;
-    for (; *next < f->count && n < FILES_BLOCK && status == TESS_OK; ++*next) {
+    for (; *next < files_end(f) && n < FILES_BLOCK && status == TESS_OK; ++*next) {
         if (left_out[*next / 8] >> *next % 8 & 1)
             continue;
         status = f->path(f->user, ctx, *next, &path[n]);
@@ -147,7 +153,7 @@ int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, c
     void *left_out;
     TESS_TRY(tess_alloc(ctx, (size_t)f->count / 8 + 1, "files that cannot be opened", &left_out));
     int status = files_add_names(ctx, d, f, tolerant, left_out);
-    for (int64_t next = 0; next < f->count && status == TESS_OK;)
+    for (int64_t next = f->first; next < files_end(f) && status == TESS_OK;)
         status = files_add_block(ctx, d, f, left_out, &next);
     tess_free(left_out);
     return status;

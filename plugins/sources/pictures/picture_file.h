@@ -25,9 +25,10 @@ struct picture_files {
     const char *(*name)(const void *user, int64_t i, char *text); /* `text` has NAME_TABLE_TEXT bytes */
     int (*path)(const void *user, struct tess_context *ctx, int64_t i, char **out);
     const void *user;
+    int64_t first, part; /* files whose content is wanted, by source/1, `part`; part 0: all */
 };
-/* Adds the files' names, and then their digests; `tolerant`: "cannot be opened" behind the name of one which cannot. Memory does not depend
- * on their number, but for a bit each. [one thread] */
+/* Adds the files' names, and then the digests of those that are wanted; `tolerant`: "cannot be opened" behind the name of one of these
+ * which cannot. Memory does not depend on their number, but for a bit each. [one thread] */
 int picture_files_fingerprint(struct tess_context *ctx, struct tess_digest *d, const struct picture_files *f, int tolerant) TESS_CHECKED;
 
 #endif

@@ -11,6 +11,22 @@
 
 enum { TEN = 10 };
 
+/* Has the fingerprint of a part of an archive be of the part's items alone; of a selection, of those from its first one to its last. */
+static int fingerprint_of_part(struct tess_context *ctx, const struct encode_stage *s, const struct tess_source_1 *ops)
+{
+    struct archive_selection all;
+    const int64_t first = s->first_item - s->offset, count = ops->count(tess_instance_self(s->source));
+    if (!s->items || !ENCODE_SOURCE_HAS(ops, part))
+        return TESS_OK;
+    int status = archive_selection_read(ctx, s->select, count, &all);
+    if (status == TESS_OK && first >= 0 && s->items <= all.count - first) { /* else the plan says what is wrong */
+        const int64_t from = archive_selection_at(&all, first), last = archive_selection_at(&all, first + s->items - 1);
+        ops->part(tess_instance_self(s->source), from, last - from + 1);
+    }
+    archive_selection_free(&all);
+    return status;
+}
+
 static int encode_fingerprint(void *self, struct tess_context *ctx, struct tess_digest *d)
 {
     const struct encode_stage *s = self;
@@ -19,6 +35,7 @@ static int encode_fingerprint(void *self, struct tess_context *ctx, struct tess_
     const struct tess_source_1 *ops = tess_instance_ops(s->source, "source/1");
     if (ENCODE_SOURCE_HAS(ops, tolerate))
         ops->tolerate(tess_instance_self(s->source), s->skip_bad);
+    TESS_TRY(fingerprint_of_part(ctx, s, ops));
     if (ops->fingerprint)
         TESS_TRY(tess_instance_returned(ctx, s->source, "source", "fingerprint", ops->fingerprint(tess_instance_self(s->source), ctx, d)));
     return s->select ? archive_selection_digest(ctx, s->select, d) : TESS_OK;
