@@ -51,28 +51,65 @@ static const char *blame_path(const Dl_info *about)
     return is_main ? "/proc/self/exe" : about->dli_fname;
 }
 
+/* The plugin's file that the address is in, NULL where it is in none. */
+static const struct blame_file *blame_file_at(const Dl_info *about)
+{
+    const int known = atomic_load(&files);
+    for (int at = 0; at < known; at++)
+        if (file[at].base == about->dli_fbase)
+            return &file[at];
+    return NULL;
+}
+
+/* Finds the user's plugin that is nearest on the stack. */
+static void blame_caller(void *const *frame, int n, struct tessi_blamed *out)
+{
+    Dl_info about;
+    for (int i = 0; i < n && !out->caller; i++) {
+        const struct blame_file *at = dladdr(frame[i], &about) ? blame_file_at(&about) : NULL;
+        if (at && !at->own) {
+            out->caller_path = about.dli_fname;
+            out->caller = at->plugin;
+        }
+    }
+}
+
 void tessi_plug_blame(void *const *frame, int n, struct tessi_blamed *out)
 {
     Dl_info about;
     memset(out, 0, sizeof *out);
     for (int i = 0; i < n; i++) {
-        int at = 0, known = atomic_load(&files);
         if (dladdr(frame[i], &about) == 0)
             continue;
-        while (at < known && file[at].base != about.dli_fbase)
-            at++;
-        int ours = is_program(&about);
-        if (at == known && !ours)
+        const struct blame_file *at = blame_file_at(&about);
+        if (!at && !is_program(&about))
             continue;
-        if (!ours) {
-            out->plugin = file[at].plugin;
+        if (at && !is_program(&about)) {
             out->path = about.dli_fname;
-            out->own = file[at].own;
+            out->own = at->own;
+            out->plugin = at->plugin;
+        } else {
+            blame_caller(frame + i + 1, n - i - 1, out);
         }
         (void)tessi_plug_object_function(blame_path(&about), (uint64_t)((const char *)frame[i] - (const char *)about.dli_fbase),
                                          out->function, sizeof out->function);
         return;
     }
+}
+
+int tessi_plug_blame_is_called(void *const *frame, int n)
+{
+    Dl_info about;
+    int plugin = 0;
+    for (int i = 0; i < n; i++) {
+        if (dladdr(frame[i], &about) == 0)
+            continue;
+        if (!plugin && blame_file_at(&about))
+            plugin = 1;
+        else if (is_program(&about) && plugin)
+            return 1;
+    }
+    return 0;
 }
 
 const struct tess_plugin *tessi_plug_blame_suspect(const char **path)

@@ -10,6 +10,8 @@ struct tessi_blamed {
     const char *path;                 /* the plugin's file; borrowed from the loader */
     int own;                          /* 1: the plugin is of this program's release */
     char function[200];               /* its name, also of one that is not exported; "" where the file has none */
+    const struct tess_plugin *caller; /* where `plugin` is NULL: the user's plugin that called the program; NULL: none is on the stack */
+    const char *caller_path;
 };
 
 /* Adds an open plugin to those that can be found: `own` where it is of the program's release. A list of the process, for a crash asks no
@@ -19,6 +21,9 @@ void tessi_plug_blame_add(const struct tess_plugin *p, int own);
  * that they called are passed by. Allocates nothing before out->plugin, path and own are set. For handlers of signals that end the process.
  */
 void tessi_plug_blame(void *const *frame, int n, struct tessi_blamed *out);
+/* 1 where the innermost of the addresses in a plugin or the program is a plugin's, and the program called it, directly or not: the thread
+ * is the program's. */
+int tessi_plug_blame_is_called(void *const *frame, int n);
 /* The first plugin of the list that is not of the program's release, NULL where there is none; *path gets its file. */
 const struct tess_plugin *tessi_plug_blame_suspect(const char **path);
 

@@ -56,7 +56,13 @@ START_TEST(a_crash_names_plugin_and_function)
               {"plan", "nowhere", "count", "(Segmentation fault) in plugin `ends` (./ends.so), ends_here", 128 + SIGSEGV},
               {"plan", "abort", "count", "ended by signal 6 (Aborted) in plugin `ends` (./ends.so), ends_here", 128 + SIGABRT},
               {"run", "crash", "read", "in plugin `ends` (./ends.so), ends_here", 128 + SIGSEGV},
-              {"run", "crash", "worker", "in plugin `ends` (./ends.so), ends_here", 128 + SIGSEGV}};
+              {"run", "crash", "worker", "in plugin `ends` (./ends.so), ends_here", 128 + SIGSEGV},
+#ifdef __x86_64__
+              {"plan", "wild", "open", "(Segmentation fault) in plugin `ends` (./ends.so), ends_here", 128 + SIGSEGV},
+#endif
+              {"plan", "twice", "open", "ended by signal 6 (Aborted) in plugin `ends` (./ends.so)", 128 + SIGABRT},
+              {"plan", "host", "open", ", called by plugin `ends` (./ends.so)", 128 + SIGSEGV},
+              {"plan", "at-end", "open", "(Segmentation fault) in plugin `ends` (./ends.so), crash_at_end", 128 + SIGSEGV}};
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         int code = ends(of[i].verb, of[i].how, of[i].where);
         check_said(of[i].words);
@@ -75,6 +81,25 @@ START_TEST(a_call_of_exit_is_no_success)
         ck_assert_int_eq(ends("run", "at-once", where[i]), 69);
         check_said("plugin `ends` (./ends.so), ends_here: called _exit(0), which ends the whole program");
     }
+}
+END_TEST
+
+/* Nor one whose place another program took, or whose threads ended. */
+START_TEST(other_ways_to_be_gone)
+{
+    static const struct {
+        const char *how, *words;
+    } of[] = {{"quick", "ends_here: called quick_exit(0), which ends the whole program"},
+              {"exec", "ends_here: called a function of the family `exec`, which puts another program in the place of this one"},
+              {"exec-list", "ends_here: called a function of the family `exec`"},
+              {"thread", "ends_here: called pthread_exit, which ends a thread of the program"},
+              {"leave-at-end", "leave_at_end: called _exit(0), which ends the whole program"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (int worker = 0; worker <= 1; worker++) {
+            int code = ends("run", of[i].how, worker ? "worker" : "open");
+            check_said(of[i].words);
+            ck_assert_msg(code == 69, "%s: ended with %d", of[i].how, code);
+        }
 }
 END_TEST
 
@@ -102,6 +127,7 @@ int main(void)
 #if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* the sanitizers tell of crashes themselves */
     tcase_add_test(t, a_crash_names_plugin_and_function);
     tcase_add_test(t, a_call_of_exit_is_no_success);
+    tcase_add_test(t, other_ways_to_be_gone);
     tcase_add_test(t, a_child_of_a_plugin_ends_as_it_likes);
     tcase_add_test(t, an_interrupt_names_who_was_at_work);
 #endif
