@@ -228,26 +228,32 @@ static int custom_call_fits(struct tess_graph *g, const struct tess_op *op, cons
 
 enum { SCRATCH_BITS = 42 };
 
+static struct tessi_step *custom_record(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size,
+                                        int32_t n_inputs, struct tess_node *const *inputs, int32_t n_outputs,
+                                        const struct tess_tensor *outputs, size_t scratch_bytes, double flops)
+{
+    if (!g || g->status != TESS_OK || !custom_op_fits(g, op) ||
+        !custom_call_fits(g, op, attr, attr_size, n_inputs, inputs, n_outputs, outputs))
+        return NULL;
+    if (scratch_bytes >> SCRATCH_BITS || attr_size >> SCRATCH_BITS || !(flops >= 0.0 && flops < 1e30)) {
+        tess_graph_fail(g, TESS_E_VALUE, "%s: %zu bytes of scratch, %zu of settings and %g operations cannot be", op->name, scratch_bytes,
+                        attr_size, flops);
+        return NULL;
+    }
+    struct tessi_step *s = graph_record(g, op, NULL, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
+    if (s)
+        s->scratch_forward = s->scratch_backward = scratch_bytes;
+    return s;
+}
+
+/* `nodes` may be `inputs`: it is written last. */
 void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                  struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes, double flops,
                  struct tess_node **nodes)
 {
-    struct tessi_step *s = NULL;
     if (!nodes)
         tess_graph_fail(g, TESS_E_VALUE, "a custom operation: there is no place for its results");
+    const struct tessi_step *s = custom_record(g, op, attr, attr_size, n_inputs, inputs, n_outputs, outputs, scratch_bytes, flops);
     for (int32_t i = 0; nodes && i < n_outputs && i < TESS_OP_MAX; i++)
-        nodes[i] = NULL;
-    if (!g || g->status != TESS_OK || !custom_op_fits(g, op) ||
-        !custom_call_fits(g, op, attr, attr_size, n_inputs, inputs, n_outputs, outputs))
-        return;
-    if (scratch_bytes >> SCRATCH_BITS || attr_size >> SCRATCH_BITS || !(flops >= 0.0 && flops < 1e30)) {
-        tess_graph_fail(g, TESS_E_VALUE, "%s: %zu bytes of scratch, %zu of settings and %g operations cannot be", op->name, scratch_bytes,
-                        attr_size, flops);
-        return;
-    }
-    s = graph_record(g, op, NULL, attr, attr_size, n_inputs, inputs, n_outputs, outputs, flops);
-    for (int32_t i = 0; s && i < n_outputs; i++)
-        nodes[i] = s->out[i];
-    if (s)
-        s->scratch_forward = s->scratch_backward = scratch_bytes;
+        nodes[i] = s ? s->out[i] : NULL;
 }

@@ -305,10 +305,10 @@ struct tess_op {
 };
 
 /* Records `op`, which must outlive the graph, over `inputs` (a NULL entry is an absent optional one where the operation allows it);
- * `outputs` are the shapes it gives, f32, i32, u16 or u8; `nodes` receives them, NULL after a failure. attr is copied. A table without
- * size, name or forward, or that keeps inputs it has not, is TESS_E_PLUGIN. A function that returns something else than TESS_OK or a
- * TESS_E_* fails the run with TESS_E_PLUGIN; one that returns a failure without a message is named by scope and operation. flops: floating-
- * point operations of one microbatch forward (backward is taken as twice that). */
+ * `outputs` are the shapes it gives, f32, i32, u16 or u8; `nodes` receives them, NULL after a failure; it may be `inputs`. attr is copied.
+ * A table without size, name or forward, or that keeps inputs it has not, is TESS_E_PLUGIN. A function that returns something else than
+ * TESS_OK or a TESS_E_* fails the run with TESS_E_PLUGIN; one that returns a failure without a message is named by scope and operation.
+ * flops: floating- point operations of one microbatch forward (backward is taken as twice that). */
 TESS_EXPORT void tess_custom(struct tess_graph *g, const struct tess_op *op, const void *attr, size_t attr_size, int32_t n_inputs,
                              struct tess_node *const *inputs, int32_t n_outputs, const struct tess_tensor *outputs, size_t scratch_bytes,
                              double flops, struct tess_node **nodes);
