@@ -8,6 +8,11 @@
 
 /* ---- recording ----------------------------------------------------------------------------------------------------- */
 
+int judge_quantizer_outside(const struct tess_quantizer_1 *ops, void *self)
+{
+    return TESS_HAS(ops, outside_latent_space) && ops->outside_latent_space && ops->outside_latent_space(self);
+}
+
 int64_t judge_quantizer_depth(const struct tess_quantizer_1 *ops, void *self)
 {
     return TESS_HAS(ops, depth) && ops->depth ? ops->depth(self) : 1;

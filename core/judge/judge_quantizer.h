@@ -9,6 +9,7 @@
 
 extern const struct judge_workload judge_quantizer_workloads[]; /* record, record_assign, record_lookup */
 
+int judge_quantizer_outside(const struct tess_quantizer_1 *ops, void *self); /* outside_latent_space */
 int64_t judge_quantizer_depth(const struct tess_quantizer_1 *ops, void *self);
 int64_t judge_quantizer_level_size(const struct tess_quantizer_1 *ops, void *self, int64_t level);
 /* Shape of the codes of a microbatch; returns the rank. */

@@ -107,7 +107,7 @@ static int quantizer_nearest_in(struct judge *j, struct judge_piece *assign, con
 /* JUDGE_UNFIT for a quantizer whose codes are no points of the latent's space, or of several levels. */
 static int quantizer_in_space(const struct tess_quantizer_1 *ops, void *self)
 {
-    return !ops->outside_latent_space && judge_quantizer_depth(ops, self) == 1 && ops->codebook_size(self) <= QUANTIZER_CODES;
+    return !judge_quantizer_outside(ops, self) && judge_quantizer_depth(ops, self) == 1 && ops->codebook_size(self) <= QUANTIZER_CODES;
 }
 
 static int quantizer_not_in_space(struct judge *j)
@@ -195,7 +195,7 @@ static int quantizer_fixed_body(struct judge *j, struct tess_instance *i)
 {
     const struct tess_quantizer_1 *ops = tess_instance_ops(i, "quantizer/1");
     struct judge_piece assign, lookup;
-    if (ops->outside_latent_space || judge_quantizer_depth(ops, tess_instance_self(i)) > 1) {
+    if (judge_quantizer_outside(ops, tess_instance_self(i)) || judge_quantizer_depth(ops, tess_instance_self(i)) > 1) {
         return judge_unfit(j, "its codes are not points of the latent's space, or sums of several levels");
     }
     int status = quantizer_pair_open(j, i, QUANTIZER_ROWS, &assign, &lookup, NULL);

@@ -308,6 +308,12 @@ static int rebuild(void *self, struct tess_context *ctx, const struct tess_tenso
     return TESS_OK;
 }
 
+static int in_latent_space(void *self)
+{
+    (void)self;
+    return 0;
+}
+
 static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .codebook_size = codebook_size,
                                             .code_dim = code_dim,
@@ -316,7 +322,8 @@ static const struct tess_quantizer_1 ops = {.size = sizeof ops,
                                             .record_lookup = record_lookup,
                                             .react = react,
                                             .rebuild = rebuild,
-                                            .depth = depth};
+                                            .depth = depth,
+                                            .outside_latent_space = in_latent_space};
 
 #define ALL(X)                                                                                                                             \
     X(0, "honest")                                                                                                                         \
