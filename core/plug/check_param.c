@@ -116,6 +116,8 @@ int tessi_plug_check_param(struct tessi_check *k, const struct tess_component *c
         if (p->offset < other->offset + other_bytes && other->offset < p->offset + bytes)
             return tessi_plug_check_refuse(k, "wanted a member of its own, found the one of `%s` at offset %zu", other->name, p->offset);
     }
+    if ((p->flags & TESS_REQUIRED) && (p->flags & TESS_LATER))
+        return tessi_plug_check_refuse(k, "wanted a default for what came later (TESS_LATER), found TESS_REQUIRED");
     if ((p->flags & TESS_PATH) && p->type != TESS_STR)
         return tessi_plug_check_refuse(k, "wanted TESS_PATH with a string, found type %d", p->type);
     if (p->type == TESS_STR && p->text && !tessi_plug_is_line(p->text, TESSI_TEXT_BYTES_MAX))

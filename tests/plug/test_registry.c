@@ -269,6 +269,8 @@ START_TEST(tables_are_checked_row_by_row)
             .flags = 1u << 31);
     REFUSED("wanted a line of UTF-8 as the default", OF(s), .type = TESS_STR, .text = "a\nb");
     REFUSED("wanted its choices in one line of UTF-8", OF(e), .type = TESS_ENUM, .text = "a|\x80");
+    REFUSED("wanted a default for what came later (TESS_LATER)", OF(a), .type = TESS_I64, .lo = 0, .hi = 1,
+            .flags = TESS_REQUIRED | TESS_LATER);
     REFUSED("wanted TESS_PATH with a string", OF(a), .type = TESS_I64, .lo = 0, .hi = 1, .flags = TESS_PATH);
     REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT, .text = "encoder");
     REFUSED("wanted a kind like", OF(c), .type = TESS_COMPONENT);
