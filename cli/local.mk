@@ -22,7 +22,7 @@ TEMPLATES = kit/template/backend.c kit/template/backend.yaml kit/template/checkp
     kit/template/denoiser.yaml kit/template/encoder.c kit/template/encoder.yaml kit/template/features.c \
     kit/template/features.yaml kit/template/format.c kit/template/format.yaml kit/template/metric.c kit/template/metric.yaml \
     kit/template/noise.c kit/template/noise.yaml kit/template/quantizer.c kit/template/quantizer.yaml kit/template/sampler.c \
-    kit/template/sampler.yaml kit/template/source.c kit/template/source.yaml kit/template/stage.c kit/template/stage.yaml \
+    kit/template/sampler.expect kit/template/sampler.yaml kit/template/source.c kit/template/source.yaml kit/template/stage.c kit/template/stage.yaml \
     kit/template/transport.c kit/template/transport.yaml kit/template/test_backend.c kit/template/test_checkpoint.c \
     kit/template/test_critic.c kit/template/test_decoder.c kit/template/test_denoiser.c kit/template/test_encoder.c \
     kit/template/test_features.c kit/template/test_format.c kit/template/test_metric.c kit/template/test_noise.c \

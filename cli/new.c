@@ -1,7 +1,8 @@
 /* `tessera new`: a plugin's project out of this tree, complete and running, to be changed from there.
  *
- * A kind's template is a source, its test and a pipeline in kit/template/, and the files of kit/template/project/ for all kinds. They are
- * valid C99 and C++11 alike, with placeholders for the name, so that the same files serve both languages.
+ * A kind's template is a source, its test, a pipeline and, for some, what the judge has to expect, in kit/template/, and the files of
+ * kit/template/project/ for all kinds. They are valid C99 and C++11 alike, with placeholders for the name, so that the same files serve
+ * both languages.
  *
  * SPDX-License-Identifier: MIT */
 #include "cli/flags.h"
@@ -174,7 +175,9 @@ static int new_files(const struct new_options *o, struct project_file *file)
     file[n++].text = template_text("project/%s", "meson.build");
     snprintf(file[n].name, sizeof file[n].name, "README.md");
     file[n++].text = template_text("project/%s", "README.md");
-    return n;
+    snprintf(file[n].name, sizeof file[n].name, "%s.expect", o->name);
+    file[n].text = template_text("%s.expect", o->kind); /* tests of the judge that it fails on purpose, where there are some */
+    return file[n].text ? n + 1 : n;
 }
 
 /* Folder below plugins/ that a plugin of this kind is installed in. */

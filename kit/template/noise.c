@@ -121,14 +121,17 @@ static int template_name_reverse(void *self, struct tess_context *ctx, const str
     return TESS_OK;
 }
 
-/* Condition on known tokens: they are not masked, at any time. */
+/* Condition on known tokens: each is noised as `corrupt` does, with the chance of the time that the step begins at; at 0 none is. */
 static int template_name_condition(void *self, struct tess_context *ctx, const struct tess_reverse *r, const uint8_t *mask,
                                    const int32_t *values)
 {
+    const double chance = r->from * r->from;
     (void)self;
     (void)ctx;
-    for (int64_t i = 0; i < r->tokens; i++)
-        r->next[i] = mask[i] ? values[i] : r->x[i];
+    for (int64_t i = 0; i < r->tokens; i++) {
+        const int masked = mask[i] && (double)uniform(&r->random, "template-name.known", i) < chance;
+        r->next[i] = masked ? (int32_t)r->codebook_size : mask[i] ? values[i] : r->x[i];
+    }
     return TESS_OK;
 }
 

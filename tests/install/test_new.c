@@ -47,6 +47,8 @@ START_TEST(a_new_project_passes_as_it_is)
     install_says(said, "nothing is leaked");
     install_says(said, " ok\n");
     install_says_not(said, " not\n");
+    install_says(install_shell("tessera check my-%s/my-%s.so %s", kind, kind, strcmp(kind, "source") == 0 ? "--set path=images" : ""),
+                 " 0 failed, ");
     if (_i % 2 == 0)
         install_says(install_shell("make -C my-%s run SET='%s'", kind, kinds[_i / 2].set), "results");
 }
