@@ -18,15 +18,19 @@ static struct tessi_context *context_own(struct tess_context *ctx)
 static int TESS_PRINTF(3, 4) context_keep(struct tess_context *context, int code, const char *format, ...)
 {
     struct tessi_context *ctx = context_own(context);
-    assert(code < 0);
     if (ctx->code == TESS_OK) {
+        int front = 0;
+        if (code >= 0) /* a plugin's mistake, which would else be taken for success */
+            front =
+                snprintf(ctx->message, sizeof ctx->message, "a failure that is told with the code %d, wanted a negative TESS_E_: ", code);
         va_list list;
         va_start(list, format);
-        (void)vsnprintf(ctx->message, sizeof ctx->message, format, list);
+        if (format)
+            (void)vsnprintf(ctx->message + front, sizeof ctx->message - (size_t)front, format, list);
         va_end(list);
-        ctx->code = code;
+        ctx->code = code < 0 ? code : TESS_E_PLUGIN;
     }
-    return code;
+    return code < 0 ? code : TESS_E_PLUGIN;
 }
 
 void tessi_base_context_init(struct tessi_context *ctx, const struct tess_host *host)

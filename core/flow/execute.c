@@ -19,6 +19,8 @@
 #include "core/flow/rates.h"
 #include "core/base/lock.h"
 #include "core/flow/disk_space.h"
+#include "core/plug/blame.h"
+#include "core/plug/process.h"
 #include "core/ranks/ranks.h"
 
 #include <inttypes.h>
@@ -95,13 +97,31 @@ int tessi_flow_stage_run_open(struct tess_context *ctx, const struct tessi_pipel
     return tessi_flow_stage_find_checkpoint(ctx, r);
 }
 
+/* The status of a stage's work, unless the process is another afterwards than before: then that is what went wrong, and whatever came of it
+ * is told as that. What changed it is in a user's plugin, if there is one: nothing that is shipped does. */
+static int stage_left(struct tess_context *ctx, const struct tessi_process *before, int status)
+{
+    char what[300], shown[1024];
+    const char *path;
+    const struct tess_plugin *suspect = tessi_plug_blame_suspect(&path);
+    if (!suspect || !tessi_plug_process_changed(before, what, sizeof what))
+        return status;
+    (void)tess_shown_text(path, shown, sizeof shown);
+    tess_forget(ctx);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "a plugin, perhaps `%s` (%s), %s while the stage runs; `tessera check %s` tests its functions",
+                     suspect->id, shown, what, shown);
+}
+
 int tessi_flow_stage_work(struct tess_context *ctx, struct tessi_pipeline *p, struct tess_stage_run *r)
 {
     struct tessi_stage *s = r->stage;
     TESS_TRY(tessi_flow_sources_check(ctx, r));
+    struct tessi_process before;
+    tessi_plug_process_look(&before);
     p->runtime->expected = &s->witness;
     int status = tess_instance_returned(ctx, s->instance, "stage", "run", s->ops->run(tess_instance_self(s->instance), ctx, r));
     p->runtime->expected = NULL;
+    status = stage_left(ctx, &before, status);
     return status != TESS_OK ? status : tessi_flow_sources_check(ctx, r);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/graph/bf16_view.h"
 #include "core/graph/overlay.h"
+#include "core/plug/process.h"
 
 #include <assert.h>
 #include <string.h>
@@ -100,7 +101,13 @@ static int microbatch_call(const struct tessi_microbatch *s, const struct tessi_
                            int (*function)(const struct tess_op_run *r), const struct tess_op_run *r)
 {
     int status = function(r);
+    char what[200];
     tessi_base_pulse();
+    if (tessi_plug_numbers_changed(what, sizeof what)) {
+        struct tess_context *ctx = &s->slot->context.context;
+        tess_forget(ctx);
+        status = ctx->fail(ctx, TESS_E_PLUGIN, "%s: %s", name, what);
+    }
     if (status == TESS_OK && s->slot->context.code == TESS_OK)
         return TESS_OK;
     return tessi_graph_step_failed(&s->slot->context.context, step, name, status);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/graph/cache.h"
 #include "core/graph/node.h"
+#include "core/plug/blame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,6 +82,16 @@ int tess_graph_seal(struct tess_context *ctx, struct tess_graph *g)
     return status;
 }
 
+/* Says whose operation it is, where it is of a user's plugin. */
+static void name_operation(struct tess_context *ctx, const struct tess_op *op)
+{
+    struct tessi_blamed b;
+    void *const table = (void *)(uintptr_t)op;
+    tessi_plug_blame(&table, 1, &b);
+    if (b.plugin && !b.own)
+        tess_append_message(ctx, "; an operation of plugin %.60s", b.plugin->id);
+}
+
 int tessi_graph_step_failed(struct tess_context *ctx, const struct tessi_step *s, const char *function, int status)
 {
     int code = ((const struct tessi_context *)(const void *)ctx)->code;
@@ -88,6 +99,7 @@ int tessi_graph_step_failed(struct tess_context *ctx, const struct tessi_step *s
     if (code == TESS_OK)
         code = ctx->fail(ctx, status < 0 && status >= TESS_E_ITEM ? status : TESS_E_PLUGIN, "%s returned %d without a message", function,
                          status);
+    name_operation(ctx, s->op);
     if (strncmp(tess_message(ctx), name, strlen(name)) != 0)
         tess_prepend_message(ctx, "%s", name);
     if (*s->scope)

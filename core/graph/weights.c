@@ -95,7 +95,9 @@ int tessi_graph_weights_declare(struct tess_context *ctx, struct tess_weights *w
     if (i >= 0)
         return weights_agree(ctx, &w->item[i], &shape);
     if (w->sealed)
-        return ctx->fail(ctx, TESS_E_VALUE, "weight %s is declared after the store was sealed", name);
+        return ctx->fail(ctx, TESS_E_VALUE,
+                         "weight %s is declared after the store was sealed: graphs of training and of inference declare the same weights",
+                         name);
     TESS_TRY(weights_check_name(ctx, w, name));
     TESS_TRY(weights_check_init(ctx, name, init));
     char *copy;

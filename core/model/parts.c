@@ -45,10 +45,14 @@ int tess_code_layout_of(struct tess_context *ctx, const struct tess_instance *qu
     void *self = tess_instance_self(quantizer);
     struct tess_code_layout k = {.size = out->size};
     k.codebook_size = ops->codebook_size(self);
-    k.code_dim = ops->code_dim(self);
-    k.without_error = TESS_HAS(ops, outside_latent_space) && ops->outside_latent_space && ops->outside_latent_space(self);
     TESS_TRY(tessi_model_number(ctx, quantizer, "quantizer", "codebook_size", k.codebook_size, 2, CODES_MAX));
+    TESS_TRY(tessi_model_same(ctx, quantizer, "quantizer", "codebook_size", k.codebook_size, ops->codebook_size(self)));
+    k.code_dim = ops->code_dim(self);
     TESS_TRY(tessi_model_number(ctx, quantizer, "quantizer", "code_dim", k.code_dim, 1, WIDTH_MAX));
+    TESS_TRY(tessi_model_same(ctx, quantizer, "quantizer", "code_dim", k.code_dim, ops->code_dim(self)));
+    if (TESS_HAS(ops, outside_latent_space) && ops->outside_latent_space)
+        k.without_error = ops->outside_latent_space(self);
+    TESS_TRY(tessi_model_number(ctx, quantizer, "quantizer", "outside_latent_space", k.without_error, 0, 1));
     TESS_TRY(ask_levels(ctx, quantizer, &k));
     memcpy(out, &k, out->size < sizeof k ? out->size : sizeof k);
     return TESS_OK;

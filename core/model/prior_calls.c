@@ -2,16 +2,25 @@
 #include "core/model/prior_check.h"
 
 #include <math.h>
+#include <string.h>
 
 static const struct tess_noise_1 *calls_noise(const struct tess_prior *p)
 {
     return tess_instance_ops(p->noise, "noise/1");
 }
 
+/* Makes all tokens -1, which none is, so that those which a noise leaves unwritten are found. */
+static void unset_tokens(int64_t tokens, int32_t *x)
+{
+    memset(x, 0xff, (size_t)tokens * sizeof *x);
+}
+
 int tess_prior_corrupt(struct tess_context *ctx, const struct tess_prior *p, const struct tess_stream *random, int64_t t, const int32_t *x0,
                        int32_t *xt)
 {
     int64_t tokens = tess_prior_tokens(p);
+    if (xt != x0)
+        unset_tokens(tokens, xt);
     int status = calls_noise(p)->corrupt(tess_instance_self(p->noise), ctx, random, tokens, p->codebook_size, t, x0, xt);
     TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "corrupt", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "corrupt", tokens, xt, tess_prior_vocabulary(p));
@@ -19,6 +28,7 @@ int tess_prior_corrupt(struct tess_context *ctx, const struct tess_prior *p, con
 
 int tess_prior_start(struct tess_context *ctx, const struct tess_prior *p, const struct tess_stream *random, int64_t tokens, int32_t *x)
 {
+    unset_tokens(tokens, x);
     int status = calls_noise(p)->start(tess_instance_self(p->noise), ctx, random, tokens, p->codebook_size, x);
     TESS_TRY(tess_instance_returned(ctx, p->noise, "noise", "start", status));
     return tessi_model_check_tokens(ctx, p->noise, "noise", "start", tokens, x, tess_prior_vocabulary(p));

@@ -7,14 +7,17 @@
 #include "core/base/lookalike.h"
 #include "core/config/yaml.h"
 #include "core/plug/plug_private.h"
+#include "core/plug/process.h"
 #include "core/base/context.h"
 #include "core/base/host.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_NAMES 256
+#define DEPTH_MAX 16 /* components within components */
 
 /* Names of the components of a kind, for errors. */
 static int64_t instance_names_of(const struct tessi_registry *r, const char *kind, const char **names)
@@ -81,21 +84,40 @@ static void place_failure(struct tess_context *ctx, const struct tessi_config *p
                          k->name);
 }
 
+int tessi_plug_instance_left(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function,
+                             const struct tessi_process *before)
+{
+    char what[300];
+    if (!tessi_plug_process_changed(before, what, sizeof what))
+        return TESS_OK;
+    if (getpid() != before->process) { /* it would compute everything again and write the same files */
+        fprintf(stderr, "tessera: %s `%s` (plugin %s), %s: %s; it ends here\n", kind, i->component->name, i->plugin->id, function, what);
+        _exit(tessi_base_exit_code(TESS_E_PLUGIN));
+    }
+    tess_forget(ctx);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s", kind, i->component->name, i->plugin->id, function, what);
+}
+
 static int open_self(struct tess_context *ctx, struct tess_instance *i, const struct tessi_config *place)
 {
     const struct tess_component *k = i->component;
+    char kind[64];
+    struct tessi_process before;
     i->opened = 1;
-    int status = k->open ? k->open(i->self, ctx) : TESS_OK;
-    if (status == TESS_OK)
+    if (!k->open)
         return TESS_OK;
-    status = status > 0 ? TESS_E_INTERNAL : status;
-    ctx->fail(ctx, status, "it could not be opened and gave no reason");
-    place_failure(ctx, place, k);
+    snprintf(kind, sizeof kind, "%.*s", tessi_plug_kind_length(k->kind), k->kind);
+    tessi_plug_process_look(&before);
+    int status = tess_instance_returned(ctx, i, kind, "open", k->open(i->self, ctx));
+    const int left = tessi_plug_instance_left(ctx, i, kind, "open", &before);
+    status = left != TESS_OK ? left : status;
+    if (status != TESS_OK)
+        place_failure(ctx, place, k);
     return status;
 }
 
-int tessi_plug_instance_new(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, struct tessi_config *config,
-                       const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out)
+static int instance_new(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, struct tessi_config *config,
+                        const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out)
 {
     struct tessi_config *use = NULL;
     struct tess_instance *i = NULL;
@@ -143,6 +165,20 @@ done:
     return status;
 }
 
+int tessi_plug_instance_new(struct tess_context *ctx, const struct tessi_registry *r, const char *kind, struct tessi_config *config,
+                            const struct tess_instance *like, const char *const *skip, int open, struct tess_instance **out)
+{
+    static _Thread_local int depth; /* a component that opens itself would go on until the stack is full */
+    *out = NULL;
+    if (depth == DEPTH_MAX)
+        return tessi_config_fail(ctx, config, TESS_E_PLUGIN, "components within components, more than %d deep: does one open itself?",
+                                 DEPTH_MAX);
+    depth++;
+    int status = instance_new(ctx, r, kind, config, like, skip, open, out);
+    depth--;
+    return status;
+}
+
 int tess_instance_open(struct tess_context *ctx, const char *kind, const char *config_text, const char *where, struct tess_instance **out)
 {
     struct tessi_config *root = NULL;
@@ -159,8 +195,11 @@ void tess_instance_close(struct tess_instance *i)
 {
     if (!i)
         return;
-    if (i->opened && i->component->close)
+    if (i->opened && i->component->close) {
+        char ignored[200];
         i->component->close(i->self);
+        (void)tessi_plug_numbers_changed(ignored, sizeof ignored); /* nobody to tell; whoever computes next does so as before */
+    }
     for (int64_t n = i->listeds - 1; n >= 0; n--)
         tess_instance_close(i->listed[n]);
     for (int64_t row = i->part ? i->parts - 1 : -1; row >= 0; row--)
@@ -192,13 +231,24 @@ const char *tess_instance_name(const struct tess_instance *i)
 
 int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
 {
-    const char *wanted = status > 0                                 ? "; wanted 0, or a negative TESS_E_ code with a message"
-                         : status < 0 && *tess_message(ctx) == '\0' ? " without a message; wanted one through the context's `fail`"
-                                                                    : NULL;
-    if (!wanted)
+    char what[200] = "";
+    const int numbers = tessi_plug_numbers_changed(what, sizeof what);
+    if (!numbers && status == TESS_OK && *tess_message(ctx) != '\0')
+        snprintf(what, sizeof what, "returned 0 after a failure, which is returned, or forgotten by tess_forget");
+    else if (!numbers && status > 0)
+        snprintf(what, sizeof what, "returned %d; wanted 0, or a negative TESS_E_ code with a message", status);
+    else if (!numbers && status < 0 && *tess_message(ctx) == '\0')
+        snprintf(what, sizeof what, "returned %d without a message; wanted one through the context's `fail`", status);
+    else if (!numbers && status < TESS_E_ITEM)
+        snprintf(what, sizeof what, "returned %d, which is none of the codes TESS_E_, with the message", status);
+    if (!*what)
         return status;
-    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: returned %d%s", kind, tess_instance_name(i),
-                     tessi_plug_instance_plugin(i)->id, function, status, wanted);
+    char said[600] = "";
+    if (!numbers && (status == TESS_OK || status < TESS_E_ITEM) && *tess_message(ctx) != '\0')
+        snprintf(said, sizeof said, ": %.590s", tess_message(ctx));
+    tess_forget(ctx);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s%s", kind, tess_instance_name(i),
+                     tessi_plug_instance_plugin(i)->id, function, what, said);
 }
 
 const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)

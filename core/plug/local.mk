@@ -2,7 +2,7 @@
 libtessera_la_SOURCES += core/plug/blame.c core/plug/blame.h core/plug/check.c core/plug/check.h core/plug/check_param.c core/plug/config_text.c core/plug/filling.h \
     core/plug/former.c core/plug/installed.c core/plug/installed.h core/plug/instance.c core/plug/kinds.c core/plug/kinds.h \
     core/plug/lists.c core/plug/module.c core/plug/object_file.c core/plug/object_file.h core/plug/params.c core/plug/passed.c \
-    core/plug/plug_private.h core/plug/registry.c core/plug/registry.h core/plug/registry_file.c core/plug/registry_private.h \
+    core/plug/plug_private.h core/plug/process.c core/plug/process.h core/plug/registry.c core/plug/registry.h core/plug/registry_file.c core/plug/registry_private.h \
     core/plug/registry_scan.c core/plug/table.c core/plug/trial.c core/plug/trial.h
 
 # The names of the plugins that are built with the program, as C strings: the others are the user's.

@@ -6,66 +6,13 @@
 #include "core/base/child.h"
 #include "core/base/text.h"
 #include "core/plug/plug_private.h"
+#include "core/plug/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fenv.h>
-#include <float.h>
-#include <limits.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- the process ------------------------------------------------------------------------------------------------- */
-
-/* State of the process that loading a file has to leave as it is: results, signals, paths and numbers in texts depend on it. */
-struct process {
-    int rounding, denormal;
-    int signal_set[NSIG]; /* 1: a disposition other than the default */
-    char locale[256], folder[PATH_MAX];
-    mode_t mask;
-};
-
-static void process_look(struct process *p)
-{
-    struct sigaction action;
-    volatile double smallest = DBL_MIN;
-    memset(p, 0, sizeof *p);
-    p->rounding = fegetround();
-    p->denormal = smallest / 2 > 0;
-    for (int s = 1; s < NSIG; s++)
-        p->signal_set[s] = sigaction(s, NULL, &action) == 0 && ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL);
-    const char *locale = setlocale(LC_ALL, NULL);
-    snprintf(p->locale, sizeof p->locale, "%s", locale ? locale : "");
-    if (!getcwd(p->folder, sizeof p->folder))
-        *p->folder = '\0';
-    p->mask = umask(0);
-    (void)umask(p->mask);
-}
-
-/* The change that loading made to the process, in words that follow "that loading it"; "" for none. */
-static void process_compare(const struct process *before, char *text, size_t capacity)
-{
-    struct process now;
-    process_look(&now);
-    *text = '\0';
-    if (now.denormal != before->denormal)
-        tessi_base_add(text, capacity, "makes the smallest numbers 0 in all of the program: link it without -ffast-math");
-    else if (now.rounding != before->rounding)
-        tessi_base_add(text, capacity, "changes how numbers are rounded in all of the program");
-    else if (strcmp(now.locale, before->locale) != 0)
-        tessi_base_add(text, capacity, "sets the locale, and so how numbers are read");
-    else if (strcmp(now.folder, before->folder) != 0)
-        tessi_base_add(text, capacity, "changes the current folder");
-    else if (now.mask != before->mask)
-        tessi_base_add(text, capacity, "changes the permissions that new files get (umask)");
-    for (int s = 1; s < NSIG && !*text; s++)
-        if (now.signal_set[s] != before->signal_set[s])
-            tessi_base_add(text, capacity, "takes signal %d (%s) for itself", s, strsignal(s));
-}
 
 /* ---- the trial ----------------------------------------------------------------------------------------------------- */
 
@@ -78,16 +25,16 @@ struct trial {
 static int trial_task(void *user)
 {
     const struct trial *t = user;
-    struct process before;
+    struct tessi_process before;
     char why[1024] = "";
-    process_look(&before);
+    tessi_plug_process_look(&before);
     if (!tessi_plug_plugin_open(t->path, t->host, why, sizeof why)) {
         tessi_base_child_say("%s", why);
         return 1;
     }
-    process_compare(&before, why, sizeof why);
+    int changed = tessi_plug_numbers_changed(why, sizeof why) || tessi_plug_process_changed(&before, why, sizeof why);
     tessi_base_child_say("%s", why);
-    return *why ? 2 : 0;
+    return changed ? 2 : 0;
 }
 
 /* Appends the last line that the child wrote to stderr: an assertion, a message of its runtime. */

@@ -36,20 +36,47 @@ static int64_t count_ones(int64_t tokens, const uint8_t *where)
     return n;
 }
 
+/* Adds to a failure of `reads` that the sampler has its wrong answer from the noise. */
+static int reads_failed(struct tess_context *ctx, const struct tess_sampler_step *s, int64_t n, int status)
+{
+    char who[200];
+    if (n == tess_prior_changes(s->prior, s->reverse, NULL))
+        tess_append_message(ctx, "; as %s, changes, says", tessi_model_part_text(s->prior->noise, "noise", who));
+    return status;
+}
+
+/* Checks that a call that reads nothing, and so changes nothing, is not the last while there are tokens that are no codes. */
+static int reads_nothing(struct tess_context *ctx, const struct tess_instance *sampler, const struct tess_sampler_step *s)
+{
+    const struct tess_reverse *r = s->reverse;
+    int64_t calls;
+    if (!r->last)
+        return TESS_OK;
+    TESS_TRY(tess_sampler_step_calls(ctx, sampler, s->left, s->steps, &calls));
+    if (s->call < calls - 1)
+        return TESS_OK;
+    return tessi_model_check_tokens(ctx, sampler, "sampler", "reads, which says that the last call draws nothing", r->tokens, r->x,
+                                    r->codebook_size);
+}
+
 int tess_sampler_step_reads(struct tess_context *ctx, const struct tess_instance *sampler, const struct tess_sampler_step *s,
                             uint8_t *where, int64_t *n)
 {
     const struct tess_sampler_1 *ops = kind_ops(sampler);
     int64_t tokens = s->reverse->tokens;
+    int status = TESS_OK;
+    char who[200];
     *n = ops->reads ? ops->reads(tess_instance_self(sampler), s, where) : -1;
     if (*n < 0)
         return TESS_OK;
-    TESS_TRY(tessi_model_number(ctx, sampler, "sampler", "reads", *n, 0, tokens));
-    if (!where || count_ones(tokens, where) == *n)
-        return TESS_OK;
-    char who[200];
-    return ctx->fail(ctx, TESS_E_PLUGIN, "%s, reads: gave %lld tokens and marked %lld; wanted the same number",
-                     tessi_model_part_text(sampler, "sampler", who), (long long)*n, (long long)count_ones(tokens, where));
+    if (*n > tokens)
+        status = tessi_model_number(ctx, sampler, "sampler", "reads", *n, 0, tokens);
+    else if (where && count_ones(tokens, where) != *n)
+        status = ctx->fail(ctx, TESS_E_PLUGIN, "%s, reads: gave %lld tokens and marked %lld; wanted the same number",
+                           tessi_model_part_text(sampler, "sampler", who), (long long)*n, (long long)count_ones(tokens, where));
+    else if (*n == 0)
+        status = reads_nothing(ctx, sampler, s);
+    return status == TESS_OK ? TESS_OK : reads_failed(ctx, s, *n, status);
 }
 
 int tess_sampler_step_draw(struct tess_context *ctx, const struct tess_instance *sampler, const struct tess_sampler_step *s)

@@ -42,6 +42,8 @@ const char *tessi_train_series_name(const struct tessi_train_loop *l, int32_t i)
 /* ---- training_params.c */
 /* TESS_OK for a struct tess_training whose required members are set and whose layout is this program's. */
 int tessi_train_check(struct tess_context *ctx, const struct tess_stage_run *r, const struct tess_training *t) TESS_CHECKED;
+/* Checks that a training of the graph has room for its totals and for the series of its curve, when it is planned. */
+int tessi_train_check_graph(struct tess_context *ctx, const struct tess_graph *g) TESS_CHECKED;
 
 /* ---- loop_checkpoint.c */
 int tessi_train_checkpoint_write(void *user, struct tess_context *ctx, struct tess_artefact *a) TESS_CHECKED;

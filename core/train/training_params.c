@@ -1,5 +1,6 @@
 /* Parameters of a training: what is checked of them before it begins, and what it will cost. SPDX-License-Identifier: MIT */
 #include "core/train/loop.h"
+#include "core/graph/node.h"
 
 int tess_training_microbatches(struct tess_context *ctx, const struct tess_training_params *p, int64_t *microbatches)
 {
@@ -36,12 +37,25 @@ static int64_t batch_bytes(const struct tess_graph *g, const char *(*at)(const s
     return bytes;
 }
 
+int tessi_train_check_graph(struct tess_context *ctx, const struct tess_graph *g)
+{
+    const int series = g->objectives + g->columns, totals = g->objectives + g->totals;
+    if (series > TESSI_CURVE_SERIES)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "components declare %d columns (tess_column), `%s` the last; a curve keeps %d series",
+                         g->columns, g->total[g->column[g->columns - 1]].name, TESSI_CURVE_SERIES);
+    if (totals > TESSI_TRAIN_TENSORS_MAX)
+        return ctx->fail(ctx, TESS_E_PLUGIN, "components declare %d totals, `%s` the last; wanted at most %d", g->totals,
+                         g->total[g->totals - 1].name, TESSI_TRAIN_TENSORS_MAX - g->objectives);
+    return TESS_OK;
+}
+
 int tess_training_cost(struct tess_context *ctx, const struct tess_training_params *p, const struct tess_graph *g, int32_t after,
                        struct tess_cost *out)
 {
     int64_t microbatches;
     TESS_TRY(tess_training_microbatches(ctx, p, &microbatches));
     TESS_TRY(tess_graph_cost(ctx, g, out));
+    TESS_TRY(tessi_train_check_graph(ctx, g));
     out->flops *= (double)p->batch * (double)p->steps;
     out->total_bytes += tess_training_bytes(p, out->parameters) + batch_bytes(g, tess_graph_input_at, microbatches);
     if (after)

@@ -105,6 +105,45 @@ int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const in
     return autoencoding_record(ctx, k, k->graph, image, latent);
 }
 
+int autoencoding_check_inference(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3],
+                                 const struct tess_tensor *latent)
+{
+    const struct tess_graph_options o = {.size = sizeof o, .microbatch = 1, .microbatches = 1, .seed = k->seed};
+    const struct tess_tokenizer t = {.size = sizeof t,
+                                     .height = image[0],
+                                     .width = image[1],
+                                     .channels = image[2],
+                                     .latent_height = latent->dim[1],
+                                     .latent_width = latent->dim[2],
+                                     .code_dim = k->layout.code_dim,
+                                     .encoder = k->encoder,
+                                     .quantizer = k->quantizer,
+                                     .decoder = k->decoder};
+    const int64_t weights = tess_weights_count(k->weights);
+    struct tess_graph *g = NULL;
+    struct tess_node *x = NULL;
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &g));
+    struct tess_node *bytes = tess_input(g, "image", TESS_U8, 4, (const int64_t[]){1, image[0], image[1], image[2]});
+    int status = tess_tokenizer_latent(ctx, &t, g, tess_to_f32(g, bytes, 1.0f / 255.0f, 0.0f), &x);
+    if (status == TESS_OK)
+        status = tess_tokenizer_assign(ctx, &t, g, x, &x);
+    if (status == TESS_OK)
+        status = tess_tokenizer_lookup(ctx, &t, g, x, &x);
+    if (status == TESS_OK)
+        status = tess_tokenizer_image(ctx, &t, g, x, &x);
+    if (status == TESS_OK && tess_graph_status(g) != TESS_OK)
+        status = tess_graph_seal(ctx, g); /* says why */
+    tess_graph_free(g);
+    const char *late = tess_weights_name(k->weights, weights);
+    if (status != TESS_OK || !late)
+        return status;
+    const struct tess_instance *part = strncmp(late, "encoder.", 8) == 0   ? k->encoder
+                                       : strncmp(late, "decoder.", 8) == 0 ? k->decoder
+                                                                           : k->quantizer;
+    return ctx->fail(ctx, TESS_E_PLUGIN, "`%s`: wanted the same weights in training and in inference, found %s in inference alone",
+                     tess_instance_name(part), late);
+}
+
 int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *f, int64_t image[3])
 {
     TESS_TRY(tess_attrs_i64(ctx, f, "height", &image[0]));

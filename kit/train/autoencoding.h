@@ -78,6 +78,10 @@ int autoencoding_measure(struct tess_context *ctx, struct autoencoding *k, const
 int autoencoding_image_size(struct tess_context *ctx, const struct tess_attrs *images, int64_t image[3]) TESS_CHECKED;
 /* Records and seals k->graph over k->weights, a new store where that is NULL. `latent`: the shape of a microbatch's latents. */
 int autoencoding_open(struct tess_context *ctx, struct autoencoding *k, const int64_t image[3], struct tess_tensor *latent) TESS_CHECKED;
+/* After autoencoding_open, when planning: records the inference of the model, from image to codes and back, over its weights. Fails where
+ * that wants weights which training does not declare. */
+int autoencoding_check_inference(struct tess_context *ctx, const struct autoencoding *k, const int64_t image[3],
+                                 const struct tess_tensor *latent) TESS_CHECKED;
 void autoencoding_close(struct autoencoding *k);
 /* 1 where training has a critic and the model of these attributes was trained with an equal one, in every parameter. */
 int autoencoding_same_critic(const struct autoencoding_params *p, const struct tess_attrs *model);

@@ -103,6 +103,8 @@ static int train_autoencoder_plan(void *self, struct tess_context *ctx, struct t
     if (status == TESS_OK)
         status = perceptual_check(ctx, &w.k.network, w.k.weights);
     if (status == TESS_OK)
+        status = autoencoding_check_inference(ctx, &w.k, image, &latent);
+    if (status == TESS_OK)
         status = tess_training_cost(ctx, &s->how.training, w.k.graph, 1, p->cost);
     p->cost->flops *= adversarial_runs(&s->how.adversarial);
     if (status == TESS_OK)

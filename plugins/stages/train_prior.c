@@ -157,11 +157,32 @@ static void train_prior_close_work(struct work *k)
     tess_prior_close(&k->prior);
 }
 
+/* Records how the prior will be sampled from, over the weights that training declared: one that this wants besides would be missed once
+ * the training is over. */
+static int train_prior_check_sampling(struct tess_context *ctx, const struct work *k)
+{
+    const struct tess_graph_options o = {.size = sizeof o, .microbatch = 1, .microbatches = 1, .seed = k->seed};
+    const int64_t weights = tess_weights_count(k->weights);
+    struct tess_graph *g = NULL;
+    TESS_TRY(tess_graph_new(ctx, k->weights, &o, &g));
+    int status = tess_prior_record_denoise(ctx, &k->trained, g);
+    if (status == TESS_OK && tess_graph_status(g) != TESS_OK)
+        status = tess_graph_seal(ctx, g); /* says why */
+    tess_graph_free(g);
+    const char *late = tess_weights_name(k->weights, weights);
+    if (status != TESS_OK || !late)
+        return status;
+    return ctx->fail(ctx, TESS_E_PLUGIN, "denoiser `%s`: wanted the same weights in training and in sampling, found %s in sampling alone",
+                     tess_instance_name(k->trained.denoiser), late);
+}
+
 static int train_prior_plan(void *self, struct tess_context *ctx, struct tess_stage_plan *p)
 {
     const struct stage *s = self;
     struct work k = {.seed = p->seed};
     int status = train_prior_open_all(ctx, &k, s, p->in[0], p->in[1], "prior");
+    if (status == TESS_OK)
+        status = train_prior_check_sampling(ctx, &k);
     if (status == TESS_OK)
         status = tess_training_cost(ctx, &s->training, k.graph, tess_prior_chooses_times(&k.trained), p->cost);
     if (status == TESS_OK)

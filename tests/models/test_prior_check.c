@@ -72,7 +72,7 @@ static int wrong_record_loss(void *self, struct tess_context *ctx, struct tess_g
     if (loss_kind == BOUND_WIDE)
         out->bound = tess_reshape(g, out->bound, 2, DIMS(ROWS, 1));
     if (loss_kind == BOUND_I32)
-        out->bound = tess_input(g, "other", TESS_I32, 1, DIMS(ROWS));
+        out->bound = tess_to_i32(g, out->bound);
     return loss_kind == LOSS_STATUS ? ends(ctx) : TESS_OK;
 }
 

@@ -7,7 +7,7 @@ check_LTLIBRARIES += tests/fixtures/good.la tests/fixtures/duplicate.la tests/fi
     tests/fixtures/need.la tests/fixtures/default.la tests/fixtures/symbol.la tests/fixtures/heavy.la tests/fixtures/heavy_library.la \
     tests/fixtures/heavy_other.la tests/fixtures/heavy_empty.la tests/fixtures/count_threads.la tests/fixtures/rude.la \
     tests/fixtures/rebuilt.la tests/fixtures/unresolved.la tests/fixtures/same_id.la tests/fixtures/later_kind.la \
-    tests/fixtures/slip_kind.la tests/fixtures/shadow.la tests/fixtures/ends.la
+    tests/fixtures/slip_kind.la tests/fixtures/shadow.la tests/fixtures/ends.la tests/fixtures/meddles.la
 FIXTURE_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(COVERAGE_LDFLAGS)
 tests_fixtures_good_la_SOURCES = tests/fixtures/good.c tests/fixtures/good.h
 tests_fixtures_good_la_LDFLAGS = $(FIXTURE_LDFLAGS)
@@ -61,6 +61,8 @@ tests_fixtures_slip_kind_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_KIND=\"encoders/1\" 
 tests_fixtures_slip_kind_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_ends_la_SOURCES = tests/fixtures/ends.c
 tests_fixtures_ends_la_LDFLAGS = $(FIXTURE_LDFLAGS)
+tests_fixtures_meddles_la_SOURCES = tests/fixtures/meddles.c
+tests_fixtures_meddles_la_LDFLAGS = $(FIXTURE_LDFLAGS)
 tests_fixtures_shadow_la_SOURCES = tests/fixtures/bad.c
 tests_fixtures_shadow_la_CPPFLAGS = $(AM_CPPFLAGS) -DBAD_NAME=\"conv\"
 tests_fixtures_shadow_la_LDFLAGS = $(FIXTURE_LDFLAGS)

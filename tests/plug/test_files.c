@@ -257,6 +257,12 @@ START_TEST(a_file_that_is_rude)
         {"locale", "wanted a file that leaves the process as it is, found that loading it sets the locale", 600},
         {"folder", "wanted a file that leaves the process as it is, found that loading it changes the current folder", 600},
         {"mask", "wanted a file that leaves the process as it is, found that loading it changes the permissions", 600},
+        {"timer", "wanted a file that leaves the process as it is, found that loading it sets a timer", 600},
+        {"limit", "wanted a file that leaves the process as it is, found that loading it changes the process's limits", 600},
+        {"blocked", "wanted a file that leaves the process as it is, found that loading it blocks or unblocks signal 1", 600},
+        {"environment", "wanted a file that leaves the process as it is, found that loading it changes the environment", 600},
+        {"stdout", "wanted a file that leaves the process as it is, found that loading it closes stdout", 600},
+        {"trap", "wanted a file that leaves the process as it is, found that loading it has the program end at a number that is not", 600},
 #ifdef __x86_64__
         {"denormal", "wanted a file that leaves the process as it is, found that loading it makes the smallest numbers 0", 600},
 #endif

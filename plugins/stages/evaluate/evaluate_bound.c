@@ -3,6 +3,7 @@
 
 #include "kit/metric/mean_error.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Batch of the graph: inputs x0, xt, t and, where there are labels, label; and the output. */
@@ -96,6 +97,14 @@ static int bound_compute(struct tess_context *ctx, struct evaluate_bound *b, str
     }
     TESS_TRY(tess_prior_bound_constant(ctx, b->prior, &constant));
     b->bits = sum / (double)all + constant;
+    if (!isfinite(b->bits))
+        return ctx->fail(ctx, TESS_E_FAILED, "noise `%s`: its bound is %g bits per code; the prior has diverged, or `record_loss` is wrong",
+                         tess_instance_name(b->prior->noise), b->bits);
+    if (b->bits < -1e-4)
+        return ctx->fail(
+            ctx, TESS_E_PLUGIN,
+            "noise `%s`, record_loss: its bound is %g bits per code, below 0, which no code length is: `tessera check` tests it",
+            tess_instance_name(b->prior->noise), b->bits);
     return TESS_OK;
 }
 
