@@ -207,11 +207,160 @@ static int metric_memory(struct judge *j)
     return judge_over(j, 1, metric_memory_body);
 }
 
+/* ---- states beside others, and as bytes ---------------------------------------------------------------------------- */
+
+static int metric_names_body(struct judge *j, struct tess_instance *i)
+{
+    struct metric_case c;
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK + 3, &c);
+    if (status == TESS_OK)
+        status = judge_metric_values(&c, METRIC_TREE);
+    for (int32_t k = 0; status == TESS_OK && k < c.values; k++)
+        for (int32_t other = 0; other < k && status == TESS_OK; other++)
+            if (strcmp(c.name[k], c.name[other]) == 0)
+                status = judge_fail(j, "finish: wanted a name of its own for each value, found `%s` twice", c.name[k]);
+    judge_metric_close(&c);
+    return status;
+}
+
+static int metric_names(struct judge *j)
+{
+    return judge_over(j, 1 + (int64_t)j->level, metric_names_body);
+}
+
+/* A state of the first block, packed into memory that the caller frees. */
+static int metric_packed(struct metric_case *c, void **state, uint8_t **bytes, int64_t *count)
+{
+    *state = NULL;
+    int status = c->ops->open(c->self, c->ctx, &c->shape, state);
+    if (status == TESS_OK)
+        status = judge_metric_accumulate(c, *state, TESS_METRIC_IMAGES, 0, TESS_METRIC_BLOCK);
+    JUDGE_TRY(judge_ok(c->j, c->ctx, "a state of one block", status));
+    *count = c->ops->pack(c->self, *state, NULL);
+    *bytes = *count >= 0 ? malloc((size_t)*count + 1) : NULL;
+    if (!*bytes)
+        return judge_fail(c->j, "pack: wanted a number of bytes, found %lld", (long long)*count);
+    (void)c->ops->pack(c->self, *state, *bytes);
+    return TESS_OK;
+}
+
+/* Packs a state, unpacks it, and packs that: checkpoints of a run that was resumed are those of one that was not. */
+static int metric_pack_again_body(struct judge *j, struct tess_instance *i)
+{
+    struct metric_case c;
+    uint8_t *bytes = NULL, *again = NULL;
+    void *state = NULL, *other = NULL;
+    int64_t count = 0, found = 0;
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK, &c);
+    if (status == TESS_OK)
+        status = metric_packed(&c, &state, &bytes, &count);
+    if (status == TESS_OK)
+        status = judge_ok(j, j->ctx, "open", c.ops->open(c.self, j->ctx, &c.shape, &other));
+    if (status == TESS_OK)
+        status = judge_ok(j, j->ctx, "unpack", c.ops->unpack(c.self, j->ctx, other, bytes, count));
+    if (status == TESS_OK && (found = c.ops->pack(c.self, other, NULL)) != count)
+        status = judge_fail(j, "wanted the %lld bytes that it was unpacked from, found %lld", (long long)count, (long long)found);
+    if (status == TESS_OK && !(again = malloc((size_t)count + 1)))
+        status = judge_fail(j, "no memory for the test");
+    if (status == TESS_OK) {
+        (void)c.ops->pack(c.self, other, again);
+        for (int64_t k = 0; k < count && status == TESS_OK; k++)
+            if (bytes[k] != again[k])
+                status = judge_fail(j, "wanted the bytes that it was unpacked from, found byte %lld of %lld to differ", (long long)k,
+                                    (long long)count);
+    }
+    free(again);
+    free(bytes);
+    if (c.ops) {
+        c.ops->close(c.self, other);
+        c.ops->close(c.self, state);
+    }
+    judge_metric_close(&c);
+    return status;
+}
+
+static int metric_pack_again(struct judge *j)
+{
+    return judge_over(j, 1, metric_pack_again_body);
+}
+
+/* Unpacks the beginning of a packed state. */
+static int metric_cut_body(struct judge *j, struct tess_instance *i)
+{
+    enum { CUTS = 16 };
+    struct metric_case c;
+    uint8_t *bytes = NULL;
+    void *state = NULL;
+    int64_t count = 0;
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK, &c);
+    if (status == TESS_OK)
+        status = metric_packed(&c, &state, &bytes, &count);
+    for (int64_t k = 0; k < CUTS && k < count && status == TESS_OK; k++) {
+        const int64_t left = count - 1 - k * count / CUTS;
+        void *other = NULL;
+        status = judge_ok(j, j->ctx, "open", c.ops->open(c.self, j->ctx, &c.shape, &other));
+        int unpacked = status == TESS_OK ? c.ops->unpack(c.self, j->ctx, other, bytes, left) : TESS_OK;
+        if (status == TESS_OK && unpacked != TESS_E_DATA)
+            status = judge_fail(j, "unpack of the first %lld of %lld bytes: wanted TESS_E_DATA (%d), found %d", (long long)left,
+                                (long long)count, TESS_E_DATA, unpacked);
+        tess_forget(j->ctx);
+        c.ops->close(c.self, other);
+    }
+    free(bytes);
+    if (c.ops)
+        c.ops->close(c.self, state);
+    judge_metric_close(&c);
+    return status;
+}
+
+static int metric_cut(struct judge *j)
+{
+    return judge_over(j, 1, metric_cut_body);
+}
+
+/* Fills a state while another of the same instance is open and filled with the same rows twice: it packs to the same bytes as alone. */
+static int metric_beside_body(struct judge *j, struct tess_instance *i)
+{
+    struct metric_case c;
+    uint8_t *bytes = NULL, *beside = NULL;
+    void *state = NULL, *other = NULL, *same = NULL;
+    int64_t count = 0, found = 0;
+    int status = judge_metric_open(j, i, TESS_METRIC_BLOCK, &c);
+    if (status == TESS_OK)
+        status = metric_packed(&c, &state, &bytes, &count);
+    if (status == TESS_OK)
+        status = judge_ok(j, j->ctx, "open", c.ops->open(c.self, j->ctx, &c.shape, &other));
+    if (status == TESS_OK)
+        status = judge_ok(j, j->ctx, "another state", judge_metric_accumulate(&c, other, TESS_METRIC_IMAGES, 0, TESS_METRIC_BLOCK / 2));
+    if (status == TESS_OK)
+        status = metric_packed(&c, &same, &beside, &found);
+    if (status == TESS_OK && (found != count || memcmp(bytes, beside, (size_t)count) != 0))
+        status = judge_fail(j, "wanted a state of the same rows to be the same beside another, found it to differ");
+    free(beside);
+    free(bytes);
+    if (c.ops) {
+        c.ops->close(c.self, same);
+        c.ops->close(c.self, other);
+        c.ops->close(c.self, state);
+    }
+    judge_metric_close(&c);
+    return status;
+}
+
+static int metric_beside(struct judge *j)
+{
+    return judge_over(j, 1, metric_beside_body);
+}
+
 static const struct judge_test tests[] = {
     {"value-repeats", 1, "the same rows give the same values, bit for bit; each has a name, a unit, and which is better", metric_repeats},
     {"merge-order", 1, "blocks merged in either order of brackets give the same values", metric_merges},
     {"merge-blocks", 1, "one state of all blocks and one state a block give the same values", metric_blocks},
     {"pack", 1, "states that were packed and unpacked give the same values, bit for bit", metric_packs},
+    {"names", 1, "no two values have the same name", metric_names},
+    {"pack-again", 1, "a state that was unpacked packs to the same bytes", metric_pack_again},
+    {"unpack-cut", 1, "packed bytes cut off anywhere are no state: TESS_E_DATA", metric_cut},
+    {"states-apart", 1, "a state of the same rows is the same beside another that is being filled", metric_beside},
     {"resample", 1, "resamples that have every row once give the values of the rows themselves", metric_resamples},
     {"few-rows", 1, "few rows are refused when it is asked, or measured", metric_few},
     {"rows-kept", 1, "rows are left as they are", metric_rows_kept},

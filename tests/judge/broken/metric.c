@@ -29,7 +29,11 @@ enum {
     OTHER_VALUE = 22,
     CHANGES_VALUE = 23,
     NO_RESAMPLE = 24,
-    TAKES_MANY = 25
+    TAKES_MANY = 25,
+    SAME_NAMES = 26,
+    PACKS_ANEW = 27,
+    UNPACKS_CUT = 28,
+    SHARES = 29
 };
 
 struct state {
@@ -64,6 +68,8 @@ static int accumulate(void *self, struct tess_context *ctx, void *state, const s
     (void)ctx;
     if (broken_how(self) == LAST_BLOCK)
         s->sum = s->count = 0;
+    if (broken_how(self) == SHARES)
+        s->sum += (double)((struct broken *)self)->count++;
     for (int64_t i = 0, n = tess_tensor_count(rows->made); i < n; i++) {
         double d = (double)image[i] / 255.0 - (double)made[i];
         s->sum += d * d;
@@ -96,7 +102,7 @@ static int finish(void *self, struct tess_context *ctx, void *state, const struc
     const float list[2] = {1.0f, how == NAN_LIST ? NAN : 2.0f};
     struct tess_metric_value v = TESS_METRIC_VALUE(how == NO_NAME ? "" : "error", value, "", TESS_METRIC_LOWER);
     v.better = how == NO_WAY ? 7 : v.better;
-    for (int k = 0; k < (how == MANY ? 1000 : 1); k++)
+    for (int k = 0; k < (how == MANY ? 1000 : how == SAME_NAMES ? 2 : 1); k++)
         TESS_TRY(sink->value(sink->to, ctx, &v));
     return sink->list(sink->to, ctx, how == NAMELESS_LIST ? "a/b" : "parts", "part", "", 2, list);
 }
@@ -128,6 +134,8 @@ static int64_t pack(void *self, const void *state, void *bytes)
     struct state s = *(const struct state *)state;
     if (broken_how(self) == PACKS_HALF)
         s.count *= 2.0;
+    if (broken_how(self) == PACKS_ANEW)
+        s.sum += 1.0;
     if (bytes)
         memcpy(bytes, &s, sizeof s);
     if (bytes && broken_how(self) == PACKS_MORE)
@@ -137,6 +145,10 @@ static int64_t pack(void *self, const void *state, void *bytes)
 
 static int unpack(void *self, struct tess_context *ctx, void *state, const void *bytes, int64_t count)
 {
+    if (broken_how(self) == UNPACKS_CUT && count < (int64_t)sizeof(struct state)) {
+        memcpy(state, bytes, (size_t)count);
+        return TESS_OK;
+    }
     if (count != sizeof(struct state))
         return ctx->fail(ctx, broken_how(self) == UNPACKS_BADLY ? TESS_E_VALUE : TESS_E_DATA, "a state has %zu bytes, not %lld",
                          sizeof(struct state), (long long)count);
@@ -164,7 +176,11 @@ static const struct tess_metric_1 ops = {METRIC_OPS}, again = {METRIC_OPS, .resa
     X(11, "nan-list")                                                                                                                      \
     X(12, "no-bytes")                                                                                                                      \
     X(13, "packs-more")                                                                                                                    \
-    X(14, "counts-other") X(15, "swallows") X(16, "unpacks-badly") X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many")
+    X(14, "counts-other")                                                                                                                  \
+    X(15, "swallows")                                                                                                                      \
+    X(16, "unpacks-badly")                                                                                                                 \
+    X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many") X(26, "same-names") X(27, "packs-anew") X(28, "unpacks-cut")             \
+        X(29, "shares")
 #define AGAIN_ALL(X)                                                                                                                       \
     X(19, "resamples") X(20, "other-resample") X(21, "other-name") X(22, "other-value") X(23, "changes-value") X(24, "no-resample")
 #define TABLE(n, name) BROKEN_PARAMS(n)
