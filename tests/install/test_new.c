@@ -42,12 +42,13 @@ START_TEST(a_new_project_passes_as_it_is)
 {
     const char *kind = kinds[_i / 2].kind, *flag = languages[_i % 2].flag, *variable = languages[_i % 2].variable;
     small_make_data(SMALL_COUNT);
+    install_shell("head -c 3136 /dev/zero > raw"); /* four images of 28 x 28 */
     install_says(install_shell("tessera new %s my-%s %s", kind, kind, flag), "Next: make");
     const char *said = install_shell("make -C my-%s check %s=\"$CFLAGS -O0 -Werror\"", kind, variable);
     install_says(said, "nothing is leaked");
     install_says(said, " ok\n");
     install_says_not(said, " not\n");
-    install_says(install_shell("tessera check my-%s/my-%s.so %s", kind, kind, strcmp(kind, "source") == 0 ? "--set path=images" : ""),
+    install_says(install_shell("tessera check my-%s/my-%s.so %s", kind, kind, strcmp(kind, "source") == 0 ? "--set path=raw" : ""),
                  " 0 failed, ");
     if (_i % 2 == 0)
         install_says(install_shell("make -C my-%s run SET='%s'", kind, kinds[_i / 2].set), "results");
