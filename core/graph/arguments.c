@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/graph/arguments.h"
 
+#include <string.h>
+
 int tessi_graph_tensor_fits(const struct tess_tensor *t)
 {
     int64_t n = 1;
@@ -37,7 +39,15 @@ int tessi_graph_check_name(struct tess_graph *g, const char *what, const char *n
         return 0;
     if (!name || !*name)
         tess_graph_fail(g, TESS_E_VALUE, "%s: a name is wanted, not %s", what, name ? "an empty text" : "NULL");
+    else if (!tessi_graph_is_line(name))
+        tess_graph_fail(g, TESS_E_VALUE, "%s: a name is wanted, a line of UTF-8, found other text", what);
     return g->status == TESS_OK;
+}
+
+int tessi_graph_is_line(const char *text)
+{
+    char ignored[8];
+    return tess_shown_text(text, ignored, sizeof ignored) == strlen(text); /* nothing is shown in other letters */
 }
 
 int tessi_graph_check_shape(struct tess_graph *g, const char *what, const char *name, int32_t dtype, int32_t rank, const int64_t *dim,

@@ -19,6 +19,8 @@ int tessi_graph_check_shape(struct tess_graph *g, const char *what, const char *
                             struct tess_tensor *out);
 /* 1 for the name of an input, an output, a total: a text with something in it. */
 int tessi_graph_check_name(struct tess_graph *g, const char *what, const char *name);
+/* 1 where the text is a line of UTF-8 without controls, which is shown and stored as it is. */
+int tessi_graph_is_line(const char *text);
 /* 1 for a tensor of a dtype that nodes may have, with at most TESSI_VALUES_MAX values. */
 int tessi_graph_tensor_fits(const struct tess_tensor *t);
 

@@ -1,5 +1,6 @@
 /* Lifecycle of a graph: creation, failure, scopes, release. record.c takes its operations, graph_named.c what has a name, graph_seal.c ends
  * recording. SPDX-License-Identifier: MIT */
+#include "core/graph/arguments.h"
 #include "core/graph/node.h"
 #include "core/graph/overlay.h"
 
@@ -189,6 +190,9 @@ void tess_scope(struct tess_graph *g, const char *format, ...)
     if (n < 0 || at + (size_t)n + 2 > sizeof g->scope) {
         g->scope[at] = 0;
         tess_graph_fail(g, TESS_E_VALUE, "the name of a scope is too long: %d characters, with those around it", n + (int)at);
+    } else if (!tessi_graph_is_line(g->scope + at)) {
+        g->scope[at] = 0;
+        tess_graph_fail(g, TESS_E_VALUE, "the name of a scope: a line of UTF-8 is wanted, found other text");
     } else if (n > 0) {
         g->scope[at + (size_t)n] = '.';
         g->scope[at + (size_t)n + 1] = 0;

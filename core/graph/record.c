@@ -203,6 +203,8 @@ static int custom_op_fits(struct tess_graph *g, const struct tess_op *op)
                         (unsigned)op->size);
     else if (!op->name || !*op->name)
         tess_graph_fail(g, TESS_E_PLUGIN, "a custom operation has no name");
+    else if (!tessi_graph_is_line(op->name))
+        tess_graph_fail(g, TESS_E_PLUGIN, "a custom operation: wanted a line of UTF-8 as its name, found other text");
     else if (!op->forward)
         tess_graph_fail(g, TESS_E_PLUGIN, "the custom operation %s has no function `forward`", op->name);
     return g->status == TESS_OK;

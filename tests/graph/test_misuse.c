@@ -1,5 +1,6 @@
 /* Mistakes of whoever records and runs a graph: each gives a status and one sentence that names scope and operation, none a crash, a wrong
  * result or silence. SPDX-License-Identifier: MIT */
+#include "core/graph/node.h"
 #include "tests/support/graphs.h"
 #include "tests/support/suite.h"
 
@@ -37,6 +38,26 @@ static void empty_name_output(struct tess_graph *g)
 static void no_name_total(struct tess_graph *g)
 {
     tess_total(g, NULL, row(g));
+}
+
+static void total_of_controls(struct tess_graph *g)
+{
+    tess_total(g, "a\033[31m", row(g));
+}
+
+static void column_of_bytes(struct tess_graph *g)
+{
+    tess_column(g, "a\xff", tess_mean_all(g, row(g)));
+}
+
+static void output_of_lines(struct tess_graph *g)
+{
+    tess_output(g, "a\nb", row(g));
+}
+
+static void scope_of_controls(struct tess_graph *g)
+{
+    tess_scope(g, "a\033[31m");
 }
 
 static void no_name_objective(struct tess_graph *g)
@@ -389,6 +410,25 @@ static void op_without_name(struct tess_graph *g)
     ck_assert_ptr_null(record_custom(g, &op, NULL));
 }
 
+static void op_of_controls(struct tess_graph *g)
+{
+    static const struct tess_op op = {.size = sizeof op, .name = "cu\033[31mbe", .forward = custom_ok};
+    ck_assert_ptr_null(record_custom(g, &op, NULL));
+}
+
+/* One array for inputs and results: the operation has its input. */
+static void op_in_place(struct tess_graph *g)
+{
+    static const struct tess_op op = {.size = sizeof op, .name = "cube", .forward = custom_ok};
+    struct tess_node *x = row(g), *input = x;
+    struct tess_tensor shape = tess_shape(x);
+    tess_custom(g, &op, NULL, 0, 1, &x, 1, &shape, 0, 0.0, &x);
+    ck_assert_ptr_nonnull(x);
+    ck_assert_ptr_ne(x, input);
+    ck_assert_ptr_eq(x->maker->in[0], input);
+    (void)tess_graph_fail(g, TESS_E_VALUE, "the operation has its input");
+}
+
 static void op_without_forward(struct tess_graph *g)
 {
     static const struct tess_op op = {.size = sizeof op, .name = "cube"};
@@ -454,6 +494,12 @@ static const struct {
     {no_name_input, TESS_E_VALUE, "input: a name is wanted, not NULL"},
     {empty_name_output, TESS_E_VALUE, "output: a name is wanted, not an empty text"},
     {no_name_total, TESS_E_VALUE, "total: a name is wanted"},
+    {total_of_controls, TESS_E_VALUE, "total: a name is wanted, a line of UTF-8, found other text"},
+    {column_of_bytes, TESS_E_VALUE, "total: a name is wanted, a line of UTF-8, found other text"},
+    {output_of_lines, TESS_E_VALUE, "output: a name is wanted, a line of UTF-8, found other text"},
+    {scope_of_controls, TESS_E_VALUE, "the name of a scope: a line of UTF-8 is wanted, found other text"},
+    {op_of_controls, TESS_E_PLUGIN, "a custom operation: wanted a line of UTF-8 as its name, found other text"},
+    {op_in_place, TESS_E_VALUE, "the operation has its input"},
     {no_name_objective, TESS_E_VALUE, "an objective: a name is wanted"},
     {no_prefixes, TESS_E_VALUE, "objective loss: the prefixes of the weights it trains are NULL"},
     {no_name_weight, TESS_E_VALUE, "a weight: a name is wanted, not NULL"},
