@@ -141,8 +141,12 @@ static int told_to_fail(void)
 
 int tess_alloc(struct tess_context *ctx, size_t bytes, const char *what, void **out)
 {
-    *out = NULL;
     char *block = NULL;
+    if (!what)
+        what = "something that nobody named";
+    if (!out)
+        return ctx->fail(ctx, TESS_E_VALUE, "memory for %s: there is no place for its address (NULL)", what);
+    *out = NULL;
     tessi_base_pulse();
     if (bytes <= PTRDIFF_MAX - 2 * ALIGNMENT && !told_to_fail() && tessi_base_inject(TESSI_AT_ALLOC) == 0)
         block = calloc(1, bytes + 2 * ALIGNMENT);
@@ -194,6 +198,8 @@ int tess_copy_bytes(struct tess_context *ctx, const char *from, size_t bytes, ch
 
 int tess_copy_text(struct tess_context *ctx, const char *text, char **out)
 {
+    if (!text)
+        return ctx->fail(ctx, TESS_E_VALUE, "a copy of a text that is NULL");
     return tess_copy_bytes(ctx, text, strlen(text), out);
 }
 

@@ -282,6 +282,7 @@ static const struct judge_test tests[] = {
     {"one-token", 1, "a sequence of one token finishes", sampler_one_token},
     {"repeats", 1, "the same stream draws the same, over x itself as well; logits stay as they are", judge_sampler_repeats},
     {"reads", 1, "`reads` counts and marks the tokens whose logits matter", judge_sampler_reads},
+    {"reads-keeps", 1, "`reads` changes neither tokens nor state, and marks no more than the tokens", judge_sampler_reads_keeps},
     {"not-finite", 1, "logits that are no numbers give TESS_E_FAILED", judge_sampler_not_finite},
     {"any-order", 1, "a sequence depends on its number, not on those before it", sampler_order},
     {"any-thread", 1, "several threads at once draw what one does", judge_sampler_any_thread},

@@ -43,6 +43,7 @@ void judge_sampler_step_of(const struct sampler_case *c, int64_t left, int32_t c
 /* Tests of single draws; of threads and of frequencies. */
 int judge_sampler_repeats(struct judge *j);
 int judge_sampler_reads(struct judge *j);
+int judge_sampler_reads_keeps(struct judge *j);
 int judge_sampler_not_finite(struct judge *j);
 int judge_sampler_any_thread(struct judge *j);
 int judge_sampler_exact(struct judge *j);

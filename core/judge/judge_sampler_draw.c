@@ -83,6 +83,41 @@ static int sampler_look_reads(const struct sampler_case *c, struct sampler_step 
     return TESS_OK;
 }
 
+/* `reads` asks: tokens and state are as before, and marks end with the tokens. */
+static int sampler_look_asked(const struct sampler_case *c, struct sampler_step *s, const float *logits)
+{
+    enum { FENCE = 64 };
+    uint8_t where[SAMPLER_TOKENS + FENCE];
+    int32_t kept[SAMPLER_TOKENS];
+    uint64_t state[512];
+    if (!c->ops->reads)
+        return judge_skip(c->j, "it reads all logits at every step");
+    memcpy(kept, s->reverse.x, (size_t)c->tokens * sizeof *kept);
+    memcpy(state, s->step.state ? s->step.state : state, c->state);
+    memset(where, 0xa5, sizeof where);
+    s->reverse.logits = NULL;
+    (void)c->ops->reads(c->self, &s->step, where);
+    s->reverse.logits = logits;
+    for (int64_t k = c->tokens; k < (int64_t)sizeof where; k++)
+        if (where[k] != 0xa5)
+            return judge_fail(c->j, "reads: wanted marks for the %lld tokens, found one at %lld", (long long)c->tokens, (long long)k);
+    if (memcmp(kept, s->reverse.x, (size_t)c->tokens * sizeof *kept) != 0)
+        return judge_fail(c->j, "reads: wanted x left as it was, found it changed");
+    if (c->state && memcmp(state, s->step.state, c->state) != 0)
+        return judge_fail(c->j, "reads: wanted the state left as it was, found it changed");
+    return judge_ok(c->j, c->ctx, "draw", c->ops->draw(c->self, c->ctx, &s->step));
+}
+
+static int sampler_asked_body(struct judge *j, struct tess_instance *i)
+{
+    return judge_sampler_all(j, i, &(const struct sampler_watch){sampler_look_asked, NULL});
+}
+
+int judge_sampler_reads_keeps(struct judge *j)
+{
+    return judge_over(j, (int64_t)j->level, sampler_asked_body);
+}
+
 static int sampler_reads_body(struct judge *j, struct tess_instance *i)
 {
     return judge_sampler_all(j, i, &(const struct sampler_watch){sampler_look_reads, NULL});

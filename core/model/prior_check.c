@@ -9,7 +9,7 @@ static int check_noise_sizes(struct tess_context *ctx, const struct tess_prior *
     void *self = tess_instance_self(p->noise);
     int64_t steps = noise->steps(self), vocabulary = noise->vocabulary(self, p->codebook_size);
     TESS_TRY(tessi_model_number(ctx, p->noise, "noise", "steps", steps, 0, TESS_STEPS_MAX));
-    TESS_TRY(tessi_model_number(ctx, p->noise, "noise", "vocabulary", vocabulary, p->codebook_size, VOCABULARY_MAX));
+    TESS_TRY(tessi_model_number(ctx, p->noise, "noise", "vocabulary", vocabulary, p->codebook_size, p->codebook_size + 1));
     TESS_TRY(tessi_model_same(ctx, p->noise, "noise", "steps", steps, noise->steps(self)));
     return tessi_model_same(ctx, p->noise, "noise", "vocabulary", vocabulary, noise->vocabulary(self, p->codebook_size));
 }

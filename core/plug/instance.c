@@ -183,6 +183,12 @@ int tess_instance_open(struct tess_context *ctx, const char *kind, const char *c
 {
     struct tessi_config *root = NULL;
     struct tessi_runtime *r;
+    if (!kind || !config_text || !out)
+        return ctx->fail(ctx, TESS_E_VALUE, "a component is opened with a NULL in place of its %s",
+                         !kind          ? "kind"
+                         : !config_text ? "configuration"
+                                        : "address");
+    where = where ? where : "a component";
     *out = NULL;
     TESS_TRY(tessi_base_runtime_need(ctx, &r));
     TESS_TRY(tessi_config_yaml_parse(ctx, config_text, strlen(config_text), where, &root));

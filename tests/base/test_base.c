@@ -77,6 +77,31 @@ START_TEST(philox_known_answers)
 }
 END_TEST
 
+/* What plugins do wrong with memory and failures is told, and ends nothing. */
+START_TEST(misuse_is_a_failure)
+{
+    struct tessi_context own;
+    struct tess_context *c = &own.context;
+    void *memory = NULL;
+    char *text = NULL;
+    tessi_base_context_init(&own, NULL);
+    ck_assert_int_eq(tess_alloc(c, 10, "a thing", NULL), TESS_E_VALUE);
+    ck_assert_str_eq(tess_message(c), "memory for a thing: there is no place for its address (NULL)");
+    tess_forget(c);
+    ck_assert_int_eq(tess_alloc(c, 10, NULL, &memory), TESS_OK);
+    tess_free(memory);
+    ck_assert_int_eq(tess_copy_text(c, NULL, &text), TESS_E_VALUE);
+    tess_forget(c);
+    ck_assert_int_eq(c->fail(c, 0, "told with %d", 0), TESS_E_PLUGIN);
+    ck_assert_str_eq(tess_message(c), "a failure that is told with the code 0, wanted a negative TESS_E_: told with 0");
+    tess_forget(c);
+    const char *volatile none = NULL;
+    ck_assert_int_eq(c->fail(c, TESS_E_DATA, none ? "%s" : "", ""), TESS_E_DATA);
+    ck_assert_str_eq(tess_message(c), "");
+    tess_forget(c);
+}
+END_TEST
+
 START_TEST(purpose_is_fnv1a)
 {
     ck_assert_uint_eq(tess_purpose(""), 0x811c9dc5);
@@ -1092,6 +1117,7 @@ int main(void)
                                   traces};
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(t, tests[i]);
+    tcase_add_test(t, misuse_is_a_failure);
     tcase_add_test(t, xxh64_known_answers);
     tcase_add_test(t, sha256_of_any_length_and_place);
     tcase_add_test(t, digests_on_another_thread);

@@ -141,6 +141,8 @@ static const struct {
     {BROKEN("sampler"), "sampler/unfinished", "finishes"},
     {BROKEN("sampler"), "sampler/likeliest", "exact"},
     {BROKEN("sampler"), "sampler/reads-none", "reads"},
+    {BROKEN("sampler"), "sampler/reads-and-writes", "reads-keeps"},
+    {BROKEN("sampler"), "sampler/marks-beyond", "reads-keeps"},
     {BROKEN("sampler"), "sampler/unkeyed", "repeats"},
     {BROKEN("sampler"), "sampler/nan-passes", "not-finite"},
     {BROKEN("sampler"), "sampler/many-calls", "sizes"},

@@ -21,7 +21,9 @@ enum {
     COUNTS_WRONG = 14,
     MOVES_UNREAD = 16,
     IN_PAIRS = 17,
-    BIG_STATE = 18
+    BIG_STATE = 18,
+    READS_AND_WRITES = 19,
+    MARKS_BEYOND = 20
 };
 
 static int64_t drawn;
@@ -40,6 +42,10 @@ static int64_t reads(void *self, const struct tess_sampler_step *s, uint8_t *whe
         return where ? (int64_t)(memset(where, 0, (size_t)s->reverse->tokens), 0) : 0;
     for (int64_t i = 0; where && broken_how(self) == MARKS_TWO && i < s->reverse->tokens; i++)
         where[i] = (uint8_t)(2 * where[i]);
+    if (broken_how(self) == READS_AND_WRITES)
+        ((int32_t *)(uintptr_t)s->reverse->x)[0] = 0;
+    if (where && broken_how(self) == MARKS_BEYOND)
+        where[s->reverse->tokens] = 0;
     return broken_how(self) == COUNTS_WRONG ? n + 1 : n;
 }
 
@@ -122,7 +128,9 @@ static const struct tess_sampler_1 all_read = {.size = sizeof all_read, .draw = 
     X(9, "remembers")                                                                                                                      \
     X(10, "large-state")                                                                                                                   \
     X(11, "negative-state")                                                                                                                \
-    X(12, "keeps-state") X(13, "marks-two") X(14, "counts-wrong") X(16, "moves-unread") X(17, "in-pairs") X(18, "big-state")
+    X(12, "keeps-state")                                                                                                                   \
+    X(13, "marks-two")                                                                                                                     \
+    X(14, "counts-wrong") X(16, "moves-unread") X(17, "in-pairs") X(18, "big-state") X(19, "reads-and-writes") X(20, "marks-beyond")
 #define TABLE(n, name) BROKEN_PARAMS(n)
 ALL(TABLE)
 #define ROW(n, name_) BROKEN_ROW(name_, "sampler/1", n, &ops),
