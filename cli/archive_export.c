@@ -42,10 +42,10 @@ static int export_run(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_export, argc, argv, &o.one);
     if (code == 0 && !o.to)
-        code = cli_usage_error(argv[0], "wanted -o with the name of the output");
+        code = cli_usage_error(cli_archive_export.name, "wanted -o with the name of the output");
     if (code == 0 && export_format(&o) < 0)
-        code = cli_usage_error(argv[0], "wanted --format npy, safetensors, tar, png or h5, found %s%s%s", o.format ? "`" : "none",
-                               o.format ? o.format : "", o.format ? "`" : "");
+        code = cli_usage_error(cli_archive_export.name, "wanted --format npy, safetensors, tar, png or h5, found %s%s%s",
+                               o.format ? "`" : "none", o.format ? o.format : "", o.format ? "`" : "");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

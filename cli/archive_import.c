@@ -208,9 +208,10 @@ static int import(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_import, argc, argv, &o.one);
     if (code == 0 && (!o.to || !o.model))
-        code = cli_usage_error(argv[0], "wanted -m with the tokenizer that made the codes, and -o with the name of the archive");
+        code = cli_usage_error(cli_archive_import.name,
+                               "wanted -m with the tokenizer that made the codes, and -o with the name of the archive");
     if (code == 0 && o.labels && !o.classes)
-        code = cli_usage_error(argv[0], "wanted --classes N beside --labels");
+        code = cli_usage_error(cli_archive_import.name, "wanted --classes N beside --labels");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

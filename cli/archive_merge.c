@@ -28,7 +28,7 @@ static int merge(struct cli_globals *g, int argc, char **argv)
     char rows[32], items[32];
     int code = cli_flags_read(g, &cli_archive_merge, argc, argv, &o, merge_take_word);
     if (code == 0 && (!o.froms || !o.to))
-        code = cli_usage_error(argv[0], "wanted archives to merge, and -o with the name of the result");
+        code = cli_usage_error(cli_archive_merge.name, "wanted archives to merge, and -o with the name of the result");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

@@ -309,7 +309,7 @@ static int repair(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_repair, argc, argv, &o.one);
     if (code == 0 && !o.model)
-        code = cli_usage_error(argv[0], "wanted -m with the tokenizer that the archive was encoded with");
+        code = cli_usage_error(cli_archive_repair.name, "wanted -m with the tokenizer that the archive was encoded with");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

@@ -40,9 +40,9 @@ static int split(struct cli_globals *g, int argc, char **argv)
     struct tessi_context context;
     int code = cli_archive_read(g, &cli_archive_split, argc, argv, &o.one);
     if (code == 0 && !o.to)
-        code = cli_usage_error(argv[0], "wanted -o with the name of a new folder");
+        code = cli_usage_error(cli_archive_split.name, "wanted -o with the name of a new folder");
     if (code == 0 && !o.rows == !o.parts)
-        code = cli_usage_error(argv[0], "wanted either --rows N or --parts N");
+        code = cli_usage_error(cli_archive_split.name, "wanted either --rows N or --parts N");
     if (code)
         return code;
     tessi_base_context_init(&context, NULL);

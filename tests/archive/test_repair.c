@@ -346,21 +346,22 @@ START_TEST(words_that_are_wrong)
     static const struct {
         const char *line, *told;
         int code;
-    } slip[] = {{"archive", "wanted a verb, such as `tessera archive info ARCHIVE`", 2},
-                {"archive zzzzzzzz", "there is no verb `zzzzzzzz`", 2},
-                {"archive verify", "wanted an archive of codes: a folder with its index.h5, or one file", 2},
-                {"archive verify words more", "wanted one archive, found `words` and `more`", 2},
-                {"archive info model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
-                {"archive stats model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
-                {"archive stats words -o words/index.h5", "is a file of the folder words, which is read; give another name", 2},
-                {"archive export words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
-                {"archive merge words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
-                {"archive export words", "wanted -o with the name of the output", 2},
-                {"archive export words -o new.gif", "wanted --format npy, safetensors, tar, png or h5, found none", 2},
-                {"archive merge -o new", "wanted archives to merge, and -o with the name of the result", 2},
-                {"archive split words -o new --rows 3 --parts 2", "wanted either --rows N or --parts N", 2},
-                {"archive import new.npy -m words/index.h5 -o new.h5", "is of kind `codes`, an autoencoder was wanted for -m", 65},
-                {"archive repair words", "wanted", 2}};
+    } slip[] = {
+        {"archive", "wanted a verb, such as `tessera archive info ARCHIVE`", 2},
+        {"archive zzzzzzzz", "there is no verb `zzzzzzzz`", 2},
+        {"archive verify", "wanted an archive of codes: a folder with its index.h5, or one file", 2},
+        {"archive verify words more", "wanted one archive, found `words` and `more`", 2},
+        {"archive info model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
+        {"archive stats model.h5", "model.h5: is of kind `autoencoder`, an archive of codes was wanted", 65},
+        {"archive stats words -o words/index.h5", "is a file of the folder words, which is read; give another name", 2},
+        {"archive export words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
+        {"archive merge words -o words/shard-000001.h5", "is a file of the folder words, which is read", 2},
+        {"archive export words", "tessera archive export: wanted -o with the name of the output; see `tessera archive export --help`", 2},
+        {"archive export words -o new.gif", "wanted --format npy, safetensors, tar, png or h5, found none", 2},
+        {"archive merge -o new", "wanted archives to merge, and -o with the name of the result", 2},
+        {"archive split words -o new --rows 3 --parts 2", "wanted either --rows N or --parts N", 2},
+        {"archive import new.npy -m words/index.h5 -o new.h5", "is of kind `codes`, an autoencoder was wanted for -m", 65},
+        {"archive repair words", "see `tessera archive repair --help`", 2}};
     for (size_t i = 0; i < sizeof slip / sizeof *slip; i++)
         (void)command_ends(slip[i].code, slip[i].told, "%s", slip[i].line);
     small_shell("test ! -e new && test ! -e new.h5 && test ! -e new.gif");
