@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static int archive_take_word(void *options, const char *verb, const char *word)
 {
@@ -36,10 +37,15 @@ int cli_archive_open(struct tess_context *ctx, const char *path, struct tess_art
 
 int cli_archive_alone(struct tess_context *ctx, const char *folder, int (*work)(struct tess_context *ctx, void *user), void *user)
 {
+    enum { PATIENCE = 30 }; /* tenths of a second */
     char holder[256], *path = NULL;
     int held = 0, lock = -1;
     TESS_TRY(tessi_base_format(ctx, &path, "%s/.lock", folder));
     int status = tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder);
+    for (int i = 0; status == TESS_OK && held && i < PATIENCE; i++) { /* children of one that was killed die after it, and have its lock */
+        nanosleep(&(struct timespec){0, 100000000}, NULL);
+        status = tessi_base_lock_try(ctx, path, &lock, &held, holder, sizeof holder);
+    }
     if (status == TESS_OK && held)
         status = ctx->fail(ctx, TESS_E_CREATE, "%s: %s is at work on it; stop that first", folder, *holder ? holder : "another process");
     if (status == TESS_OK)
