@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/base/lookalike.h"
 #include "core/config/yaml.h"
+#include "core/plug/blame.h"
 #include "core/plug/plug_private.h"
 #include "core/plug/process.h"
 #include "core/base/context.h"
@@ -235,6 +236,19 @@ const char *tess_instance_name(const struct tess_instance *i)
     return i->component->name;
 }
 
+/* Adds to a failure's message who said it, where that is a user's plugin that names neither itself nor its component. */
+static void say_who(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function)
+{
+    static const char *const said_by = "; said by ";
+    struct tessi_blamed b;
+    void *const table = (void *)(uintptr_t)i->plugin;
+    const char *message = tess_message(ctx);
+    tessi_plug_blame(&table, 1, &b);
+    if (!b.plugin || b.own || strstr(message, i->component->name) || strstr(message, i->plugin->id) || strstr(message, said_by))
+        return;
+    tess_append_message(ctx, "%s%s `%.60s` (plugin %.60s), %s", said_by, kind, i->component->name, i->plugin->id, function);
+}
+
 int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
 {
     char what[200] = "";
@@ -247,8 +261,11 @@ int tess_instance_returned(struct tess_context *ctx, const struct tess_instance 
         snprintf(what, sizeof what, "returned %d without a message; wanted one through the context's `fail`", status);
     else if (!numbers && status < TESS_E_ITEM)
         snprintf(what, sizeof what, "returned %d, which is none of the codes TESS_E_, with the message", status);
-    if (!*what)
+    if (!*what) {
+        if (status < 0)
+            say_who(ctx, i, kind, function);
         return status;
+    }
     char said[600] = "";
     if (!numbers && (status == TESS_OK || status < TESS_E_ITEM) && *tess_message(ctx) != '\0')
         snprintf(said, sizeof said, ": %.590s", tess_message(ctx));

@@ -193,7 +193,8 @@ TESS_EXPORT const void *tess_instance_ops(const struct tess_instance *i, const c
 TESS_EXPORT void *tess_instance_self(const struct tess_instance *i);
 TESS_EXPORT const char *tess_instance_name(const struct tess_instance *i); /* "conv" */
 /* The status that the instance's function returned, as a caller of components passes it on: `status`, or TESS_E_PLUGIN where it is positive
- * or has no message, with one that names kind ("critic"), component, plugin and function ("record"). [any thread] */
+ * or has no message, with one that names kind ("critic"), component, plugin and function ("record"). A message of a user's plugin that
+ * names neither component nor plugin gets them behind it. [any thread] */
 TESS_EXPORT TESS_CHECKED int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind,
                                                     const char *function, int status);
 /* TESS_E_USAGE, with the stage that makes it, where training cannot begin with the component's initial values (made_by). `parameter` of the
