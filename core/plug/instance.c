@@ -99,6 +99,29 @@ int tessi_plug_instance_left(struct tess_context *ctx, const struct tess_instanc
     return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s", kind, i->component->name, i->plugin->id, function, what);
 }
 
+/* Status that a function returned, checked; who said what is said is left to the caller. */
+static int checked_status(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
+{
+    char what[200] = "";
+    const int numbers = tessi_plug_numbers_changed(what, sizeof what);
+    if (!numbers && status == TESS_OK && *tess_message(ctx) != '\0')
+        snprintf(what, sizeof what, "returned 0 after a failure, which is returned, or forgotten by tess_forget");
+    else if (!numbers && status > 0)
+        snprintf(what, sizeof what, "returned %d; wanted 0, or a negative TESS_E_ code with a message", status);
+    else if (!numbers && status < 0 && *tess_message(ctx) == '\0')
+        snprintf(what, sizeof what, "returned %d without a message; wanted one through the context's `fail`", status);
+    else if (!numbers && status < TESS_E_ITEM)
+        snprintf(what, sizeof what, "returned %d, which is none of the codes TESS_E_, with the message", status);
+    if (!*what)
+        return status;
+    char said[600] = "";
+    if (!numbers && (status == TESS_OK || status < TESS_E_ITEM) && *tess_message(ctx) != '\0')
+        snprintf(said, sizeof said, ": %.590s", tess_message(ctx));
+    tess_forget(ctx);
+    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s%s", kind, i->component->name, i->plugin->id, function, what,
+                     said);
+}
+
 static int open_self(struct tess_context *ctx, struct tess_instance *i, const struct tessi_config *place)
 {
     const struct tess_component *k = i->component;
@@ -109,7 +132,7 @@ static int open_self(struct tess_context *ctx, struct tess_instance *i, const st
         return TESS_OK;
     snprintf(kind, sizeof kind, "%.*s", tessi_plug_kind_length(k->kind), k->kind);
     tessi_plug_process_look(&before);
-    int status = tess_instance_returned(ctx, i, kind, "open", k->open(i->self, ctx));
+    int status = checked_status(ctx, i, kind, "open", k->open(i->self, ctx));
     const int left = tessi_plug_instance_left(ctx, i, kind, "open", &before);
     status = left != TESS_OK ? left : status;
     if (status != TESS_OK)
@@ -251,27 +274,10 @@ static void say_who(struct tess_context *ctx, const struct tess_instance *i, con
 
 int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
 {
-    char what[200] = "";
-    const int numbers = tessi_plug_numbers_changed(what, sizeof what);
-    if (!numbers && status == TESS_OK && *tess_message(ctx) != '\0')
-        snprintf(what, sizeof what, "returned 0 after a failure, which is returned, or forgotten by tess_forget");
-    else if (!numbers && status > 0)
-        snprintf(what, sizeof what, "returned %d; wanted 0, or a negative TESS_E_ code with a message", status);
-    else if (!numbers && status < 0 && *tess_message(ctx) == '\0')
-        snprintf(what, sizeof what, "returned %d without a message; wanted one through the context's `fail`", status);
-    else if (!numbers && status < TESS_E_ITEM)
-        snprintf(what, sizeof what, "returned %d, which is none of the codes TESS_E_, with the message", status);
-    if (!*what) {
-        if (status < 0)
-            say_who(ctx, i, kind, function);
-        return status;
-    }
-    char said[600] = "";
-    if (!numbers && (status == TESS_OK || status < TESS_E_ITEM) && *tess_message(ctx) != '\0')
-        snprintf(said, sizeof said, ": %.590s", tess_message(ctx));
-    tess_forget(ctx);
-    return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s%s", kind, tess_instance_name(i),
-                     tessi_plug_instance_plugin(i)->id, function, what, said);
+    status = checked_status(ctx, i, kind, function, status);
+    if (status < 0)
+        say_who(ctx, i, kind, function);
+    return status;
 }
 
 const char *tessi_plug_component_made_by(const struct tess_plugin *plugin, const struct tess_component *k)

@@ -101,7 +101,7 @@ static const struct meddled {
     {"quantizer", "positive", "open", "open: returned 7; wanted 0, or a negative TESS_E_ code", 1},
     {"quantizer", "mute", "open", "open: returned -3 without a message", 1},
     {"quantizer", "empty", "open", "open: returned -2 without a message", 1},
-    {"quantizer", "terse", "open", "not so; said by quantizer `meddles` (plugin meddles), open", 1},
+    {"quantizer", "terse", "open", "quantizer/meddles: not so", 1},
     {"quantizer", "unknown", "open", "open: returned -4242, which is none of the codes TESS_E_, with the message: a code of my own", 1},
     {"quantizer", "zero", "open", "a failure that is told with the code 0, wanted a negative TESS_E_: a failure of code 0", 1},
     {"quantizer", "kept", "open", "open: returned 0 after a failure, which is returned, or forgotten by tess_forget: and went on", 1},
