@@ -99,12 +99,14 @@ int tessi_plug_instance_left(struct tess_context *ctx, const struct tess_instanc
     return ctx->fail(ctx, TESS_E_PLUGIN, "%s `%.60s` (plugin %.60s), %s: %s", kind, i->component->name, i->plugin->id, function, what);
 }
 
-/* Status that a function returned, checked; who said what is said is left to the caller. */
-static int checked_status(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
+/* Status that a function returned, checked; who said what is said is left to the caller. `said_before`: 1 where there was a message before.
+ */
+static int checked_status(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status,
+                          int said_before)
 {
     char what[200] = "";
     const int numbers = tessi_plug_numbers_changed(what, sizeof what);
-    if (!numbers && status == TESS_OK && *tess_message(ctx) != '\0')
+    if (!numbers && status == TESS_OK && !said_before && *tess_message(ctx) != '\0')
         snprintf(what, sizeof what, "returned 0 after a failure, which is returned, or forgotten by tess_forget");
     else if (!numbers && status > 0)
         snprintf(what, sizeof what, "returned %d; wanted 0, or a negative TESS_E_ code with a message", status);
@@ -132,7 +134,8 @@ static int open_self(struct tess_context *ctx, struct tess_instance *i, const st
         return TESS_OK;
     snprintf(kind, sizeof kind, "%.*s", tessi_plug_kind_length(k->kind), k->kind);
     tessi_plug_process_look(&before);
-    int status = checked_status(ctx, i, kind, "open", k->open(i->self, ctx));
+    const int said_before = *tess_message(ctx) != '\0';
+    int status = checked_status(ctx, i, kind, "open", k->open(i->self, ctx), said_before);
     const int left = tessi_plug_instance_left(ctx, i, kind, "open", &before);
     status = left != TESS_OK ? left : status;
     if (status != TESS_OK)
@@ -274,7 +277,7 @@ static void say_who(struct tess_context *ctx, const struct tess_instance *i, con
 
 int tess_instance_returned(struct tess_context *ctx, const struct tess_instance *i, const char *kind, const char *function, int status)
 {
-    status = checked_status(ctx, i, kind, function, status);
+    status = checked_status(ctx, i, kind, function, status, 0);
     if (status < 0)
         say_who(ctx, i, kind, function);
     return status;
