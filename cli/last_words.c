@@ -174,13 +174,14 @@ static void on_crash(int number, siginfo_t *info, void *at)
 {
     void *frame[FRAMES];
     const char *path;
+    const struct sigaction late = {.sa_handler = on_late};
     if (telling)
         on_late(number);
     const int end = is_end();
     if ((info->si_code > 0 || info->si_pid == getpid()) && (end || to_tell())) {
         telling = 1;
         blamed_signal = number;
-        (void)signal(SIGALRM, on_late);
+        (void)sigaction(SIGALRM, &late, NULL);
         (void)alarm(SECONDS);
         tessi_plug_blame(frame, crash_frames(at, frame), &blamed);
         if (!end || (blamed.plugin ? !blamed.own : tessi_plug_blame_suspect(&path) != NULL))

@@ -179,8 +179,8 @@ static const struct tess_metric_1 ops = {METRIC_OPS}, again = {METRIC_OPS, .resa
     X(14, "counts-other")                                                                                                                  \
     X(15, "swallows")                                                                                                                      \
     X(16, "unpacks-badly")                                                                                                                 \
-    X(17, "checks-badly") X(18, "takes-none") X(25, "takes-many") X(26, "same-names") X(27, "packs-anew") X(28, "unpacks-cut")             \
-        X(29, "shares")
+    X(17, "checks-badly")                                                                                                                  \
+    X(18, "takes-none") X(25, "takes-many") X(26, "same-names") X(27, "packs-anew") X(28, "unpacks-cut") X(29, "shares")
 #define AGAIN_ALL(X)                                                                                                                       \
     X(19, "resamples") X(20, "other-resample") X(21, "other-name") X(22, "other-value") X(23, "changes-value") X(24, "no-resample")
 #define TABLE(n, name) BROKEN_PARAMS(n)
